@@ -1,0 +1,55 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// One kernel source, three modules: each is compiled with its own instruction set. `-Ounchecked`, because every
+/// size and index is checked before a kernel is called.
+func kernelSettings(march: String, define: String?) -> [SwiftSetting] {
+  var flags = ["-Ounchecked", "-wmo"]
+  if !march.isEmpty { flags += ["-Xcc", "-march=\(march)"] }
+  return [.unsafeFlags(flags)] + (define.map { [.define($0)] } ?? [])
+}
+
+/// The shared library carries the Swift runtime, exports `nnk_*` alone, and stays loaded once it is: `dlclose` with
+/// live worker threads would end the host.
+let libraryFlags =
+  // FoundationEssentials (JSON) is two libraries more when it is linked statically.
+  ["-static-stdlib", "-use-ld=lld", "-l_FoundationCollections", "-l_FoundationCShims"]
+  + [
+    "--version-script=\(Context.packageDirectory)/Sources/NNKitCAPI/exports.map", "--gc-sections", "-s", "-z",
+    "nodelete", "-z", "defs", "-z", "now", "-z", "relro", "-soname=libnnkit.so",
+  ].flatMap { ["-Xlinker", $0] }
+
+let package = Package(
+  name: "NNKit",
+  products: [
+    .library(name: "NNKit", targets: ["NNKit"]),
+    .library(name: "nnkit", type: .dynamic, targets: ["NNKitCAPI"]),
+  ],
+  targets: [
+    // The C header, and what Swift cannot spell: cpuid, pause, the floating-point environment.
+    .systemLibrary(name: "CNNKit", path: "include"),
+    .target(name: "CNNKitPlatform"),
+
+    // Kernels: pointers in, pointers out. The AVX modules hold symbolic links to NNKitKernels' sources.
+    .target(name: "NNKitKernels", swiftSettings: kernelSettings(march: "", define: nil)),
+    .target(
+      name: "NNKitKernelsAVX2", dependencies: ["NNKitKernels"],
+      swiftSettings: kernelSettings(march: "x86-64-v3", define: "NNKIT_AVX2")),
+    .target(
+      name: "NNKitKernelsAVX512", dependencies: ["NNKitKernels"],
+      swiftSettings: kernelSettings(march: "x86-64-v4", define: "NNKIT_AVX512")),
+
+    // The engine, and its C interface.
+    .target(
+      name: "NNKit",
+      dependencies: ["CNNKitPlatform", "NNKitKernels", "NNKitKernelsAVX2", "NNKitKernelsAVX512"],
+      linkerSettings: [.linkedLibrary("m")]),
+    .target(
+      name: "NNKitCAPI", dependencies: ["NNKit", "CNNKit"], exclude: ["exports.map"],
+      linkerSettings: [.unsafeFlags(libraryFlags)]),
+
+    .testTarget(
+      name: "NNKitKernelsTests", dependencies: ["NNKitKernels", "NNKitKernelsAVX2", "NNKitKernelsAVX512", "NNKit"]),
+    .testTarget(name: "NNKitTests", dependencies: ["NNKit"], resources: [.copy("Fixtures")]),
+  ]
+)

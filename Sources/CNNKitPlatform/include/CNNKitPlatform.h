@@ -1,0 +1,168 @@
+/* What Swift cannot spell: processor features, the pause instruction, the floating-point environment, variadic
+ * system calls, and a mutex that exists before any code runs. Internal to NNKit; x86-64 Linux. */
+#ifndef CNNKIT_PLATFORM_H
+#define CNNKIT_PLATFORM_H
+
+#if !defined(__x86_64__) || !defined(__linux__)
+#error "NNKit supports x86-64 Linux only."
+#endif
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#pragma clang assume_nonnull begin
+
+/* ------------------------------------------------------------------------------------ processor features */
+
+typedef struct nnkit_platform_cpuid_result {
+    uint32_t eax, ebx, ecx, edx;
+} nnkit_platform_cpuid_result;
+
+/* The processor's answer for one leaf (from 0, 0x40000000 or 0x80000000 on); all zero for one that it lacks. */
+static inline nnkit_platform_cpuid_result nnkit_platform_cpuid(uint32_t leaf, uint32_t subleaf) {
+    nnkit_platform_cpuid_result highest, result = {0, 0, 0, 0};
+    __asm__ volatile("cpuid"
+                     : "=a"(highest.eax), "=b"(highest.ebx), "=c"(highest.ecx), "=d"(highest.edx)
+                     : "a"(leaf & 0xc0000000u), "c"(0));
+    if (leaf > highest.eax) return result;
+    __asm__ volatile("cpuid"
+                     : "=a"(result.eax), "=b"(result.ebx), "=c"(result.ecx), "=d"(result.edx)
+                     : "a"(leaf), "c"(subleaf));
+    return result;
+}
+
+/* Which register files the operating system saves at a context switch (XCR0); 0 where it says nothing. */
+static inline uint64_t nnkit_platform_saved_registers(void) {
+    uint32_t low, high;
+    if (!(nnkit_platform_cpuid(1, 0).ecx & (1u << 27))) return 0; /* OSXSAVE: xgetbv may be executed */
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (uint64_t)high << 32 | low;
+}
+
+/* Whether x86-64-v3 code runs here: AVX2, FMA, BMI1, BMI2, F16C, LZCNT, MOVBE, all of v2, and an operating
+ * system that saves the 256-bit registers. Source: System V ABI, AMD64 supplement, micro-architecture levels. */
+static inline bool nnkit_platform_supports_v3(void) {
+    const uint32_t v2_leaf1_ecx = 1u << 0 | 1u << 9 | 1u << 13 | 1u << 19 | 1u << 20 | 1u << 23;
+    const uint32_t v3_leaf1_ecx = 1u << 12 | 1u << 22 | 1u << 28 | 1u << 29; /* FMA, MOVBE, AVX, F16C */
+    const uint32_t v3_leaf7_ebx = 1u << 3 | 1u << 5 | 1u << 8;               /* BMI1, AVX2, BMI2 */
+    const uint32_t v3_extended_ecx = 1u << 0 | 1u << 5;                      /* LAHF, LZCNT */
+    const uint64_t saved_registers = 1u << 1 | 1u << 2;                      /* SSE, AVX */
+    const uint32_t leaf1_ecx = v2_leaf1_ecx | v3_leaf1_ecx;
+    return (nnkit_platform_cpuid(1, 0).ecx & leaf1_ecx) == leaf1_ecx &&
+           (nnkit_platform_cpuid(7, 0).ebx & v3_leaf7_ebx) == v3_leaf7_ebx &&
+           (nnkit_platform_cpuid(0x80000001u, 0).ecx & v3_extended_ecx) == v3_extended_ecx &&
+           (nnkit_platform_saved_registers() & saved_registers) == saved_registers;
+}
+
+/* Whether x86-64-v4 code runs here: v3, AVX512F, DQ, CD, BW, VL, and an operating system that saves the
+ * 512-bit and the mask registers. */
+static inline bool nnkit_platform_supports_v4(void) {
+    const uint32_t v4_leaf7_ebx = 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31;
+    const uint64_t saved_registers = 1u << 1 | 1u << 2 | 1u << 5 | 1u << 6 | 1u << 7;
+    return nnkit_platform_supports_v3() && (nnkit_platform_cpuid(7, 0).ebx & v4_leaf7_ebx) == v4_leaf7_ebx &&
+           (nnkit_platform_saved_registers() & saved_registers) == saved_registers;
+}
+
+/* What the compiler's own run-time library says of the same two levels: a second opinion for the tests. */
+static inline bool nnkit_platform_compiler_supports_v3(void) {
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("x86-64-v3");
+}
+static inline bool nnkit_platform_compiler_supports_v4(void) {
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("x86-64-v4");
+}
+
+/* Tells the processor that this is a spin loop. */
+static inline void nnkit_platform_pause(void) { __builtin_ia32_pause(); }
+
+/* ---------------------------------------------------------------------------- floating-point environment */
+
+typedef struct nnkit_platform_float_environment {
+    uint32_t mxcsr;
+    uint16_t x87_control;
+} nnkit_platform_float_environment;
+
+static inline nnkit_platform_float_environment nnkit_platform_float_environment_get(void) {
+    nnkit_platform_float_environment environment;
+    environment.mxcsr = __builtin_ia32_stmxcsr();
+    __asm__ volatile("fnstcw %0" : "=m"(environment.x87_control));
+    return environment;
+}
+
+/* Makes `environment` the calling thread's, the sticky exception flags of SSE included. */
+static inline void nnkit_platform_float_environment_set(nnkit_platform_float_environment environment) {
+    uint16_t x87_control;
+    __builtin_ia32_ldmxcsr(environment.mxcsr);
+    __asm__ volatile("fnstcw %0" : "=m"(x87_control));
+    if (x87_control != environment.x87_control) __asm__ volatile("fldcw %0" : : "m"(environment.x87_control));
+}
+
+/* Round to nearest, no flush to zero, no denormals as zero, every exception masked. */
+static inline nnkit_platform_float_environment nnkit_platform_float_environment_default(void) {
+    const nnkit_platform_float_environment environment = {0x1f80, 0x037f};
+    return environment;
+}
+
+/* --------------------------------------------------------------------------------- processes and threads */
+
+/* How many processors the calling thread's affinity mask allows, up to 65,536; 0 if the kernel does not say.
+ * The raw call, because the C library's needs a mask of the kernel's size, which nothing tells. */
+static inline int nnkit_platform_affinity_count(void) {
+    uint64_t mask[1024];
+    const long bytes = syscall(SYS_sched_getaffinity, 0, sizeof mask, mask);
+    int count = 0;
+    for (long i = 0; i < bytes / 8; i++) count += __builtin_popcountll(mask[i]);
+    return count;
+}
+
+/* Takes all processors but one from the calling thread's affinity mask; whether that was possible. For tests. */
+static inline bool nnkit_platform_keep_one_processor(void) {
+    uint64_t mask[1024];
+    const long bytes = syscall(SYS_sched_getaffinity, 0, sizeof mask, mask);
+    bool is_kept = false;
+    for (long i = 0; i < bytes / 8; i++) {
+        mask[i] = is_kept ? 0 : mask[i] & -mask[i];
+        is_kept |= mask[i] != 0;
+    }
+    return is_kept && syscall(SYS_sched_setaffinity, 0, bytes, mask) == 0;
+}
+
+/* Names the calling thread; the kernel keeps the first 15 bytes. */
+static inline void nnkit_platform_set_thread_name(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
+
+/* Writes the calling thread's name, zero-terminated, to 16 bytes. */
+static inline void nnkit_platform_get_thread_name(char *name) { prctl(PR_GET_NAME, name, 0, 0, 0); }
+
+/* fork(), which Swift hides: for the tests of what a child may do. */
+static inline pid_t nnkit_platform_fork(void) { return fork(); }
+
+/* The head of the list of thread pools that the fork handlers walk. It is constant-initialised, so a fork can
+ * never meet it half made, as it could a lazily made Swift global. */
+typedef struct nnkit_platform_pool_registry {
+    pthread_mutex_t mutex;
+    void *_Nullable first;
+    bool has_fork_handlers;
+} nnkit_platform_pool_registry;
+
+extern nnkit_platform_pool_registry nnkit_platform_pool_registry_storage;
+
+static inline nnkit_platform_pool_registry *nnkit_platform_pools(void) {
+    return &nnkit_platform_pool_registry_storage;
+}
+
+static inline void nnkit_platform_lock_pools(void) {
+    pthread_mutex_lock(&nnkit_platform_pool_registry_storage.mutex);
+}
+
+static inline void nnkit_platform_unlock_pools(void) {
+    pthread_mutex_unlock(&nnkit_platform_pool_registry_storage.mutex);
+}
+
+#pragma clang assume_nonnull end
+
+#endif

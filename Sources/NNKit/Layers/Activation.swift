@@ -1,0 +1,40 @@
+import NNKitKernels
+
+/// An elementwise function as a layer of its own.
+public struct Activation: Layer {
+  public static let kind = "activation"
+  public let options: String
+
+  public init(_ function: ActivationFunction) { options = "function=\(function.rawValue)" }
+
+  package static let definition = LayerDefinition(
+    kind: kind, className: "Activation", summary: "an elementwise function",
+    options: [CommonOption.activation("function", default: nil)],
+    make: { (options, _) throws(NNKitError) -> any Operation in
+      ActivationOperation(kind: ActivationKind(options, "function"))
+    })
+}
+
+/// Softmax over the last axis.
+public struct Softmax: Layer {
+  public static let kind = "softmax"
+  public let options = ""
+
+  public init() {}
+
+  package static let definition = LayerDefinition(
+    kind: kind, className: "Softmax", summary: "softmax over the last axis", options: [],
+    make: { (_, _) throws(NNKitError) -> any Operation in SoftmaxOperation(logarithm: false) })
+}
+
+/// The logarithm of softmax over the last axis.
+public struct LogSoftmax: Layer {
+  public static let kind = "log_softmax"
+  public let options = ""
+
+  public init() {}
+
+  package static let definition = LayerDefinition(
+    kind: kind, className: "LogSoftmax", summary: "the logarithm of softmax over the last axis", options: [],
+    make: { (_, _) throws(NNKitError) -> any Operation in SoftmaxOperation(logarithm: true) })
+}

@@ -1,0 +1,94 @@
+import NNKitKernels
+
+extension ActivationKind {
+  /// The name that options use: "leaky_relu".
+  package var name: String {
+    switch self {
+    case .linear: "linear"
+    case .relu: "relu"
+    case .leakyRelu: "leaky_relu"
+    case .elu: "elu"
+    case .selu: "selu"
+    case .gelu: "gelu"
+    case .silu: "silu"
+    case .sigmoid: "sigmoid"
+    case .tanh: "tanh"
+    case .softplus: "softplus"
+    case .hardSigmoid: "hard_sigmoid"
+    case .hardSwish: "hard_swish"
+    }
+  }
+
+  init(_ options: Options, _ key: String = "activation") {
+    let name = options.string(key)
+    self = Self.allCases.first { $0.name == name } ?? .linear
+  }
+}
+
+/// The function that a layer applies to its result.
+public enum ActivationFunction: String, Sendable, CaseIterable {
+  case linear
+  case relu
+  case leakyRelu = "leaky_relu"
+  case elu
+  case selu
+  case gelu
+  case silu
+  case sigmoid
+  case tanh
+  case softplus
+  case hardSigmoid = "hard_sigmoid"
+  case hardSwish = "hard_swish"
+}
+
+/// The padding of a convolution or pooling layer.
+public enum LayerPadding: Sendable, CustomStringConvertible {
+  /// None: the window stays inside the input.
+  case valid
+  /// As much as gives `⌈size / stride⌉` outputs.
+  case same
+  case sides(top: Int, bottom: Int, left: Int, right: Int)
+
+  public var description: String {
+    switch self {
+    case .valid: "valid"
+    case .same: "same"
+    case .sides(let top, let bottom, let left, let right): "\(top),\(bottom),\(left),\(right)"
+    }
+  }
+}
+
+/// Options that several layers share.
+enum CommonOption {
+  static func activation(_ name: String = "activation", default value: OptionValue? = .string("linear"))
+    -> OptionSpecification
+  {
+    OptionSpecification(
+      name, .choice(ActivationKind.allCases.map(\.name)), default: value, "the function applied to the result")
+  }
+
+  static func units(_ summary: String) -> OptionSpecification {
+    OptionSpecification("units", .int(1...maximumSize), summary)
+  }
+
+  static let bias = OptionSpecification("bias", .bool, default: .bool(true), "whether a bias is added")
+
+  static func initializer(_ name: String, default value: Initializer) -> OptionSpecification {
+    OptionSpecification(
+      name, .choice(Initializer.names), default: .string(value.rawValue), "how the first values are drawn")
+  }
+
+  static func padding(_ summary: String = "zeros around the input") -> OptionSpecification {
+    OptionSpecification("padding", .padding, default: .string("valid"), summary)
+  }
+
+  static func sizes(_ name: String, default value: OptionValue? = nil, optional: Bool = false, _ summary: String)
+    -> OptionSpecification
+  {
+    OptionSpecification(name, .list(count: 2, 1...maximumSize), default: value, optional: optional, summary)
+  }
+}
+
+extension Options {
+  func initializer(_ name: String) -> Initializer { Initializer(rawValue: string(name)) ?? .glorotUniform }
+}

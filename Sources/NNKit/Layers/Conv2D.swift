@@ -1,0 +1,55 @@
+/// A 2-D convolution (cross-correlation) with bias and activation, over images `[H, W, C]`.
+public struct Conv2D: Layer {
+  public static let kind = "conv2d"
+  public let options: String
+
+  /// `filters` kernels of `kernel × kernel` places each.
+  public init(
+    filters: Int, kernel: Int, stride: Int = 1, padding: LayerPadding = .valid, dilation: Int = 1, bias: Bool = true,
+    activation: ActivationFunction = .linear
+  ) {
+    self.init(
+      filters: filters, kernel: (kernel, kernel), stride: (stride, stride), padding: padding,
+      dilation: (dilation, dilation), bias: bias, activation: activation)
+  }
+
+  /// `filters` kernels of `kernel.height × kernel.width` places each.
+  public init(
+    filters: Int, kernel: (height: Int, width: Int), stride: (height: Int, width: Int) = (1, 1),
+    padding: LayerPadding = .valid, dilation: (height: Int, width: Int) = (1, 1), bias: Bool = true,
+    activation: ActivationFunction = .linear
+  ) {
+    options =
+      "filters=\(filters) kernel=\(kernel.height),\(kernel.width) stride=\(stride.height),\(stride.width) "
+      + "padding=\(padding) dilation=\(dilation.height),\(dilation.width) bias=\(bias) activation=\(activation.rawValue)"
+  }
+
+  package static let definition = LayerDefinition(
+    kind: kind, className: "Conv2D",
+    summary: "2-D convolution (cross-correlation) over images [H, W, C], with bias and activation",
+    options: [
+      OptionSpecification("filters", .int(1...maximumSize), "output channels"),
+      CommonOption.sizes("kernel", "height and width of the window"),
+      CommonOption.sizes("stride", default: .list([1, 1]), "pixels from one window to the next"),
+      CommonOption.padding(),
+      CommonOption.sizes("dilation", default: .list([1, 1]), "pixels from one place of the window to the next"),
+      CommonOption.bias,
+      CommonOption.activation(),
+      CommonOption.initializer("kernel_initializer", default: .glorotUniform),
+      CommonOption.initializer("bias_initializer", default: .zeros),
+    ],
+    make: { (options, inputs) throws(NNKitError) -> any Operation in
+      try requireFloat(inputs[0])
+      try requireRank(inputs[0], 3, "[H, W, C]")
+      try requireClosed(inputs[0], axes: 0..<3, "[H, W, C]")
+      let kernel = options.list("kernel")
+      let channels = inputs[0].shape[2]
+      _ = try checkedProduct(kernel + [channels, options.int("filters")], of: "its kernel")
+      return ConvolutionOperation(
+        window: Window2D(
+          size: kernel, stride: options.list("stride"), dilation: options.list("dilation"), padding: Padding(options)),
+        channels: channels, filters: options.int("filters"), hasBias: options.bool("bias"),
+        activation: .init(options), kernelInitializer: options.initializer("kernel_initializer"),
+        biasInitializer: options.initializer("bias_initializer"))
+    })
+}

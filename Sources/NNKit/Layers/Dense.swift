@@ -1,0 +1,29 @@
+/// A fully connected layer on the last axis, with bias and activation: `[..., in]` becomes `[..., units]`.
+public struct Dense: Layer {
+  public static let kind = "dense"
+  public let options: String
+
+  public init(units: Int, bias: Bool = true, activation: ActivationFunction = .linear) {
+    options = "units=\(units) bias=\(bias) activation=\(activation.rawValue)"
+  }
+
+  package static let definition = LayerDefinition(
+    kind: kind, className: "Dense", summary: "fully connected layer on the last axis, with bias and activation",
+    options: [
+      CommonOption.units("outputs"),
+      CommonOption.bias,
+      CommonOption.activation(),
+      CommonOption.initializer("kernel_initializer", default: .glorotUniform),
+      CommonOption.initializer("bias_initializer", default: .zeros),
+    ],
+    make: { (options, inputs) throws(NNKitError) -> any Operation in
+      guard let last = inputs[0].shape.sizes.last, last != Shape.open else {
+        throw NNKitError(.shape, "the input has shape \(inputs[0].shape); expected a last axis of known size")
+      }
+      _ = try checkedProduct([last, options.int("units")], of: "its kernel")
+      return DenseOperation(
+        inputs: last, units: options.int("units"), hasBias: options.bool("bias"), activation: .init(options),
+        kernelInitializer: options.initializer("kernel_initializer"),
+        biasInitializer: options.initializer("bias_initializer"))
+    })
+}

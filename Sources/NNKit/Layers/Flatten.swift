@@ -1,0 +1,11 @@
+/// Makes one axis of all axes: `[a, b, ...]` becomes `[a · b · ...]`.
+public struct Flatten: Layer {
+  public static let kind = "flatten"
+  public let options = ""
+
+  public init() {}
+
+  package static let definition = LayerDefinition(
+    kind: kind, className: "Flatten", summary: "makes one axis of all axes", options: [],
+    make: { (_, _) throws(NNKitError) -> any Operation in FlattenOperation() })
+}

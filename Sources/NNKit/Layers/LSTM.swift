@@ -1,0 +1,35 @@
+/// A long short-term memory over a sequence `[T, I]`: its last state `[U]` or all states `[T, U]`.
+public struct LSTM: Layer {
+  public static let kind = "lstm"
+  public let options: String
+
+  public init(units: Int, returnSequences: Bool = false, bias: Bool = true, forgetBias: Double = 1) {
+    options = "units=\(units) return_sequences=\(returnSequences) bias=\(bias) forget_bias=\(forgetBias)"
+  }
+
+  package static let definition = LayerDefinition(
+    kind: kind, className: "LSTM",
+    summary: "long short-term memory over a sequence [T, I]: the last state [U], or all states [T, U]",
+    optionalInputs: ["lengths"],
+    options: [
+      CommonOption.units("hidden units"),
+      OptionSpecification(
+        "return_sequences", .bool, default: .bool(false), "whether every state is returned or the last one only"),
+      CommonOption.bias,
+      OptionSpecification(
+        "forget_bias", .float(-100, 100, upperOpen: false), default: .float(1), "the forget gates' first bias"),
+      CommonOption.initializer("kernel_initializer", default: .glorotUniform),
+      CommonOption.initializer("recurrent_initializer", default: .orthogonal),
+    ],
+    make: { (options, inputs) throws(NNKitError) -> any Operation in
+      try requireRank(inputs[0], 2, "[T, I]")
+      try requireClosed(inputs[0], axes: 1..<2, "[T, I]")
+      let units = options.int("units")
+      _ = try checkedProduct([max(inputs[0].shape[1], units), 4 * units], of: "its kernel")
+      return LSTMOperation(
+        inputs: inputs[0].shape[1], units: units, returnsSequences: options.bool("return_sequences"),
+        hasBias: options.bool("bias"), forgetBias: options.float("forget_bias"),
+        kernelInitializer: options.initializer("kernel_initializer"),
+        recurrentInitializer: options.initializer("recurrent_initializer"))
+    })
+}

@@ -1,0 +1,62 @@
+/// A kind of layer as programs in every language see it: its name, inputs, outputs and options, and how its
+/// operation is made. The catalog, and through it the layer types of the other languages, are made from these.
+package struct LayerDefinition: Sendable {
+  package let kind: String
+  /// The name of the type in languages that have types for layers: "Conv2D".
+  package let className: String
+  package let summary: String
+  package let inputs: [String]
+  package let optionalInputs: [String]
+  package let outputs: [String]
+  package let options: [OptionSpecification]
+  package let make: @Sendable (Options, [ValueType]) throws(NNKitError) -> any Operation
+
+  package init(
+    kind: String, className: String, summary: String, inputs: [String] = ["x"], optionalInputs: [String] = [],
+    outputs: [String] = ["y"], options: [OptionSpecification],
+    make: @escaping @Sendable (Options, [ValueType]) throws(NNKitError) -> any Operation
+  ) {
+    self.kind = kind
+    self.className = className
+    self.summary = summary
+    self.inputs = inputs
+    self.optionalInputs = optionalInputs
+    self.outputs = outputs
+    self.options = options
+    self.make = make
+  }
+
+  /// Every layer takes a name.
+  package static let nameOption = OptionSpecification(
+    "name", .string, optional: true, "the layer's name, unique in the graph; by default the kind and a number")
+}
+
+/// A layer as Swift programs write it: a value with typed options.
+public protocol Layer: Sendable {
+  static var kind: String { get }
+  /// `key=value key=value`, as the C interface takes them.
+  var options: String { get }
+}
+
+extension Graph {
+  /// Adds a layer with one input and one output.
+  @discardableResult
+  public mutating func layer<Kind: Layer>(_ layer: Kind, _ input: Value) -> Value {
+    self.layer(Kind.kind, layer.options, input)
+  }
+}
+
+/// Every kind of layer.
+package enum LayerCatalog {
+  package static let definitions: [LayerDefinition] = [
+    Conv2D.definition, MaxPool2D.definition, AvgPool2D.definition, Flatten.definition, Dense.definition,
+    Activation.definition, Softmax.definition, LogSoftmax.definition, Dropout.definition, Embedding.definition,
+    LSTM.definition,
+  ]
+
+  package static let kinds = definitions.map(\.kind)
+
+  private static let byKind = Dictionary(uniqueKeysWithValues: definitions.map { ($0.kind, $0) })
+
+  package static func definition(of kind: String) -> LayerDefinition? { byKind[kind] }
+}

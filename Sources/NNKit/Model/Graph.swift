@@ -1,0 +1,174 @@
+/// A value in a graph: an input, or an output of a layer.
+public struct Value: Hashable, Sendable {
+  package let index: Int
+  package init(index: Int) { self.index = index }
+}
+
+/// A model being described: inputs, layers, outputs, and every value's type. Adding a layer checks its options and
+/// infers its output shapes; nothing is computed.
+///
+/// A graph remembers its first error, so that building code reads as a list of layers; what is added later changes
+/// nothing, and `Model.init` throws the error.
+public struct Graph: Sendable {
+  package struct Input: Sendable {
+    let name: String
+    let value: Value
+  }
+
+  package struct Node: Sendable {
+    let name: String
+    let kind: String
+    /// Every option with its value, as text that reads back as the same options.
+    let options: String
+    let operation: any Operation
+    let inputs: [Value]
+    let outputs: [Value]
+  }
+
+  package private(set) var inputs: [Input] = []
+  /// In an order in which every node follows the nodes it reads from.
+  package private(set) var nodes: [Node] = []
+  package private(set) var outputs: [Input] = []
+  package private(set) var types: [ValueType] = []
+  public private(set) var firstError: NNKitError?
+  private var names: Set<String> = []
+
+  /// What graphs return after an error.
+  private static let noValue = Value(index: -1)
+
+  public init() {}
+
+  /// Adds an input. Data for it is `[N, shape...]`; a size of `Shape.open` is an open time dimension.
+  @discardableResult
+  public mutating func input(_ name: String, _ shape: Shape, _ dataType: DataType = .float32) -> Value {
+    attempt { (graph) throws(NNKitError) -> Value in
+      try checkName(name, of: "input")
+      guard shape.rank <= Shape.maximumRank - 1 else {
+        throw NNKitError(.shape, "input \"\(name)\": rank \(shape.rank) is too large; at most \(Shape.maximumRank - 1)")
+      }
+      for size in shape.sizes where size != Shape.open && (size < 1 || size > 1 << 32) {
+        throw NNKitError(
+          .shape, "input \"\(name)\": the size \(size) in \(shape) is not valid; expected 1 or more, or -1 for open time")
+      }
+      _ = try checkedProduct(shape.sizes.filter { $0 != Shape.open }, of: "input \"\(name)\" of shape \(shape)")
+      guard !graph.inputs.contains(where: { $0.name == name }) else {
+        throw NNKitError(.invalidArgument, "there is an input named \"\(name)\" already; choose another name")
+      }
+      let value = graph.add(ValueType(dataType, shape))
+      graph.inputs.append(Input(name: name, value: value))
+      return value
+    } ?? Graph.noValue
+  }
+
+  /// Adds a layer with one input and one output.
+  @discardableResult
+  public mutating func layer(_ kind: String, _ options: String = "", _ input: Value) -> Value {
+    layer(kind, options, [input])?.first ?? Graph.noValue
+  }
+
+  /// Adds a layer and returns its outputs; nil after an error.
+  public mutating func layer(_ kind: String, _ options: String, _ layerInputs: [Value]) -> [Value]? {
+    attempt { (graph) throws(NNKitError) -> [Value] in
+      guard let definition = LayerCatalog.definition(of: kind) else {
+        var message = "there is no layer kind \"\(excerpt(kind))\""
+        if let near = nearest(String(kind.prefix(64)), in: LayerCatalog.kinds) { message += "; did you mean \(near)?" }
+        throw NNKitError(.invalidArgument, message + " (there are \(LayerCatalog.kinds.joined(separator: ", ")))")
+      }
+      let specifications = definition.options + [LayerDefinition.nameOption]
+      let parsed = try Options(options, specifications, owner: "layer \(kind)")
+      let name = parsed.has("name") ? parsed.string("name") : graph.freeName(kind)
+      try checkName(name, of: "layer")
+      guard !graph.names.contains(name) else {
+        throw NNKitError(.invalidArgument, "there is a layer named \"\(name)\" already; choose another name")
+      }
+      let place = "layer \"\(name)\" (\(kind))"
+      let inputCounts = definition.inputs.count...definition.inputs.count + definition.optionalInputs.count
+      guard inputCounts.contains(layerInputs.count) else {
+        let expected = inputCounts.map { String($0) }.joined(separator: " or ")
+        throw NNKitError(
+          .invalidArgument, "\(place) was given \(layerInputs.count) inputs; it takes \(expected): "
+            + (definition.inputs + definition.optionalInputs).joined(separator: ", "))
+      }
+      var inputTypes: [ValueType] = []
+      for value in layerInputs { inputTypes.append(try graph.type(of: value, for: place)) }
+
+      let operation: any Operation
+      let outputTypes: [ValueType]
+      do throws(NNKitError) {
+        operation = try definition.make(parsed, inputTypes)
+        outputTypes = try operation.outputTypes(inputTypes)
+        for type in outputTypes { _ = try checkedProduct(type.shape.sizes.filter { $0 != Shape.open }, of: "its output") }
+      } catch {
+        throw error.at(place)
+      }
+      graph.names.insert(name)
+      let values = outputTypes.map { graph.add($0) }
+      graph.nodes.append(
+        Node(
+          name: name, kind: kind, options: parsed.text(without: "name"), operation: operation, inputs: layerInputs,
+          outputs: values))
+      return values
+    }
+  }
+
+  /// Declares a value an output of the model.
+  public mutating func output(_ name: String, _ value: Value) {
+    _ = attempt { (graph) throws(NNKitError) -> Void in
+      try checkName(name, of: "output")
+      guard !graph.outputs.contains(where: { $0.name == name }) else {
+        throw NNKitError(.invalidArgument, "there is an output named \"\(name)\" already; choose another name")
+      }
+      _ = try graph.type(of: value, for: "output \"\(name)\"")
+      graph.outputs.append(Input(name: name, value: value))
+    }
+  }
+
+  /// The type of a value. Throws: `.invalidArgument` where the graph has no such value.
+  public func type(of value: Value) throws(NNKitError) -> ValueType { try type(of: value, for: "the value") }
+
+  private func type(of value: Value, for place: String) throws(NNKitError) -> ValueType {
+    guard types.indices.contains(value.index) else {
+      throw NNKitError(.invalidArgument, "\(place): \(value.index) is not a value of this graph")
+    }
+    return types[value.index]
+  }
+
+  /// Makes `error` the graph's first error, unless it has one.
+  package mutating func remember(_ error: NNKitError) { firstError = firstError ?? error }
+
+  /// Runs a change on the graph; its error becomes the graph's, once, and leaves the graph as it was.
+  private mutating func attempt<Result>(_ change: (inout Graph) throws(NNKitError) -> Result) -> Result? {
+    guard firstError == nil else { return nil }
+    do throws(NNKitError) {
+      return try change(&self)
+    } catch {
+      firstError = error
+      return nil
+    }
+  }
+
+  private mutating func add(_ type: ValueType) -> Value {
+    types.append(type)
+    return Value(index: types.count - 1)
+  }
+
+  /// "conv2d", then "conv2d_1", "conv2d_2", ...
+  private func freeName(_ kind: String) -> String {
+    if !names.contains(kind) { return kind }
+    var number = 1
+    while names.contains("\(kind)_\(number)") { number += 1 }
+    return "\(kind)_\(number)"
+  }
+}
+
+/// Names go into files, paths of parameters and messages. Throws: `.invalidArgument` for an empty or long name and
+/// for one with white space, control characters or a slash.
+private func checkName(_ name: String, of what: String) throws(NNKitError) {
+  let allowed = name.unicodeScalars.allSatisfy { $0.value > 32 && $0.value != 127 && $0 != "/" && $0 != "=" }
+  guard (1...128).contains(name.utf8.count), allowed, !name.contains(where: \.isWhitespace) else {
+    throw NNKitError(
+      .invalidArgument,
+      "\"\(excerpt(name))\" is not a valid name for the \(what); expected 1 to 128 bytes "
+        + "without white space, control characters, \"/\" and \"=\"")
+  }
+}

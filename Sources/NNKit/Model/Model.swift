@@ -1,0 +1,106 @@
+import NNKitKernels
+
+/// A checked graph with its parameters.
+///
+/// A model may be used by any number of sessions at the same time; while a trainer changes its parameters, running
+/// sessions may see a mixture of old and new values.
+public final class Model: @unchecked Sendable {
+  package let graph: Graph
+  package let runtime: Runtime
+  package let seed: UInt64
+  /// Of each node, in the order of its operation.
+  package let parametersByNode: [[Parameter]]
+  package let arena: ParameterArena
+
+  package static let options = [
+    OptionSpecification("seed", .int(0...Int.max), default: .int(0), "where all random numbers come from")
+  ]
+
+  /// Makes a model of `graph` and draws its parameters from `seed`.
+  ///
+  /// Throws: the graph's first error; `.invalidArgument` for a graph without inputs or outputs; `.shape` where the
+  /// parameters are too many, `.outOfMemory` where they do not fit into memory.
+  public convenience init(_ graph: Graph, seed: UInt64 = 0, runtime: Runtime? = nil) throws(NNKitError) {
+    try self.init(uninitialized: graph, seed: seed, runtime: runtime)
+    let random = Random(seed: seed, kernels: self.runtime.kernels)
+    for (index, parameter) in parameters.enumerated() {
+      initialize(parameter, .initializer(parameter: index), random, arena.floats + parameter.offset)
+    }
+  }
+
+  /// Makes a model whose parameters are zero, for a reader of files to fill.
+  init(uninitialized graph: Graph, seed: UInt64, runtime: Runtime?) throws(NNKitError) {
+    if let error = graph.firstError { throw error }
+    guard !graph.inputs.isEmpty else {
+      throw NNKitError(.invalidArgument, "the graph has no input; add one before the model is made")
+    }
+    guard !graph.outputs.isEmpty else {
+      throw NNKitError(.invalidArgument, "the graph has no output; declare one before the model is made")
+    }
+    self.graph = graph
+    if let runtime { self.runtime = runtime } else { self.runtime = try Runtime.shared() }
+    self.seed = seed
+    var offset = 0
+    var parametersByNode: [[Parameter]] = []
+    for node in graph.nodes {
+      var parameters: [Parameter] = []
+      for specification in node.operation.parameters {
+        let name = "\(node.name)/\(specification.name)"
+        let count = try checkedProduct(specification.shape.sizes, of: "the parameter \(name) \(specification.shape)")
+        parameters.append(Parameter(name: name, specification: specification, offset: offset, count: count))
+        // Parameters begin on cache lines; the sum cannot overflow before the arena's own check refuses it.
+        offset = try checkedSum(offset, count.roundedUp(toMultipleOf: 16))
+      }
+      parametersByNode.append(parameters)
+    }
+    self.parametersByNode = parametersByNode
+    arena = try ParameterArena(count: offset)
+    flatShape = .allocate(capacity: 1)
+    flatShape.pointee = Int64(offset)
+  }
+
+  /// The shape of the flat buffer of all parameters, at an address that stays as long as the model.
+  package let flatShape: UnsafeMutablePointer<Int64>
+
+  deinit { flatShape.deallocate() }
+
+  package var parameters: [Parameter] { parametersByNode.flatMap { $0 } }
+
+  /// The number of trainable numbers.
+  public var parameterCount: Int { parameters.reduce(0) { $0 + $1.count } }
+
+  /// The names of the parameters, "<layer>/<parameter>", in the order of the layers.
+  public var parameterNames: [String] { parameters.map(\.name) }
+
+  /// Calls `body` with the parameter's values, which it may change. Throws: `.invalidArgument` for an unknown name.
+  public func withParameter<Result>(
+    _ name: String, _ body: (UnsafeMutableBufferPointer<Float>, Shape) -> Result
+  ) throws(NNKitError) -> Result {
+    guard let parameter = parameters.first(where: { $0.name == name }) else {
+      let near = nearest(name, in: parameterNames).map { "; did you mean \($0)?" } ?? ""
+      throw NNKitError(.invalidArgument, "the model has no parameter \"\(excerpt(name))\"\(near)")
+    }
+    defer { arena.markChanged() }
+    return body(
+      UnsafeMutableBufferPointer(start: arena.floats + parameter.offset, count: parameter.count), parameter.shape)
+  }
+
+  /// The sample shapes of the inputs.
+  package var inputTypes: [ValueType] { graph.inputs.map { graph.types[$0.value.index] } }
+  package var outputTypes: [ValueType] { graph.outputs.map { graph.types[$0.value.index] } }
+
+  /// Plans the model for `batch` samples with these input shapes.
+  package func plan(batch: Int, inputShapes: [Shape], purpose: PlanPurpose) throws(NNKitError) -> Plan {
+    try Plan(
+      graph, parameters: parametersByNode, batch: batch, inputShapes: inputShapes, purpose: purpose,
+      kernels: runtime.kernels, threads: runtime.pool.threads)
+  }
+}
+
+private func checkedSum(_ a: Int, _ b: Int) throws(NNKitError) -> Int {
+  let (sum, overflow) = a.addingReportingOverflow(b)
+  guard !overflow, sum <= 1 << 46 else {
+    throw NNKitError(.shape, "the model has more than 2^46 parameters")
+  }
+  return sum
+}

@@ -1,0 +1,76 @@
+import FoundationEssentials
+
+/// A model as JSON: inputs, outputs, layers and parameters, for summaries and for views of the parameters by name.
+package struct ModelInfo: Encodable {
+  struct Port: Encodable {
+    var name: String
+    var dtype: String
+    var shape: [Int]
+  }
+
+  struct Layer: Encodable {
+    var name: String
+    var kind: String
+    var options: String
+    /// Names of the layers and inputs that it reads from.
+    var inputs: [String]
+    var outputShape: [Int]
+    var parameters: Int
+
+    enum CodingKeys: String, CodingKey {
+      case name, kind, options, inputs, parameters
+      case outputShape = "output_shape"
+    }
+  }
+
+  struct ParameterEntry: Encodable {
+    var name: String
+    var shape: [Int]
+    var offset: Int
+    var count: Int
+    var trainable = true
+  }
+
+  var inputs: [Port]
+  var outputs: [Port]
+  var layers: [Layer]
+  var parameters: [ParameterEntry]
+  var parameterCount: Int
+  var seed: UInt64
+
+  enum CodingKeys: String, CodingKey {
+    case inputs, outputs, layers, parameters, seed
+    case parameterCount = "parameter_count"
+  }
+
+  package init(_ model: Model) {
+    let graph = model.graph
+    func port(_ input: Graph.Input) -> Port {
+      let type = graph.types[input.value.index]
+      return Port(name: input.name, dtype: type.dataType.rawValue, shape: type.shape.sizes)
+    }
+    var producers: [Int: String] = [:]
+    for input in graph.inputs { producers[input.value.index] = input.name }
+    for node in graph.nodes { for output in node.outputs { producers[output.index] = node.name } }
+    inputs = graph.inputs.map(port)
+    outputs = graph.outputs.map(port)
+    layers = zip(graph.nodes, model.parametersByNode).map { node, parameters in
+      Layer(
+        name: node.name, kind: node.kind, options: node.options, inputs: node.inputs.compactMap { producers[$0.index] },
+        outputShape: node.outputs.first.map { graph.types[$0.index].shape.sizes } ?? [],
+        parameters: parameters.reduce(0) { $0 + $1.count })
+    }
+    parameters = model.parameters.map {
+      ParameterEntry(name: $0.name, shape: $0.shape.sizes, offset: $0.offset, count: $0.count)
+    }
+    parameterCount = model.parameterCount
+    seed = model.seed
+  }
+
+  package var json: String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    guard let data = try? encoder.encode(self) else { return "{}" }
+    return String(decoding: data, as: UTF8.self)
+  }
+}

@@ -1,0 +1,217 @@
+/// The value of an option, after its text has been read.
+package enum OptionValue: Equatable, Sendable, CustomStringConvertible {
+  case int(Int)
+  case float(Double)
+  case bool(Bool)
+  case string(String)
+  case list([Int])
+
+  package var description: String {
+    switch self {
+    case .int(let value): String(value)
+    case .float(let value): value == value.rounded() && abs(value) < 1e15 ? String(Int(value)) : String(value)
+    case .bool(let value): String(value)
+    case .string(let value): value
+    case .list(let values): values.map { String($0) }.joined(separator: ",")
+    }
+  }
+}
+
+/// What an option may be: its type, its range, its default, and one line about it.
+package struct OptionSpecification: Sendable {
+  package enum Kind: Sendable, Equatable {
+    case int(ClosedRange<Int>)
+    /// `upperOpen` leaves out the upper bound itself.
+    case float(Double, Double, upperOpen: Bool)
+    case bool
+    case string
+    case choice([String])
+    /// `count` numbers, or one that stands for all of them.
+    case list(count: Int, ClosedRange<Int>)
+    /// `valid`, `same`, or 1, 2 or 4 numbers.
+    case padding
+  }
+
+  package let name: String
+  package let kind: Kind
+  /// nil: the option is required, unless `optional` is set.
+  package let defaultValue: OptionValue?
+  package let optional: Bool
+  package let summary: String
+
+  package init(
+    _ name: String, _ kind: Kind, default defaultValue: OptionValue? = nil, optional: Bool = false, _ summary: String
+  ) {
+    self.name = name
+    self.kind = kind
+    self.defaultValue = defaultValue
+    self.optional = optional
+    self.summary = summary
+  }
+
+  /// What the option takes, in words: "a whole number from 1 to 16".
+  package var expectation: String {
+    switch kind {
+    case .int(let range): "a whole number from \(range.lowerBound) to \(range.upperBound)"
+    case .float(let low, let high, let upperOpen):
+      high == .infinity
+        ? "a number of at least \(OptionValue.float(low))"
+        : "a number from \(OptionValue.float(low)) to \(upperOpen ? "below " : "")\(OptionValue.float(high))"
+    case .bool: "true or false"
+    case .string: "a word"
+    case .choice(let choices): "one of " + choices.joined(separator: ", ")
+    case .list(let count, let range):
+      "one number or \(count) numbers with commas between them, each from \(range.lowerBound) to \(range.upperBound)"
+    case .padding: "valid, same, or 1, 2 or 4 numbers (all sides; vertical,horizontal; top,bottom,left,right)"
+    }
+  }
+
+  /// Reads the text of a value; nil where it does not fit.
+  func value(of text: Substring) -> OptionValue? {
+    switch kind {
+    case .int(let range):
+      guard let value = Int(text), range.contains(value) else { return nil }
+      return .int(value)
+    case .float(let low, let high, let upperOpen):
+      guard let value = Double(text), value.isFinite, value >= low, upperOpen ? value < high : value <= high else {
+        return nil
+      }
+      return .float(value)
+    case .bool:
+      switch text {
+      case "true", "1": return .bool(true)
+      case "false", "0": return .bool(false)
+      default: return nil
+      }
+    case .string:
+      return text.isEmpty ? nil : .string(String(text))
+    case .choice(let choices):
+      return choices.contains(String(text)) ? .string(String(text)) : nil
+    case .list(let count, let range):
+      guard let values = integers(text, in: range), values.count == count || values.count == 1 else { return nil }
+      return .list(values.count == count ? values : Array(repeating: values[0], count: count))
+    case .padding:
+      if text == "valid" || text == "same" { return .string(String(text)) }
+      guard let values = integers(text, in: 0...maximumSize), [1, 2, 4].contains(values.count) else { return nil }
+      return .list(values)
+    }
+  }
+
+  private func integers(_ text: Substring, in range: ClosedRange<Int>) -> [Int]? {
+    var values: [Int] = []
+    for part in text.split(separator: ",", maxSplits: 8, omittingEmptySubsequences: false) {
+      guard let value = Int(part), range.contains(value) else { return nil }
+      values.append(value)
+    }
+    return values
+  }
+}
+
+/// The largest window, stride, dilation, padding or number of units an option takes. Products of a few of them
+/// stay far below the range of `Int`.
+package let maximumSize = 1 << 24
+
+/// The options of a layer, a loss, an optimizer or a function, read from `key=value key=value`.
+package struct Options: Sendable {
+  private var values: [String: OptionValue] = [:]
+  private let specifications: [OptionSpecification]
+
+  /// Reads `text` for `owner`, whose options are `specifications`. Throws: `.invalidArgument` for an unknown key,
+  /// a bad value, a key given twice and a required key that is missing; each names the owner and the key.
+  package init(_ text: String, _ specifications: [OptionSpecification], owner: String) throws(NNKitError) {
+    self.specifications = specifications
+    for word in text.split(whereSeparator: { $0.isWhitespace }) {
+      guard let equals = word.firstIndex(of: "="), equals != word.startIndex else {
+        throw NNKitError(.invalidArgument, "\(owner): \"\(excerpt(word))\" is not an option; write key=value")
+      }
+      let key = word[..<equals]
+      let text = word[word.index(after: equals)...]
+      guard let specification = specifications.first(where: { $0.name == key }) else {
+        throw Options.unknown(key, specifications, owner)
+      }
+      guard values[specification.name] == nil else {
+        throw NNKitError(.invalidArgument, "\(owner): the option \(specification.name) is given twice")
+      }
+      guard let value = specification.value(of: text) else {
+        var message = "\(owner): \(specification.name)=\(excerpt(text)) is not valid; "
+        message += "expected \(specification.expectation)"
+        if case .choice(let choices) = specification.kind, let near = nearest(String(text.prefix(64)), in: choices) {
+          message += "; did you mean \(near)?"
+        }
+        throw NNKitError(.invalidArgument, message)
+      }
+      values[specification.name] = value
+    }
+    for specification in specifications where values[specification.name] == nil {
+      if let value = specification.defaultValue {
+        values[specification.name] = value
+      } else if !specification.optional {
+        throw NNKitError(
+          .invalidArgument,
+          "\(owner): the option \(specification.name) is missing; expected \(specification.name)=<"
+            + "\(specification.expectation)>")
+      }
+    }
+  }
+
+  private static func unknown(
+    _ key: Substring, _ specifications: [OptionSpecification], _ owner: String
+  ) -> NNKitError {
+    let names = specifications.map(\.name)
+    var message = "\(owner) has no option \"\(excerpt(key))\""
+    if let near = nearest(String(key.prefix(64)), in: names) { message += "; did you mean \(near)?" }
+    message += names.isEmpty ? " (it takes none)" : " (it takes \(names.joined(separator: ", ")))"
+    return NNKitError(.invalidArgument, message)
+  }
+
+  package func has(_ name: String) -> Bool { values[name] != nil }
+
+  // The readers below are asked for names and types that the specifications declare; a mismatch is a fault of
+  // NNKit's that every test of the layer shows, so the fallback values are never seen.
+  package func int(_ name: String) -> Int { if case .int(let value)? = values[name] { value } else { 0 } }
+  package func float(_ name: String) -> Double { if case .float(let value)? = values[name] { value } else { 0 } }
+  package func bool(_ name: String) -> Bool { if case .bool(let value)? = values[name] { value } else { false } }
+  package func string(_ name: String) -> String { if case .string(let value)? = values[name] { value } else { "" } }
+  package func list(_ name: String) -> [Int] { if case .list(let value)? = values[name] { value } else { [] } }
+
+  /// Every option with a value but `excluded`, in the order of the specifications: the text that reads back as the
+  /// same options.
+  package func text(without excluded: String) -> String {
+    specifications.compactMap { specification in
+      specification.name == excluded ? nil : values[specification.name].map { "\(specification.name)=\($0)" }
+    }.joined(separator: " ")
+  }
+}
+
+/// At most 40 characters of a text that came from outside.
+package func excerpt(_ text: some StringProtocol) -> String {
+  let head = text.prefix(40)
+  return head.endIndex == text.endIndex ? String(head) : String(head) + "…"
+}
+
+/// The candidate that is closest to `word` in spelling, if one is close enough to be what was meant.
+package func nearest(_ word: String, in candidates: [String]) -> String? {
+  var best: (distance: Int, name: String)?
+  for candidate in candidates {
+    let distance = editDistance(Array(word.lowercased().utf8), Array(candidate.utf8))
+    if distance <= max(2, candidate.utf8.count / 3), distance < best?.distance ?? .max {
+      best = (distance, candidate)
+    }
+  }
+  return best?.name
+}
+
+/// The number of insertions, deletions and substitutions between two words.
+private func editDistance(_ a: [UInt8], _ b: [UInt8]) -> Int {
+  var row = Array(0...b.count)
+  for (i, x) in a.enumerated() {
+    var diagonal = row[0]
+    row[0] = i + 1
+    for (j, y) in b.enumerated() {
+      let substitution = diagonal + (x == y ? 0 : 1)
+      diagonal = row[j + 1]
+      row[j + 1] = min(substitution, row[j] + 1, row[j + 1] + 1)
+    }
+  }
+  return row[b.count]
+}

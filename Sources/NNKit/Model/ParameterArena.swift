@@ -1,0 +1,21 @@
+import Synchronization
+
+/// All parameters of a model in one aligned piece of memory.
+package final class ParameterArena: @unchecked Sendable {
+  package let memory: AlignedMemory
+  package let count: Int
+  private let currentVersion = Atomic<Int>(1)
+
+  /// Throws: `.outOfMemory`.
+  package init(count: Int) throws(NNKitError) {
+    self.count = count
+    memory = try AlignedMemory(byteCount: count * MemoryLayout<Float>.stride)
+  }
+
+  package var floats: UnsafeMutablePointer<Float> { memory.base.assumingMemoryBound(to: Float.self) }
+
+  /// Grows whenever parameters change; plans pack their weights again when it does.
+  package var version: Int { currentVersion.load(ordering: .acquiring) }
+
+  package func markChanged() { currentVersion.add(1, ordering: .acquiringAndReleasing) }
+}

@@ -1,0 +1,163 @@
+import NNKitKernels
+
+/// `dK[m, n, c, f] = Σ_images Σ_pixels x[pixel + (m, n), c] dz[pixel, f]` and `db[f] = Σ dz[pixel, f]`: a product whose
+/// depth is the pixels of all images.
+///
+/// The depth is cut into blocks (some images, or some rows of one image) that fit the cache, and the blocks into
+/// chunks for different tiles, whose sums are added in ascending order; both depend on the sizes alone.
+struct ConvolutionWeightGradient {
+  let vertical: WindowAxis
+  let horizontal: WindowAxis
+  let channels: Int
+  let filters: Int
+
+  /// Pixels in one block, about.
+  private static let blockPixels = 512
+  /// Memory for the sums of all chunks but the first.
+  private static let partialBytes = 32 << 20
+
+  func addSteps(_ plan: PlanBuilder, _ x: Tensor, _ dz: Tensor, to dKernel: Tensor, bias dBias: Tensor?)
+    throws(NNKitError)
+  {
+    let blocks = DepthBlocks(
+      batch: plan.batch, height: vertical.output, width: horizontal.output, pixels: Self.blockPixels)
+    let kernels = plan.kernels
+    let panelColumns = kernels.panelColumns
+    let panels = ceilDivide(filters, panelColumns)
+
+    let readsPadding =
+      vertical.before > 0 || horizontal.before > 0
+      || (vertical.output - 1) * vertical.stride + WindowAxis.span(vertical.window, vertical.dilation) > vertical.input
+      || (horizontal.output - 1) * horizontal.stride + WindowAxis.span(horizontal.window, horizontal.dilation)
+        > horizontal.input
+    let lineCount = (blocks.rows - 1) * vertical.stride + WindowAxis.span(vertical.window, vertical.dilation)
+    let lineWidth =
+      readsPadding
+      ? (horizontal.output - 1) * horizontal.stride + WindowAxis.span(horizontal.window, horizontal.dilation)
+      : horizontal.input
+    let lineStride = lineWidth * channels
+    let paddedImage =
+      readsPadding ? try checkedProduct([lineCount, lineWidth, channels], of: "the padded input of a tile") : 0
+    let panelFloats = blocks.pixels * panelColumns
+    let scratch = try plan.scratch(floats: panelFloats + blocks.images * paddedImage)
+
+    // Rows of the kernel's matrix whose inputs lie side by side: a row of the window, or, with gaps in it, a place.
+    let merged = horizontal.dilation == 1 ? horizontal.window : 1
+    let groupRows = merged * channels
+    var groups: [Int] = []
+    for m in 0..<vertical.window {
+      for n in stride(from: 0, to: horizontal.window, by: merged) {
+        groups.append(m * vertical.dilation * lineStride + n * horizontal.dilation * channels)
+      }
+    }
+    let groupTable = plan.table(groups)
+    let groupCount = groups.count
+
+    let kernelSize = dKernel.count
+    let affordable = 1 + Self.partialBytes / max(1, kernelSize * 4)
+    let blocksPerChunk = ceilDivide(blocks.count, min(blocks.count, 8, affordable))
+    let chunks = ceilDivide(blocks.count, blocksPerChunk)
+    let panelsPerTile = ceilDivide(panels, min(panels, ceilDivide(16, chunks)))
+    let panelBlocks = ceilDivide(panels, panelsPerTile)
+    let partials = try PartialSums(plan, chunks: chunks, sizes: [kernelSize, dBias == nil ? 0 : filters])
+    let (inputSize, outputPixels) = (x.sampleCount, vertical.output * horizontal.output)
+    let geometry = self
+    let results = [dKernel] + (dBias.map { [$0] } ?? [])
+
+    plan.step(
+      "convolution kernel gradient", reads: [x, dz], writes: results + partials.tensors, scratch: scratch,
+      tiles: chunks * panelBlocks, work: [plan.batch * outputPixels, groupCount, groupRows, filters]
+    ) { binding in
+      let input = UnsafePointer(binding.floats(x))
+      let gradient = UnsafePointer(binding.floats(dz))
+      let kernelTargets = partials.target(binding, 0, dKernel)
+      let biasTargets = partials.target(binding, 1, dBias ?? dKernel)
+      let groupOffsets = binding.offsets(groupTable)
+      let workspace = binding.scratch(scratch)
+      return { tile, worker in
+        let chunk = tile / panelBlocks
+        let firstPanel = tile % panelBlocks * panelsPerTile
+        let lastPanel = min(firstPanel + panelsPerTile, panels)
+        let packed = workspace.base + worker * workspace.stride
+        let padded = packed + panelFloats
+        let dKernelBase = kernelTargets(chunk)
+        let dBiasBase = biasTargets(chunk)
+        let firstBlock = chunk * blocksPerChunk
+        for block in firstBlock..<min(firstBlock + blocksPerChunk, blocks.count) {
+          let (image, images, row, rows) = blocks.block(block)
+          var a = input + image * inputSize
+          var imageStep = inputSize
+          if readsPadding {
+            let lines = (rows - 1) * geometry.vertical.stride
+              + WindowAxis.span(geometry.vertical.window, geometry.vertical.dilation)
+            imageStep = lines * lineStride
+            for i in 0..<images {
+              copyPaddedLines(
+                a + i * inputSize, height: geometry.vertical.input, width: geometry.horizontal.input,
+                channels: geometry.channels, firstLine: row * geometry.vertical.stride - geometry.vertical.before,
+                firstColumn: -geometry.horizontal.before, lineCount: lines, lineWidth: lineWidth,
+                to: padded + i * imageStep)
+            }
+            a = UnsafePointer(padded)
+          } else {
+            a += row * geometry.vertical.stride * lineStride
+          }
+          let depth = images * rows * geometry.horizontal.output
+          let dzBlock =
+            gradient + (image * outputPixels + row * geometry.horizontal.output) * geometry.filters
+          for panel in firstPanel..<lastPanel {
+            let column = panel * panelColumns
+            let columns = min(panelColumns, geometry.filters - column)
+            kernels.packPanel(
+              PanelPacking(
+                source: dzBlock + column, depthStride: geometry.filters, columnStride: 1, depth: depth,
+                columns: columns, panel: packed))
+            for group in 0..<groupCount {
+              kernels.columnProduct(
+                ColumnProduct(
+                  a: a + groupOffsets[group],
+                  aSteps: (
+                    imageStep, geometry.vertical.stride * lineStride, geometry.horizontal.stride * geometry.channels
+                  ), depths: (images, rows, geometry.horizontal.output), b: packed,
+                  c: dKernelBase + group * groupRows * geometry.filters + column, cStride: geometry.filters,
+                  rows: groupRows, columns: columns, accumulate: block > firstBlock))
+            }
+            if dBias != nil {
+              kernels.columnSum(packed, depth, columns, panelColumns, dBiasBase + column, block > firstBlock)
+            }
+          }
+        }
+      }
+    }
+    partials.addReduction(plan, "convolution kernel gradient", to: results)
+  }
+}
+
+/// The pixels of a batch of images, in blocks of whole images where those are small and of rows where they are large.
+struct DepthBlocks {
+  /// In a block, at most.
+  let images: Int
+  let rows: Int
+  let pixels: Int
+  let count: Int
+  private let batch: Int
+  private let height: Int
+  private let blocksPerImage: Int
+
+  init(batch: Int, height: Int, width: Int, pixels: Int) {
+    self.batch = batch
+    self.height = height
+    rows = max(1, min(height, pixels / max(1, width)))
+    blocksPerImage = ceilDivide(height, rows)
+    images = blocksPerImage > 1 ? 1 : max(1, min(batch, pixels / max(1, height * width)))
+    count = blocksPerImage * ceilDivide(batch, images)
+    self.pixels = images * rows * width
+  }
+
+  @inline(__always)
+  func block(_ index: Int) -> (image: Int, images: Int, row: Int, rows: Int) {
+    let image = index / blocksPerImage * images
+    let row = index % blocksPerImage * rows
+    return (image, min(images, batch - image), row, min(rows, height - row))
+  }
+}

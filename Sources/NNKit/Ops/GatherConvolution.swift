@@ -1,0 +1,190 @@
+import NNKitKernels
+
+/// One place in a window: where it lies, relative to the window's origin in the source image, and where its weights
+/// begin.
+struct ConvolutionTap {
+  var y: Int
+  var x: Int
+  var weights: Int
+}
+
+/// A direct convolution from a source image to a grid of pixels of a destination image: pixel `(gy, gx)` of the grid
+/// is the sum over the taps of `source[gy · step + tap.y, gx · step + tap.x, :] · weights`. A convolution's forward
+/// pass is one of these, and its input gradient one for each residue of the stride.
+///
+/// Taps that lie side by side in a row of the source are one segment of memory: they become one tap of the kernel
+/// with a larger depth.
+struct GatherConvolution {
+  let sourceHeight: Int
+  let sourceWidth: Int
+  let channels: Int
+  let gridHeight: Int
+  let gridWidth: Int
+  let stepY: Int
+  let stepX: Int
+  /// In ascending order of `(y, x)`: every `x` of one row of the window, then the next row.
+  let taps: [ConvolutionTap]
+  /// In the destination image, in elements: of grid pixel `(0, 0)`, and from one to the next.
+  let destinationStart: Int
+  let destinationRowStep: Int
+  let destinationColumnStep: Int
+
+  private var minY: Int { taps.reduce(.max) { min($0, $1.y) } }
+  private var minX: Int { taps.reduce(.max) { min($0, $1.x) } }
+  private var maxY: Int { taps.reduce(.min) { max($0, $1.y) } }
+  private var maxX: Int { taps.reduce(.min) { max($0, $1.x) } }
+
+  /// How many neighbouring taps form one segment.
+  private var mergedTaps: Int {
+    let row = taps.prefix { $0.y == taps[0].y }
+    let contiguous = zip(row, row.dropFirst()).allSatisfy { $1.x - $0.x == 1 }
+    return contiguous ? row.count : 1
+  }
+
+  /// Adds the step. `weights` are packed with one segment a tap, in the order of `taps`.
+  func addStep(
+    _ plan: PlanBuilder, _ name: String, _ source: Tensor, _ weights: PackedWeights, bias: Tensor?,
+    _ activation: ActivationKind, to destination: Tensor
+  ) throws(NNKitError) {
+    let blocks = GridBlocks(height: gridHeight, width: gridWidth, batch: plan.batch)
+    let (minY, minX, maxY, maxX) = (minY, minX, maxY, maxX)
+    let readsPadding =
+      minY < 0 || minX < 0 || (gridHeight - 1) * stepY + maxY >= sourceHeight
+      || (gridWidth - 1) * stepX + maxX >= sourceWidth
+    // The part of the source that one block of the grid reads.
+    let lineCount = (blocks.blockHeight - 1) * stepY + maxY - minY + 1
+    let lineWidth = readsPadding ? (blocks.blockWidth - 1) * stepX + maxX - minX + 1 : sourceWidth
+    let scratchFloats =
+      readsPadding ? try checkedProduct([lineCount, lineWidth, channels], of: "the padded input of a tile") : 0
+    let scratch = try plan.scratch(floats: scratchFloats)
+    let lineStride = lineWidth * channels
+
+    let merged = mergedTaps
+    let kernelTaps = stride(from: 0, to: taps.count, by: merged).map {
+      (taps[$0].y - minY) * lineStride + (taps[$0].x - minX) * channels
+    }
+    let tapTable = plan.table(kernelTaps)
+    let widths = [blocks.blockWidth, gridWidth - (blocks.columnBlocks - 1) * blocks.blockWidth]
+    // The row tables of full blocks, and of the last, narrower ones.
+    let aTables = widths.map { width in
+      plan.table(blocks.pixels(width).map { $0.y * stepY * lineStride + $0.x * stepX * channels })
+    }
+    let cTables = widths.map { width in
+      plan.table(blocks.pixels(width).map { $0.y * destinationRowStep + $0.x * destinationColumnStep })
+    }
+    let (kernels, convolution) = (plan.kernels, self)
+    let (sourceSize, destinationSize) = (source.sampleCount, destination.sampleCount)
+    let depth = merged * weights.depth / taps.count
+
+    plan.step(
+      name, reads: [source] + (bias.map { [$0] } ?? []), writes: [destination], scratch: scratch,
+      tiles: plan.batch * blocks.count, work: [plan.batch, gridHeight * gridWidth, weights.depth, weights.columns]
+    ) { binding in
+      let sourceBase = UnsafePointer(binding.floats(source))
+      let destinationBase = binding.floats(destination)
+      let panels = UnsafePointer(binding.floats(weights.tensor))
+      let biasBase = bias.map { UnsafePointer(binding.floats($0)) }
+      let tapOffsets = binding.offsets(tapTable)
+      let full = (a: binding.offsets(aTables[0]), c: binding.offsets(cTables[0]))
+      let last = (a: binding.offsets(aTables[1]), c: binding.offsets(cTables[1]))
+      let workspace = binding.scratch(scratch)
+      return { tile, worker in
+        let image = tile / blocks.count
+        let (y, x, height, width) = blocks.block(tile % blocks.count)
+        let imageBase = sourceBase + image * sourceSize
+        let firstLine = y * convolution.stepY + minY
+        let firstColumn = x * convolution.stepX + minX
+        var a = imageBase
+        if readsPadding {
+          let lines = workspace.base + worker * workspace.stride
+          copyPaddedLines(
+            imageBase, height: convolution.sourceHeight, width: convolution.sourceWidth,
+            channels: convolution.channels, firstLine: firstLine, firstColumn: firstColumn,
+            lineCount: (height - 1) * convolution.stepY + maxY - minY + 1, lineWidth: lineWidth, to: lines)
+          a = UnsafePointer(lines)
+        } else {
+          a += firstLine * lineStride + firstColumn * convolution.channels
+        }
+        let rows = width == blocks.blockWidth ? full : last
+        let c =
+          destinationBase + image * destinationSize + convolution.destinationStart
+          + y * convolution.destinationRowStep + x * convolution.destinationColumnStep
+        for panel in 0..<weights.panels {
+          let column = panel * weights.panelColumns
+          kernels.rowProduct(
+            RowProduct(
+              a: a, aRows: rows.a, taps: tapOffsets, tapCount: kernelTaps.count, depth: depth,
+              b: panels + panel * weights.panelElements, c: c + column, cRows: rows.c, rows: height * width,
+              columns: min(weights.panelColumns, weights.columns - column), bias: biasBase.map { $0 + column },
+              relu: activation == .relu))
+        }
+        if activation == .relu || activation == .linear { return }
+        // Only forward passes have an activation; their pixels lie side by side.
+        for row in 0..<height {
+          let line = c + row * convolution.destinationRowStep
+          kernels.activationForward(activation, line, line, width * convolution.destinationColumnStep)
+        }
+      }
+    }
+  }
+}
+
+/// How the grid of one image is divided into tiles: full rows where they are short, parts of a row where they are
+/// long. A function of the sizes alone.
+struct GridBlocks {
+  let height: Int
+  let width: Int
+  let blockHeight: Int
+  let blockWidth: Int
+  let rowBlocks: Int
+  let columnBlocks: Int
+
+  var count: Int { rowBlocks * columnBlocks }
+
+  /// A tile has about 256 pixels: enough to use each panel of weights often, few enough to stay in the cache.
+  /// Where a batch is too small to keep sixteen threads busy, a tile has down to 64.
+  init(height: Int, width: Int, batch: Int) {
+    self.height = height
+    self.width = width
+    let pixels = max(64, min(256, ceilDivide(batch * height * width, 16)))
+    columnBlocks = ceilDivide(width, 512)
+    blockWidth = ceilDivide(width, columnBlocks)
+    rowBlocks = ceilDivide(height, max(1, min(height, pixels / blockWidth)))
+    blockHeight = ceilDivide(height, rowBlocks)
+  }
+
+  /// The rectangle of block `index`; the last blocks may be smaller, or empty of rows.
+  @inline(__always)
+  func block(_ index: Int) -> (y: Int, x: Int, height: Int, width: Int) {
+    let y = min(index / columnBlocks * blockHeight, height)
+    let x = index % columnBlocks * blockWidth
+    return (y, x, min(blockHeight, height - y), min(blockWidth, width - x))
+  }
+
+  /// The pixels of a block of `width`, row by row.
+  func pixels(_ width: Int) -> [(y: Int, x: Int)] {
+    (0..<blockHeight).flatMap { y in (0..<width).map { (y, $0) } }
+  }
+}
+
+/// Copies a rectangle of an image `[height, width, channels]`, whose lines and columns may lie outside of it, into
+/// dense memory; what lies outside is zero.
+func copyPaddedLines(
+  _ image: UnsafePointer<Float>, height: Int, width: Int, channels: Int, firstLine: Int, firstColumn: Int,
+  lineCount: Int, lineWidth: Int, to lines: UnsafeMutablePointer<Float>
+) {
+  let left = min(max(0, -firstColumn), lineWidth)
+  let right = min(max(0, firstColumn + lineWidth - width), lineWidth - left)
+  let inside = (lineWidth - left - right) * channels
+  for i in 0..<max(0, lineCount) {
+    let line = lines + i * lineWidth * channels
+    let y = firstLine + i
+    if y < 0 || y >= height {
+      line.update(repeating: 0, count: lineWidth * channels)
+      continue
+    }
+    line.update(repeating: 0, count: left * channels)
+    (line + left * channels).update(from: image + (y * width + firstColumn + left) * channels, count: inside)
+    (line + left * channels + inside).update(repeating: 0, count: right * channels)
+  }
+}

@@ -1,0 +1,77 @@
+/// One node's mathematics: its shape rule, its forward steps and its backward steps, side by side in one file.
+///
+/// An operation is made by a layer from its options; it knows shapes and gradients and adds steps to a plan. What
+/// it is given has been checked: `forward` and `backward` see only shapes that `outputTypes` accepted.
+package protocol Operation: Sendable {
+  /// The parameters, in the order in which `ForwardNode.parameters` holds them.
+  var parameters: [ParameterSpecification] { get }
+
+  /// The types of the outputs, for inputs whose time may be open or concrete.
+  /// Throws: `.shape` or `.type` where the inputs do not fit.
+  func outputTypes(_ inputs: [ValueType]) throws(NNKitError) -> [ValueType]
+
+  /// The values that an int32 input may hold; nil: any.
+  func inputRange(_ index: Int, _ inputs: [ValueType]) -> ClosedRange<Int32>?
+
+  /// Adds the steps that compute the outputs.
+  func forward(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> ForwardResult
+
+  /// Adds the steps that compute the gradients of all parameters and of the inputs asked for, and returns the
+  /// latter. Every gradient tensor is written by the operation, none is added to.
+  func backward(_ plan: PlanBuilder, _ node: BackwardNode) throws(NNKitError) -> [Tensor?]
+}
+
+extension Operation {
+  package var parameters: [ParameterSpecification] { [] }
+  package func inputRange(_ index: Int, _ inputs: [ValueType]) -> ClosedRange<Int32>? { nil }
+}
+
+/// What an operation's forward steps work on.
+package struct ForwardNode {
+  /// The node's index in the graph, for random streams.
+  package let index: Int
+  package let inputs: [Tensor]
+  package let parameters: [Tensor]
+}
+
+package struct ForwardResult {
+  package var outputs: [Tensor]
+  /// What the backward steps will need besides inputs and outputs.
+  package var saved: [Tensor] = []
+}
+
+/// What an operation's backward steps work on.
+package struct BackwardNode {
+  package let index: Int
+  package let inputs: [Tensor]
+  package let outputs: [Tensor]
+  package let saved: [Tensor]
+  package let parameters: [Tensor]
+  /// Where the parameters' gradients go.
+  package let dParameters: [Tensor]
+  /// The gradient of each output that the loss depends on.
+  package let dOutputs: [Tensor?]
+  /// Whether anybody asks for the gradient of an input.
+  package let wantsInput: [Bool]
+}
+
+/// Throws `.type` unless the input is float32.
+package func requireFloat(_ type: ValueType) throws(NNKitError) {
+  guard type.dataType == .float32 else {
+    throw NNKitError(.type, "the input is \(type); expected float32")
+  }
+}
+
+/// Throws `.shape` unless the input has the rank, whose axes `layout` names: "[H, W, C]".
+package func requireRank(_ type: ValueType, _ rank: Int, _ layout: String) throws(NNKitError) {
+  guard type.shape.rank == rank else {
+    throw NNKitError(.shape, "the input has shape \(type.shape); expected \(layout)")
+  }
+}
+
+/// Throws `.shape` where one of the axes is open.
+package func requireClosed(_ type: ValueType, axes: Range<Int>, _ layout: String) throws(NNKitError) {
+  guard !type.shape.sizes[axes].contains(Shape.open) else {
+    throw NNKitError(.shape, "the input has shape \(type.shape); expected \(layout), with these sizes known")
+  }
+}

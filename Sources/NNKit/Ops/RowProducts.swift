@@ -1,0 +1,144 @@
+import NNKitKernels
+
+/// Weights packed into panels for `KernelTable.rowProduct`.
+package struct PackedWeights: Sendable {
+  let tensor: Tensor
+  /// Rows of a panel: taps times depth.
+  let depth: Int
+  let columns: Int
+  let panelColumns: Int
+
+  var panels: Int { ceilDivide(columns, panelColumns) }
+  var panelElements: Int { depth * panelColumns }
+}
+
+/// How a step is divided into tiles of rows and panels. A function of the sizes and of the kernels' tile alone.
+struct ProductTiling {
+  let blockRows: Int
+  let rowBlocks: Int
+  let panelsPerBlock: Int
+  let panelBlocks: Int
+
+  var tiles: Int { rowBlocks * panelBlocks }
+
+  /// Enough tiles to keep sixteen threads busy, while each has at least about 2¹⁶ multiply-adds. A block of rows is
+  /// read again for every panel and should stay in the second-level cache.
+  init(rows: Int, depth: Int, panels: Int, kernels: KernelTable) {
+    let cacheRows = max(1, (96 << 10) / max(1, depth * 4)).roundedUp(toMultipleOf: kernels.tileRows)
+    let rowLimit = min(max(cacheRows, 2 * kernels.tileRows), 16 * kernels.tileRows)
+    // Equal blocks: a last block of one row would cost as much as a full tile.
+    rowBlocks = ceilDivide(rows, rowLimit)
+    blockRows = ceilDivide(rows, rowBlocks).roundedUp(toMultipleOf: min(kernels.tileRows, max(1, rows)))
+    let workPerPanel = max(1, min(rows, blockRows) * depth * kernels.panelColumns)
+    let wanted = ceilDivide(16, max(1, rowBlocks))
+    panelsPerBlock = max(ceilDivide(panels, wanted), min(panels, ceilDivide(1 << 16, workPerPanel)))
+    panelBlocks = ceilDivide(panels, panelsPerBlock)
+  }
+}
+
+extension PlanBuilder {
+  /// Packs `B[s · segmentDepth + k][n] = weights[segments[s] + k · depthStride + n · columnStride]` when the
+  /// parameters change. Throws: `.shape` where the packed size overflows.
+  func packWeights(
+    _ weights: Tensor, segments: [Int], segmentDepth: Int, columns: Int, depthStride: Int, columnStride: Int
+  ) throws(NNKitError) -> PackedWeights {
+    let depth = segments.count * segmentDepth
+    let panels = ceilDivide(columns, kernels.panelColumns)
+    let packed = PackedWeights(
+      tensor: try persistent([panels, depth, kernels.panelColumns]), depth: depth, columns: columns,
+      panelColumns: kernels.panelColumns)
+    let kernels = kernels
+    prologueStep("pack weights", tiles: packed.panels, work: [depth, columns]) { binding in
+      let source = UnsafePointer(binding.floats(weights))
+      let destination = binding.floats(packed.tensor)
+      return { panel, _ in
+        let first = panel * packed.panelColumns
+        var target = destination + panel * packed.panelElements
+        for segment in segments {
+          kernels.packPanel(
+            PanelPacking(
+              source: source + segment + first * columnStride, depthStride: depthStride, columnStride: columnStride,
+              depth: segmentDepth, columns: min(packed.panelColumns, columns - first), panel: target))
+          target += segmentDepth * packed.panelColumns
+        }
+      }
+    }
+    return packed
+  }
+
+  /// Packs the matrix `[depth, columns]` as it lies.
+  func packMatrix(_ weights: Tensor, depth: Int, columns: Int) throws(NNKitError) -> PackedWeights {
+    try packWeights(
+      weights, segments: [0], segmentDepth: depth, columns: columns, depthStride: columns, columnStride: 1)
+  }
+
+  /// Packs the transpose of the matrix `[columns, depth]`.
+  func packTransposed(_ weights: Tensor, depth: Int, columns: Int) throws(NNKitError) -> PackedWeights {
+    try packWeights(
+      weights, segments: [0], segmentDepth: depth, columns: columns, depthStride: 1, columnStride: depth)
+  }
+
+  /// Adds `C = f(A · B + bias)`, with `A` `[rows, B.depth]` and `C` `[rows, B.columns]` dense. With `sequences` the
+  /// rows are the time steps of sequences that have their own lengths; rows behind a length are left out, or, with
+  /// `zeroesPadding`, become zero.
+  func matrixProduct(
+    _ name: String, _ a: Tensor, rows: Int, _ b: PackedWeights, bias: Tensor?, _ activation: ActivationKind,
+    to c: Tensor, sequences: SequenceLengths? = nil, zeroesPadding: Bool = false
+  ) {
+    let groups = sequences == nil ? 1 : batch
+    let groupRows = rows / groups
+    let tiling = ProductTiling(rows: groupRows, depth: b.depth, panels: b.panels, kernels: kernels)
+    let aRows = table((0..<tiling.blockRows).map { $0 * b.depth })
+    let cRows = table((0..<tiling.blockRows).map { $0 * b.columns })
+    let noTap = table([0])
+    let kernels = kernels
+    step(
+      name, reads: [a] + (bias.map { [$0] } ?? []) + (sequences.map { [$0.tensor] } ?? []), writes: [c],
+      tiles: groups * tiling.tiles, work: [rows, b.depth, b.columns]
+    ) { binding in
+      let aBase = UnsafePointer(binding.floats(a))
+      let cBase = binding.floats(c)
+      let bBase = UnsafePointer(binding.floats(b.tensor))
+      let biasBase = bias.map { UnsafePointer(binding.floats($0)) }
+      let lengths = sequences.map { binding.integers($0.tensor) }
+      let (aOffsets, cOffsets, taps) = (binding.offsets(aRows), binding.offsets(cRows), binding.offsets(noTap))
+      return { tile, _ in
+        let group = tile / tiling.tiles
+        let groupRow = tile % tiling.tiles / tiling.panelBlocks * tiling.blockRows
+        let rowLimit = min(tiling.blockRows, groupRows - groupRow)
+        if rowLimit <= 0 { return }
+        let rowCount = min(rowLimit, max(0, lengths.map { Int($0[group]) - groupRow } ?? rowLimit))
+        let firstRow = group * groupRows + groupRow
+        let firstPanel = tile % tiling.panelBlocks * tiling.panelsPerBlock
+        let lastPanel = min(firstPanel + tiling.panelsPerBlock, b.panels)
+        let firstColumn = firstPanel * b.panelColumns
+        let columnCount = min(lastPanel * b.panelColumns, b.columns) - firstColumn
+        let block = cBase + firstRow * b.columns
+        for panel in firstPanel..<lastPanel {
+          let column = panel * b.panelColumns
+          kernels.rowProduct(
+            RowProduct(
+              a: aBase + firstRow * b.depth, aRows: aOffsets, taps: taps, tapCount: 1, depth: b.depth,
+              b: bBase + panel * b.panelElements, c: block + column, cRows: cOffsets, rows: rowCount,
+              columns: min(b.panelColumns, b.columns - column), bias: biasBase.map { $0 + column },
+              relu: activation == .relu))
+        }
+        if zeroesPadding {
+          for row in rowCount..<rowLimit {
+            (block + row * b.columns + firstColumn).update(repeating: 0, count: columnCount)
+          }
+        }
+        if activation == .relu || activation == .linear { return }
+        for row in 0..<rowCount {
+          let segment = block + row * b.columns + firstColumn
+          kernels.activationForward(activation, segment, segment, columnCount)
+        }
+      }
+    }
+  }
+}
+
+/// How many time steps each sequence of the batch really has: int32 `[N]`, each in `1 ... T`.
+package struct SequenceLengths: Sendable {
+  let tensor: Tensor
+}

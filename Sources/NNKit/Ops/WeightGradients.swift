@@ -1,0 +1,180 @@
+import NNKitKernels
+
+/// The depth of a weight gradient: pairs of rows of `A` and `B`, in two nested loops.
+struct DepthLoops {
+  var outer: Int
+  var inner: Int
+  /// Of the first row, and from one iteration of the outer loop to the next, in elements.
+  var aStart = 0
+  var aOuterStep: Int
+  var aInnerStep: Int
+  var bStart = 0
+  var bOuterStep: Int
+  var bInnerStep: Int
+  /// Where the outer loop runs over sequences with their own lengths: the inner loop then ends after
+  /// `length - lengthLess` steps.
+  var sequences: SequenceLengths?
+  var lengthLess = 0
+
+  var depth: Int { outer * inner }
+}
+
+extension PlanBuilder {
+  /// Adds `C[m][n] = Σ_d A[d][m] · B[d][n]` for `C` `[rows, columns]`, and, where `bias` is given,
+  /// `bias[n] = Σ_d B[d][n]`. Where `C` is small and the depth large, chunks of the depth are summed on their own
+  /// and then added in ascending order; their number depends on the sizes alone.
+  func weightGradient(
+    _ name: String, _ a: Tensor, _ b: Tensor, _ loops: DepthLoops, rows: Int, columns: Int, to c: Tensor, bias: Tensor?
+  ) throws(NNKitError) {
+    let kernels = kernels
+    let panelColumns = kernels.panelColumns
+    let panels = ceilDivide(columns, panelColumns)
+    let blockRows = min(rows, 16 * kernels.tileRows)
+    let rowBlocks = ceilDivide(rows, blockRows)
+    let chunks = WeightGradientChunks(loops, tiles: rowBlocks * panels)
+    let partials = try PartialSums(self, chunks: chunks.count, sizes: [rows * columns, bias == nil ? 0 : columns])
+    let scratch = try scratch(floats: chunks.callDepth * panelColumns)
+    let tiles = rowBlocks * panels * chunks.count
+
+    step(
+      name, reads: [a, b] + (loops.sequences.map { [$0.tensor] } ?? []), writes: [c] + (bias.map { [$0] } ?? []) + partials.tensors, scratch: scratch, tiles: tiles,
+      work: [loops.depth, rows, columns]
+    ) { binding in
+      let aBase = UnsafePointer(binding.floats(a)) + loops.aStart
+      let bBase = UnsafePointer(binding.floats(b)) + loops.bStart
+      let cTargets = partials.target(binding, 0, c)
+      let biasTargets = partials.target(binding, 1, bias ?? c)
+      let panelScratch = binding.scratch(scratch)
+      let lengths = loops.sequences.map { binding.integers($0.tensor) }
+      return { tile, worker in
+        let chunk = tile / (rowBlocks * panels)
+        let panel = tile % (rowBlocks * panels) / rowBlocks
+        let block = tile % rowBlocks
+        let column = panel * panelColumns
+        let columnCount = min(panelColumns, columns - column)
+        let packed = panelScratch.base + worker * panelScratch.stride
+        let target = cTargets(chunk)
+        let biasTarget = biasTargets(chunk)
+        var accumulate = false
+        chunks.forEachCall(chunk, loops, lengths) { outerStart, outerCount, innerStart, innerCount in
+          for i in 0..<outerCount {
+            kernels.packPanel(
+              PanelPacking(
+                source: bBase + (outerStart + i) * loops.bOuterStep + innerStart * loops.bInnerStep + column,
+                depthStride: loops.bInnerStep, columnStride: 1, depth: innerCount, columns: columnCount,
+                panel: packed + i * innerCount * panelColumns))
+          }
+          kernels.columnProduct(
+            ColumnProduct(
+              a: aBase + outerStart * loops.aOuterStep + innerStart * loops.aInnerStep + block * blockRows,
+              aSteps: (0, loops.aOuterStep, loops.aInnerStep), depths: (1, outerCount, innerCount), b: packed,
+              c: target + block * blockRows * columns + column, cStride: columns,
+              rows: min(blockRows, rows - block * blockRows), columns: columnCount, accumulate: accumulate))
+          if bias != nil && block == 0 {
+            kernels.columnSum(
+              packed, outerCount * innerCount, columnCount, panelColumns, biasTarget + column, accumulate)
+          }
+          accumulate = true
+        }
+      }
+    }
+    partials.addReduction(self, name, to: [c] + (bias.map { [$0] } ?? []))
+  }
+}
+
+/// How the depth of a weight gradient is divided: into chunks for different tiles, and each chunk into calls whose
+/// packed panel fits the first- and second-level cache.
+struct WeightGradientChunks {
+  let count: Int
+  /// The largest depth of one call.
+  let callDepth: Int
+  private let splitsOuter: Bool
+  private let perChunk: Int
+  private static let cacheDepth = 512
+
+  init(_ loops: DepthLoops, tiles: Int) {
+    splitsOuter = loops.outer > 1
+    let divisible = splitsOuter ? loops.outer : loops.inner
+    let wanted = tiles >= 8 ? 1 : min(ceilDivide(8, tiles), max(1, loops.depth / 256), divisible)
+    perChunk = max(1, ceilDivide(divisible, max(1, wanted)))
+    count = max(1, ceilDivide(divisible, perChunk))
+    callDepth = min(loops.depth, Self.cacheDepth)
+  }
+
+  /// Calls `body` for each call's part of the loops, in ascending order. Where there is nothing to sum, there is one
+  /// call of depth zero, so that the sums are written.
+  @inline(__always)
+  func forEachCall(
+    _ chunk: Int, _ loops: DepthLoops, _ lengths: UnsafePointer<Int32>?,
+    _ body: (_ outerStart: Int, _ outerCount: Int, _ innerStart: Int, _ innerCount: Int) -> Void
+  ) {
+    let part = chunk * perChunk..<min((chunk + 1) * perChunk, splitsOuter ? loops.outer : loops.inner)
+    let outerRange = splitsOuter ? part : 0..<loops.outer
+    let innerRange = splitsOuter ? 0..<loops.inner : part
+    let outersPerCall = lengths != nil ? 1 : max(1, Self.cacheDepth / max(1, innerRange.count))
+    var isEmpty = true
+    var outer = outerRange.lowerBound
+    while outer < outerRange.upperBound {
+      let outerCount = min(outersPerCall, outerRange.upperBound - outer)
+      let innerEnd = min(innerRange.upperBound, lengths.map { Int($0[outer]) - loops.lengthLess } ?? .max)
+      var inner = innerRange.lowerBound
+      while inner < innerEnd {
+        let innerCount = min(Self.cacheDepth, innerEnd - inner)
+        body(outer, outerCount, inner, innerCount)
+        isEmpty = false
+        inner += innerCount
+      }
+      outer += outerCount
+    }
+    if isEmpty { body(0, 1, 0, 0) }
+  }
+}
+
+/// Memory for sums that are computed in several chunks: the first chunk writes to the result itself, the others to
+/// partial sums, which a step of their own adds in ascending order.
+struct PartialSums {
+  private let sizes: [Int]
+  private let chunks: Int
+  let tensors: [Tensor]
+
+  init(_ plan: PlanBuilder, chunks: Int, sizes: [Int]) throws(NNKitError) {
+    self.chunks = chunks
+    self.sizes = sizes
+    var tensors: [Tensor] = []
+    if chunks > 1 {
+      for size in sizes { tensors.append(try plan.floats([chunks - 1, size])) }
+    }
+    self.tensors = tensors
+  }
+
+  /// Where a chunk's sums of result `index` go.
+  func target(_ binding: Binding, _ index: Int, _ result: Tensor) -> (_ chunk: Int) -> UnsafeMutablePointer<Float> {
+    let first = binding.floats(result)
+    guard chunks > 1 else { return { _ in first } }
+    let others = binding.floats(tensors[index])
+    let size = sizes[index]
+    return { chunk in chunk == 0 ? first : others + (chunk - 1) * size }
+  }
+
+  func addReduction(_ plan: PlanBuilder, _ name: String, to results: [Tensor]) {
+    guard chunks > 1 else { return }
+    let kernels = plan.kernels
+    for (index, result) in results.enumerated() {
+      let (size, chunks, partial) = (sizes[index], chunks, tensors[index])
+      let block = 8192
+      plan.step(
+        "\(name), sum of chunks", reads: [partial, result], writes: [result], tiles: ceilDivide(size, block),
+        work: [size, chunks]
+      ) { binding in
+        let sum = binding.floats(result)
+        let parts = UnsafePointer(binding.floats(partial))
+        return { tile, _ in
+          let first = tile * block
+          for chunk in 0..<chunks - 1 {
+            kernels.accumulate(parts + chunk * size + first, sum + first, min(block, size - first))
+          }
+        }
+      }
+    }
+  }
+}

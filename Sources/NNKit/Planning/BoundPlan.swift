@@ -1,0 +1,88 @@
+/// A plan with memory: runs its steps in order. Making one allocates everything that runs need; a run allocates
+/// nothing.
+package final class BoundPlan {
+  private struct BoundStep {
+    let body: StepBody
+    let tiles: Int
+    let small: Bool
+  }
+
+  package let plan: Plan
+  private let arena: AlignedMemory
+  private let persistent: AlignedMemory
+  private let parameters: ParameterArena
+  private let gradients: AlignedMemory?
+  private let state: UnsafeMutablePointer<RunState>
+  private let binding: Binding
+  private let steps: [BoundStep]
+  private let prologue: [BoundStep]
+  private let pool: ThreadPool
+  /// The version of the parameters that the persistent memory was made from.
+  private var packedVersion = 0
+
+  /// A step with less work than this, in multiply-adds, runs on the calling thread: waking the pool takes longer.
+  private static let smallWork = 32_768
+
+  /// Throws: `.outOfMemory`.
+  package init(_ plan: Plan, parameters: ParameterArena, gradients: AlignedMemory?, pool: ThreadPool)
+    throws(NNKitError)
+  {
+    self.plan = plan
+    self.parameters = parameters
+    self.gradients = gradients
+    self.pool = pool
+    arena = try AlignedMemory(byteCount: plan.arenaBytes)
+    persistent = try AlignedMemory(byteCount: plan.persistentBytes)
+    state = .allocate(capacity: 1)
+    state.initialize(to: RunState(seed: 0, step: 0))
+
+    var addresses: [UnsafeMutableRawPointer] = []
+    addresses.reserveCapacity(plan.buffers.count)
+    for (buffer, offset) in zip(plan.buffers, plan.offsets) {
+      switch buffer.region {
+      case .arena: addresses.append(arena.base + offset)
+      case .persistent: addresses.append(persistent.base + offset)
+      case .parameters: addresses.append(parameters.memory.base + offset)
+      // A plan without gradients never touches them.
+      case .gradients: addresses.append((gradients?.base ?? parameters.memory.base) + offset)
+      }
+      if !buffer.contents.isEmpty, let address = addresses.last {
+        buffer.contents.withUnsafeBytes { address.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+      }
+    }
+    let binding = Binding(addresses: addresses, state: state)
+    self.binding = binding
+    let bind = { (step: PlanBuilder.PlannedStep) in
+      BoundStep(body: step.bind(binding), tiles: step.tiles, small: step.tiles < 2 || step.work < BoundPlan.smallWork)
+    }
+    steps = plan.steps.map(bind)
+    prologue = plan.prologue.map(bind)
+  }
+
+  deinit { state.deallocate() }
+
+  package func floats(_ tensor: Tensor) -> UnsafeMutablePointer<Float> { binding.floats(tensor) }
+  package func integers(_ tensor: Tensor) -> UnsafeMutablePointer<Int32> { binding.integers(tensor) }
+  package func doubles(_ tensor: Tensor) -> UnsafeMutablePointer<Double> { binding.doubles(tensor) }
+
+  /// Runs all steps. `seed` and `step` choose the random numbers of a training step.
+  package func run(seed: UInt64 = 0, step: UInt64 = 0) {
+    state.pointee = RunState(seed: seed, step: step)
+    let version = parameters.version
+    if version != packedVersion {
+      run(prologue)
+      packedVersion = version
+    }
+    run(steps)
+  }
+
+  private func run(_ steps: [BoundStep]) {
+    for step in steps {
+      if step.small {
+        for tile in 0..<step.tiles { step.body(tile, 0) }
+      } else {
+        pool.run(tiles: step.tiles, step.body)
+      }
+    }
+  }
+}

@@ -1,0 +1,121 @@
+import NNKitKernels
+
+/// What a plan is for.
+package enum PlanPurpose {
+  case inference
+  /// Forward in inference mode, then the loss.
+  case evaluation(any Loss)
+  /// Forward in training mode, the loss, and all gradients.
+  case training(any Loss)
+
+  var loss: (any Loss)? {
+    switch self {
+    case .inference: nil
+    case .evaluation(let loss), .training(let loss): loss
+    }
+  }
+
+  var isTraining: Bool { if case .training = self { true } else { false } }
+}
+
+/// A model made concrete for one batch shape and one purpose: all steps, and where every buffer lies. Nothing is
+/// allocated yet; the number of bytes is exact.
+package struct Plan {
+  package let batch: Int
+  package let inputs: [Tensor]
+  package let outputs: [Tensor]
+  package let targets: [Tensor]
+  /// Of each output: what its loss reports.
+  package let lossReports: [LossReport]
+  /// The gradients of the inputs, where they were asked for.
+  package let dInputs: [Tensor?]
+  /// The values that each int32 input may hold.
+  package let inputRanges: [ClosedRange<Int32>?]
+  package let targetRanges: [ClosedRange<Int32>?]
+
+  package let arenaBytes: Int
+  package let persistentBytes: Int
+  package var bytes: Int { arenaBytes + persistentBytes }
+
+  let steps: [PlanBuilder.PlannedStep]
+  let prologue: [PlanBuilder.PlannedStep]
+  let buffers: [PlanBuilder.PlannedBuffer]
+  /// Of each buffer, within its region.
+  let offsets: [Int]
+
+  /// Plans `graph` for `batch` samples whose inputs have `inputShapes`, in which no size is open.
+  ///
+  /// Throws: `.shape` where the shapes do not fit or a size overflows, `.outOfMemory` where the arena would.
+  package init(
+    _ graph: Graph, parameters: [[Parameter]], batch: Int, inputShapes: [Shape], purpose: PlanPurpose,
+    kernels: KernelTable, threads: Int, inputGradients: Bool = false
+  ) throws(NNKitError) {
+    let builder = PlanBuilder(kernels: kernels, threads: threads, batch: batch, isTraining: purpose.isTraining)
+    var network = PlannedNetwork(graph, parameters)
+    try network.addForward(builder, inputShapes)
+
+    var targets: [Tensor] = []
+    var targetRanges: [ClosedRange<Int32>?] = []
+    var reports: [LossReport] = []
+    if let loss = purpose.loss {
+      for (output, prediction) in zip(graph.outputs, network.outputs) {
+        do throws(NNKitError) {
+          let target = try builder.tensor(try loss.targetType(prediction.type))
+          builder.keepFromStart(target)
+          targets.append(target)
+          targetRanges.append(loss.targetRange(prediction.type))
+          let (report, dPrediction) = try loss.addSteps(
+            builder, prediction: prediction, target: target, gradient: purpose.isTraining)
+          builder.keepToEnd(report.lossSum)
+          reports.append(report)
+          if let dPrediction { network.contribute(dPrediction, to: output.value) }
+        } catch {
+          throw error.at("output \"\(output.name)\"")
+        }
+      }
+    }
+    if purpose.isTraining { try network.addBackward(builder, inputGradients: inputGradients) }
+
+    for output in network.outputs { builder.keepToEnd(output) }
+    let dInputs = network.dInputs
+    for dInput in dInputs { if let dInput { builder.keepToEnd(dInput) } }
+
+    self.batch = batch
+    self.inputs = network.inputs
+    self.outputs = network.outputs
+    self.targets = targets
+    self.targetRanges = targetRanges
+    self.lossReports = reports
+    self.dInputs = inputGradients ? dInputs : []
+    self.inputRanges = network.inputRanges
+    self.steps = builder.steps
+    self.prologue = builder.prologue
+    self.buffers = builder.buffers
+    (self.offsets, self.arenaBytes, self.persistentBytes) = try Plan.place(builder.buffers)
+  }
+
+  private static func place(
+    _ buffers: [PlanBuilder.PlannedBuffer]
+  ) throws(NNKitError) -> (offsets: [Int], arenaBytes: Int, persistentBytes: Int) {
+    // A buffer that no step touches needs no memory; its lifetime is empty.
+    let lifetimes = buffers.map { buffer in
+      if case .arena = buffer.region, buffer.last >= 0 {
+        return BufferLifetime(bytes: buffer.bytes, first: buffer.first, last: buffer.last)
+      }
+      return BufferLifetime(bytes: 0, first: 0, last: 0)
+    }
+    var (offsets, arenaBytes) = try layOut(lifetimes)
+    var persistentBytes = 0
+    for (index, buffer) in buffers.enumerated() {
+      switch buffer.region {
+      case .arena: break
+      case .persistent:
+        offsets[index] = persistentBytes
+        persistentBytes += buffer.bytes.roundedUp(toMultipleOf: bufferAlignmentBytes)
+      case .parameters(let offset), .gradients(let offset):
+        offsets[index] = offset * MemoryLayout<Float>.stride
+      }
+    }
+    return (offsets, arenaBytes, persistentBytes)
+  }
+}

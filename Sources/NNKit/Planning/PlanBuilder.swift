@@ -1,0 +1,147 @@
+import NNKitKernels
+
+/// Collects the buffers and steps of a plan. Operations add tensors and steps in the order in which they run; the
+/// builder derives every buffer's lifetime from the steps that touch it.
+package final class PlanBuilder {
+  /// Where a buffer lives.
+  enum Region {
+    /// Shared between buffers whose lifetimes do not meet.
+    case arena
+    /// Kept from run to run: packed weights and tables.
+    case persistent
+    case parameters(offset: Int)
+    case gradients(offset: Int)
+  }
+
+  struct PlannedBuffer {
+    var region: Region
+    var bytes: Int
+    var first = Int.max
+    var last = -1
+    /// For tables: what to write there.
+    var contents: [Int] = []
+  }
+
+  struct PlannedStep {
+    let name: String
+    let tiles: Int
+    /// About how many multiply-adds the step does; decides whether waking the pool pays.
+    let work: Int
+    let bind: (Binding) -> StepBody
+  }
+
+  package let kernels: KernelTable
+  package let threads: Int
+  package let batch: Int
+  /// Whether dropout is active and backward steps will follow.
+  package let isTraining: Bool
+
+  private(set) var buffers: [PlannedBuffer] = []
+  private(set) var steps: [PlannedStep] = []
+  /// Steps that depend on parameters alone: run when parameters have changed.
+  private(set) var prologue: [PlannedStep] = []
+
+  package init(kernels: KernelTable, threads: Int, batch: Int, isTraining: Bool) {
+    self.kernels = kernels
+    self.threads = threads
+    self.batch = batch
+    self.isTraining = isTraining
+  }
+
+  // MARK: Buffers
+
+  /// A tensor in the arena. Throws: `.shape` where its size overflows.
+  package func tensor(_ type: ValueType) throws(NNKitError) -> Tensor {
+    try tensor(type, batch: batch)
+  }
+
+  /// A tensor of `shape` whose first axis need not be the batch.
+  package func floats(_ shape: Shape) throws(NNKitError) -> Tensor {
+    try tensor(ValueType(.float32, shape), batch: 1)
+  }
+
+  /// `count` doubles, for sums.
+  package func doubles(_ count: Int) throws(NNKitError) -> Tensor {
+    try floats([2 * count])
+  }
+
+  private func tensor(_ type: ValueType, batch: Int) throws(NNKitError) -> Tensor {
+    let count = try checkedProduct([batch] + type.shape.sizes, of: "the tensor [\(batch)] + \(type.shape)")
+    return Tensor(buffer: add(PlannedBuffer(region: .arena, bytes: count * 4)), batch: batch, type: type)
+  }
+
+  func parameter(_ parameter: Parameter) -> Tensor {
+    let buffer = PlannedBuffer(region: .parameters(offset: parameter.offset), bytes: 0)
+    return Tensor(buffer: add(buffer), batch: 1, type: ValueType(.float32, parameter.shape))
+  }
+
+  func gradient(of parameter: Parameter) -> Tensor {
+    let buffer = PlannedBuffer(region: .gradients(offset: parameter.offset), bytes: 0)
+    return Tensor(buffer: add(buffer), batch: 1, type: ValueType(.float32, parameter.shape))
+  }
+
+  /// Floats that keep their values from run to run.
+  package func persistent(_ factors: [Int]) throws(NNKitError) -> Tensor {
+    let count = try checkedProduct(factors, of: "the packed weights")
+    return Tensor(
+      buffer: add(PlannedBuffer(region: .persistent, bytes: count * 4)), batch: 1,
+      type: ValueType(.float32, [count]))
+  }
+
+  package func table(_ contents: [Int]) -> OffsetTable {
+    let bytes = contents.count * MemoryLayout<Int>.stride
+    return OffsetTable(buffer: add(PlannedBuffer(region: .persistent, bytes: bytes, contents: contents)))
+  }
+
+  /// Scratch memory of `floats` floats for each worker of the step that it is given to.
+  package func scratch(floats: Int) throws(NNKitError) -> Scratch {
+    let perWorker = (floats * 4).roundedUp(toMultipleOf: bufferAlignmentBytes)
+    let bytes = try checkedProduct([perWorker, threads], of: "the scratch memory")
+    return Scratch(buffer: add(PlannedBuffer(region: .arena, bytes: bytes)), bytesPerWorker: perWorker)
+  }
+
+  private func add(_ buffer: PlannedBuffer) -> Int {
+    buffers.append(buffer)
+    return buffers.count - 1
+  }
+
+  /// Keeps a tensor's memory from the first step on: it is filled before the plan runs.
+  func keepFromStart(_ tensor: Tensor) { use(tensor.buffer, at: 0) }
+
+  /// Keeps a tensor's memory to the end: it is read after the plan has run.
+  func keepToEnd(_ tensor: Tensor) { use(tensor.buffer, at: Int.max - 1) }
+
+  // MARK: Steps
+
+  /// Adds a step of `tiles` tiles. `bind` fetches the pointers once and returns the code of a tile, which must not
+  /// allocate. Tiles may run in any order and at the same time. The product of `work` is about how many
+  /// multiply-adds the step does.
+  package func step(
+    _ name: String, reads: [Tensor], writes: [Tensor], scratch: Scratch? = nil, tiles: Int = 1, work: [Int],
+    _ bind: @escaping (Binding) -> StepBody
+  ) {
+    for tensor in reads + writes { use(tensor.buffer, at: steps.count) }
+    if let scratch { use(scratch.buffer, at: steps.count) }
+    steps.append(PlannedStep(name: name, tiles: tiles, work: saturatingProduct(work), bind: bind))
+  }
+
+  /// Adds a step that reads parameters and writes persistent tensors only.
+  package func prologueStep(_ name: String, tiles: Int, work: [Int], _ bind: @escaping (Binding) -> StepBody) {
+    prologue.append(PlannedStep(name: name, tiles: tiles, work: saturatingProduct(work), bind: bind))
+  }
+
+  private func use(_ buffer: Int, at step: Int) {
+    buffers[buffer].first = min(buffers[buffer].first, step)
+    buffers[buffer].last = max(buffers[buffer].last, step)
+  }
+}
+
+private func saturatingProduct(_ factors: [Int]) -> Int {
+  var product = 1
+  for factor in factors {
+    let (next, overflow) = product.multipliedReportingOverflow(by: factor)
+    if overflow { return .max }
+    product = next
+  }
+  return product
+}

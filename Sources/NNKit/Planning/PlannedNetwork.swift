@@ -1,0 +1,128 @@
+/// Walks a graph, forward and then backward, and adds each node's steps to a plan: the gradient graph.
+struct PlannedNetwork {
+  private let graph: Graph
+  /// The graph's nodes as they are planned, after fusion.
+  private let nodes: [PlannedNode]
+  private let parameters: [[Parameter]]
+
+  private(set) var inputs: [Tensor] = []
+  private(set) var inputRanges: [ClosedRange<Int32>?] = []
+  private var tensors: [Tensor?]
+  private var types: [ValueType?]
+  private var saved: [[Tensor]]
+  private var parameterTensors: [[Tensor]]
+  /// Of each value: the gradients that its consumers have computed so far.
+  private var contributions: [[Tensor]]
+
+  init(_ graph: Graph, _ parameters: [[Parameter]]) {
+    self.graph = graph
+    self.parameters = parameters
+    self.nodes = fuse(graph)
+    tensors = Array(repeating: nil, count: graph.types.count)
+    types = Array(repeating: nil, count: graph.types.count)
+    contributions = Array(repeating: [], count: graph.types.count)
+    saved = Array(repeating: [], count: nodes.count)
+    parameterTensors = Array(repeating: [], count: nodes.count)
+  }
+
+  var outputs: [Tensor] { graph.outputs.compactMap { tensors[$0.value.index] } }
+
+  /// The gradients of the inputs, after `addBackward` with `inputGradients`.
+  var dInputs: [Tensor?] { graph.inputs.map { contributions[$0.value.index].first } }
+
+  mutating func contribute(_ gradient: Tensor, to value: Value) {
+    contributions[value.index].append(gradient)
+  }
+
+  /// Adds the inputs and the forward steps of every node that an output depends on.
+  mutating func addForward(_ plan: PlanBuilder, _ inputShapes: [Shape]) throws(NNKitError) {
+    for (input, shape) in zip(graph.inputs, inputShapes) {
+      let type = ValueType(graph.types[input.value.index].dataType, shape)
+      let tensor = try plan.tensor(type)
+      plan.keepFromStart(tensor)
+      inputs.append(tensor)
+      types[input.value.index] = type
+      tensors[input.value.index] = tensor
+    }
+    inputRanges = Array(repeating: nil, count: inputs.count)
+
+    for (index, node) in nodes.enumerated() {
+      let nodeInputs = node.inputs.compactMap { tensors[$0.index] }
+      do throws(NNKitError) {
+        let inputTypes = nodeInputs.map(\.type)
+        // With concrete sizes: a window may be larger than a time dimension that was open before.
+        _ = try node.operation.outputTypes(inputTypes)
+        narrowRanges(node, inputTypes)
+        parameterTensors[index] = parameters[node.graphIndex].map { plan.parameter($0) }
+        let result = try node.operation.forward(
+          plan, ForwardNode(index: node.graphIndex, inputs: nodeInputs, parameters: parameterTensors[index]))
+        for (value, tensor) in zip(node.outputs, result.outputs) { tensors[value.index] = tensor }
+        saved[index] = result.saved
+      } catch {
+        throw error.at("layer \"\(node.name)\"")
+      }
+    }
+  }
+
+  /// Every consumer of an int32 input may limit the values that it can hold.
+  private mutating func narrowRanges(_ node: PlannedNode, _ inputTypes: [ValueType]) {
+    for (position, value) in node.inputs.enumerated() {
+      guard let range = node.operation.inputRange(position, inputTypes) else { continue }
+      for (index, input) in graph.inputs.enumerated() where input.value == value {
+        inputRanges[index] = inputRanges[index]?.clamped(to: range) ?? range
+      }
+    }
+  }
+
+  /// Adds the backward steps, last node first. By the time a node is reached, all consumers of its outputs have
+  /// contributed to their gradients.
+  mutating func addBackward(_ plan: PlanBuilder, inputGradients: Bool) throws(NNKitError) {
+    let wanted = valuesThatNeedGradients(inputGradients)
+    for (index, node) in nodes.enumerated().reversed() {
+      var dOutputs: [Tensor?] = []
+      for output in node.outputs { dOutputs.append(try total(output, plan)) }
+      let wantsInput = node.inputs.map { wanted[$0.index] }
+      guard dOutputs.contains(where: { $0 != nil }), wantsInput.contains(true) || !parameters[node.graphIndex].isEmpty
+      else { continue }
+      let backward = BackwardNode(
+        index: node.graphIndex, inputs: node.inputs.compactMap { tensors[$0.index] },
+        outputs: node.outputs.compactMap { tensors[$0.index] }, saved: saved[index],
+        parameters: parameterTensors[index], dParameters: parameters[node.graphIndex].map { plan.gradient(of: $0) },
+        dOutputs: dOutputs, wantsInput: wantsInput)
+      do throws(NNKitError) {
+        let dInputs = try node.operation.backward(plan, backward)
+        for (value, dInput) in zip(node.inputs, dInputs) where wanted[value.index] {
+          if let dInput { contributions[value.index].append(dInput) }
+        }
+      } catch {
+        throw error.at("layer \"\(node.name)\"")
+      }
+    }
+    for input in graph.inputs { _ = try total(input.value, plan) }
+  }
+
+  /// A value needs a gradient where a parameter comes before it, or where inputs' gradients are asked for.
+  private func valuesThatNeedGradients(_ inputGradients: Bool) -> [Bool] {
+    var wanted = Array(repeating: false, count: graph.types.count)
+    if inputGradients {
+      for input in graph.inputs where graph.types[input.value.index].dataType == .float32 {
+        wanted[input.value.index] = true
+      }
+    }
+    for node in nodes {
+      let depends = !parameters[node.graphIndex].isEmpty || node.inputs.contains { wanted[$0.index] }
+      for output in node.outputs { wanted[output.index] = depends }
+    }
+    return wanted
+  }
+
+  /// The sum of a value's contributions, in the order in which they came; nil where there is none.
+  private mutating func total(_ value: Value, _ plan: PlanBuilder) throws(NNKitError) -> Tensor? {
+    let parts = contributions[value.index]
+    guard parts.count > 1, let first = parts.first else { return parts.first }
+    let sum = try plan.tensor(first.type)
+    plan.addSum(of: parts, to: sum)
+    contributions[value.index] = [sum]
+    return sum
+  }
+}

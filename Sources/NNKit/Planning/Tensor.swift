@@ -1,0 +1,64 @@
+/// A tensor of a plan: a place in one of the plan's buffers, and its shape. Several tensors may share a buffer.
+package struct Tensor: Sendable {
+  let buffer: Int
+  package let batch: Int
+  package let type: ValueType
+
+  /// Sizes without the batch.
+  package var shape: Shape { type.shape }
+  /// Of one sample. No overflow: `PlanBuilder` has checked the product.
+  package var sampleCount: Int { shape.sizes.reduce(1, *) }
+  package var count: Int { batch * sampleCount }
+  /// The size of the last axis; 1 for a scalar per sample.
+  package var columns: Int { shape.sizes.last ?? 1 }
+  /// How many rows of `columns` elements there are.
+  package var rows: Int { count / columns }
+
+  /// The same memory seen with another shape of the same number of elements.
+  package func reshaped(_ shape: Shape) -> Tensor {
+    Tensor(buffer: buffer, batch: batch, type: ValueType(type.dataType, shape))
+  }
+}
+
+/// Memory that one step's workers use while a tile runs, one part a worker.
+package struct Scratch: Sendable {
+  let buffer: Int
+  let bytesPerWorker: Int
+}
+
+/// What varies from run to run of a plan, at a fixed address.
+package struct RunState {
+  package var seed: UInt64
+  /// How many training steps came before.
+  package var step: UInt64
+}
+
+/// Computes one tile of a step; `worker` chooses the part of the step's scratch memory.
+package typealias StepBody = (_ tile: Int, _ worker: Int) -> Void
+
+/// Where a plan's buffers lie, for the steps to fetch their pointers once, when the plan is bound to memory.
+package struct Binding {
+  let addresses: [UnsafeMutableRawPointer]
+  package let state: UnsafeMutablePointer<RunState>
+
+  package func floats(_ tensor: Tensor) -> UnsafeMutablePointer<Float> { pointer(tensor, Float.self) }
+  package func integers(_ tensor: Tensor) -> UnsafeMutablePointer<Int32> { pointer(tensor, Int32.self) }
+  package func doubles(_ tensor: Tensor) -> UnsafeMutablePointer<Double> { pointer(tensor, Double.self) }
+  package func offsets(_ table: OffsetTable) -> UnsafePointer<Int> {
+    UnsafePointer(addresses[table.buffer].assumingMemoryBound(to: Int.self))
+  }
+
+  /// The scratch memory of worker 0; that of worker `w` begins `w · stride` floats further on.
+  package func scratch(_ scratch: Scratch) -> (base: UnsafeMutablePointer<Float>, stride: Int) {
+    (addresses[scratch.buffer].assumingMemoryBound(to: Float.self), scratch.bytesPerWorker / 4)
+  }
+
+  private func pointer<Element>(_ tensor: Tensor, _: Element.Type) -> UnsafeMutablePointer<Element> {
+    addresses[tensor.buffer].assumingMemoryBound(to: Element.self)
+  }
+}
+
+/// A table of element offsets that is written once, when the plan is bound.
+package struct OffsetTable: Sendable {
+  let buffer: Int
+}

@@ -1,0 +1,44 @@
+/// The bound plans of a session or trainer, one for each batch shape that it has met. Finding one allocates nothing.
+struct PlanCache {
+  private var plans: [BoundPlan] = []
+  /// Each plan has its own memory; few shapes come again and again.
+  private static let limit = 4
+
+  /// The plan for `batch` samples whose `index`-th input has size `size(index, axis)` along an axis.
+  func find(batch: Int, size: (_ index: Int, _ axis: Int) -> Int) -> BoundPlan? {
+    for plan in plans where plan.plan.batch == batch {
+      var fits = true
+      for (index, input) in plan.plan.inputs.enumerated() {
+        for axis in 0..<input.type.shape.rank where input.type.shape[axis] != size(index, axis) { fits = false }
+      }
+      if fits { return plan }
+    }
+    return nil
+  }
+
+  mutating func add(_ plan: BoundPlan) {
+    if plans.count == Self.limit { plans.removeFirst() }
+    plans.append(plan)
+  }
+}
+
+extension BoundPlan {
+  /// Copies one sample into slot `slot` of an input or target, checking whole numbers against `range`.
+  /// Throws: `.invalidArgument` for a number outside of it; `what` names the tensor.
+  func load(
+    _ view: TensorView, sample: Int, into tensor: Tensor, slot: Int, range: ClosedRange<Int32>?,
+    _ what: @autoclosure () -> String
+  ) throws(NNKitError) {
+    let count = tensor.sampleCount
+    if tensor.type.dataType == .float32 {
+      view.copySample(sample, count: count, to: floats(tensor) + slot * count)
+      return
+    }
+    let range = range ?? Int32.min...Int32.max
+    if let bad = view.copySample(sample, to: integers(tensor) + slot * count, in: range) {
+      throw NNKitError(
+        .invalidArgument,
+        "\(what()): sample \(sample) holds \(bad); expected \(range.lowerBound) to \(range.upperBound)")
+    }
+  }
+}

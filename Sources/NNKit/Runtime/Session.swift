@@ -1,0 +1,144 @@
+import Glibc
+
+/// A model planned for running. One session serves one call at a time: use one per thread.
+public final class Session: @unchecked Sendable {
+  package let model: Model
+  private let maximumBatch: Int
+  private let maximumTime: Int
+  private let maximumBytes: Int
+  private let busy = BusyFlag()
+  private var plans = PlanCache()
+
+  package static let options = [
+    OptionSpecification("max_batch", .int(1...1 << 30), default: .int(1), "the most samples of one run"),
+    OptionSpecification(
+      "max_time", .int(0...1 << 30), default: .int(0), "the longest open time dimension; 0: any, planned when it comes"),
+    OptionSpecification(
+      "max_bytes", .int(0...1 << 52), default: .int(0), "the most memory that a plan may take; 0: the machine's"),
+  ]
+
+  /// Plans `model` for up to `maximumBatch` samples and allocates what such a run needs. Where a time dimension is
+  /// open, that is done for `maximumTime`, or at the first run.
+  ///
+  /// Throws: `.shape` where the sizes overflow, `.outOfMemory` where the plan needs more than `maximumBytes` (0: the
+  /// machine's memory).
+  public init(_ model: Model, maximumBatch: Int = 1, maximumTime: Int = 0, maximumBytes: Int = 0) throws(NNKitError) {
+    guard maximumBatch >= 1, maximumTime >= 0, maximumBytes >= 0 else {
+      throw NNKitError(
+        .invalidArgument, "a session needs a maximum batch of at least 1 and no negative limits; it was given "
+          + "\(maximumBatch), \(maximumTime), \(maximumBytes)")
+    }
+    self.model = model
+    self.maximumBatch = maximumBatch
+    self.maximumTime = maximumTime
+    self.maximumBytes = maximumBytes
+    if let shapes = Session.fullShapes(model, maximumTime) { plans.add(try bind(batch: maximumBatch, shapes)) }
+  }
+
+  package convenience init(_ model: Model, _ options: Options) throws(NNKitError) {
+    try self.init(
+      model, maximumBatch: options.int("max_batch"), maximumTime: options.int("max_time"),
+      maximumBytes: options.int("max_bytes"))
+  }
+
+  /// How many bytes the plan of such a session takes: 0 where the time is open and no longest time is given.
+  package static func bytes(_ model: Model, _ options: Options) throws(NNKitError) -> Int {
+    guard let shapes = fullShapes(model, options.int("max_time")) else { return 0 }
+    return try model.plan(batch: options.int("max_batch"), inputShapes: shapes, purpose: .inference).bytes
+  }
+
+  /// The inputs' shapes at their largest; nil where a time dimension has no limit.
+  private static func fullShapes(_ model: Model, _ maximumTime: Int) -> [Shape]? {
+    let shapes = model.inputTypes.map(\.shape)
+    if maximumTime == 0 && shapes.contains(where: \.isOpen) { return nil }
+    return shapes.map { Shape($0.sizes.map { $0 == Shape.open ? maximumTime : $0 }) }
+  }
+
+  private func bind(batch: Int, _ shapes: [Shape]) throws(NNKitError) -> BoundPlan {
+    let plan = try model.plan(batch: batch, inputShapes: shapes, purpose: .inference)
+    guard maximumBytes == 0 || plan.bytes <= maximumBytes else {
+      throw NNKitError(
+        .outOfMemory, "a run with \(batch) samples of \(shapes.map(\.description).joined(separator: ", ")) needs "
+          + "\(plan.bytes) bytes, but max_bytes is \(maximumBytes); use a smaller batch")
+    }
+    return try BoundPlan(plan, parameters: model.arena, gradients: nil, pool: model.runtime.pool)
+  }
+
+  /// Runs the model on the samples of the inputs and writes its outputs. A run with the maximum batch (and time)
+  /// allocates nothing.
+  ///
+  /// Throws: `.invalidArgument` for a wrong number of tensors, a batch beyond the maximum or an index out of range;
+  /// `.shape`, `.type`; `.outOfMemory`; `.busy`.
+  package func run(inputCount: Int, _ input: TensorSource, outputCount: Int, _ output: TensorSource) throws(NNKitError) {
+    try busy.enter("session") { () throws(NNKitError) in
+      let types = model.graph.inputs
+      guard inputCount == types.count, outputCount == model.graph.outputs.count else {
+        throw NNKitError(
+          .invalidArgument, "the run was given \(inputCount) inputs and \(outputCount) outputs; the model has "
+            + "\(types.count) and \(model.graph.outputs.count)")
+      }
+      let bound = try plan(input)
+      for (index, tensor) in bound.plan.outputs.enumerated() {
+        let view = try output(index)
+        try view.check(tensor.type, "output \"\(model.graph.outputs[index].name)\"")
+        guard view.size(0) == bound.plan.batch else {
+          throw NNKitError(
+            .shape, "output \"\(model.graph.outputs[index].name)\" has room for \(view.size(0)) samples; the inputs "
+              + "have \(bound.plan.batch)")
+        }
+      }
+      for (index, tensor) in bound.plan.inputs.enumerated() {
+        let view = try input(index)
+        for sample in 0..<bound.plan.batch {
+          try bound.load(
+            view, sample: sample, into: tensor, slot: sample, range: bound.plan.inputRanges[index],
+            "input \"\(model.graph.inputs[index].name)\"")
+        }
+      }
+      bound.run()
+      for (index, tensor) in bound.plan.outputs.enumerated() {
+        let view = try output(index)
+        let count = tensor.sampleCount
+        for sample in 0..<bound.plan.batch {
+          view.writeSample(sample, count: count, from: UnsafeRawPointer(bound.floats(tensor) + sample * count))
+        }
+      }
+    }
+  }
+
+  /// The plan for the shapes of the inputs, made if they are new.
+  private func plan(_ input: TensorSource) throws(NNKitError) -> BoundPlan {
+    let first = try input(0)
+    for index in 0..<model.graph.inputs.count {
+      let (view, name) = (try input(index), model.graph.inputs[index].name)
+      try view.check(model.graph.types[model.graph.inputs[index].value.index], "input \"\(name)\"")
+      guard view.size(0) == first.size(0) else {
+        throw NNKitError(
+          .shape, "input \"\(name)\" has \(view.size(0)) samples, input \"\(model.graph.inputs[0].name)\" has "
+            + "\(first.size(0)); expected the same number")
+      }
+    }
+    let batch = first.size(0)
+    guard batch <= maximumBatch else {
+      throw NNKitError(
+        .invalidArgument, "the run has \(batch) samples, but max_batch is \(maximumBatch); create the session with a "
+          + "larger max_batch or run fewer samples")
+    }
+    if let bound = plans.find(batch: batch, size: { index, axis in (try? input(index).size(axis + 1)) ?? -1 }) {
+      return bound
+    }
+    var shapes: [Shape] = []
+    for index in 0..<model.graph.inputs.count {
+      let view = try input(index)
+      shapes.append(Shape((1..<view.rank).map { view.size($0) }))
+      if maximumTime > 0, let time = shapes[index].sizes.first, model.inputTypes[index].shape.isOpen, time > maximumTime {
+        throw NNKitError(
+          .invalidArgument, "input \"\(model.graph.inputs[index].name)\" has \(time) time steps, but max_time is "
+            + "\(maximumTime)")
+      }
+    }
+    let bound = try bind(batch: batch, shapes)
+    plans.add(bound)
+    return bound
+  }
+}

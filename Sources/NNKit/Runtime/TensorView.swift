@@ -1,0 +1,160 @@
+import Glibc
+
+/// The element types of arrays that come from outside.
+public enum ArrayType: Sendable {
+  case float32
+  case int32
+  case int64
+
+  var bytes: Int { self == .int64 ? 8 : 4 }
+  var name: String {
+    switch self {
+    case .float32: "float32"
+    case .int32: "int32"
+    case .int64: "int64"
+    }
+  }
+}
+
+/// A view of memory that belongs to the host: checked against what is expected, then copied from or to. Using one
+/// allocates nothing as long as nothing is wrong.
+package struct TensorView {
+  package var data: UnsafeMutableRawPointer
+  package var type: ArrayType
+  package var rank: Int
+  /// `rank` sizes, the batch first.
+  package var shape: UnsafePointer<Int64>
+  /// `rank` strides in elements; nil: dense.
+  package var strides: UnsafePointer<Int64>?
+
+  package init(
+    data: UnsafeMutableRawPointer, type: ArrayType, rank: Int, shape: UnsafePointer<Int64>,
+    strides: UnsafePointer<Int64>?
+  ) {
+    self.data = data
+    self.type = type
+    self.rank = rank
+    self.shape = shape
+    self.strides = strides
+  }
+
+  package func size(_ axis: Int) -> Int { Int(shape[axis]) }
+
+  /// "[16, 28, 28, 1]".
+  package var shapeDescription: String {
+    "[" + (0..<max(0, min(rank, 16))).map { String(shape[$0]) }.joined(separator: ", ") + "]"
+  }
+
+  /// Whether the view's axes but the first are `sizes`, in which `Shape.open` stands for any size of at least 1.
+  func matches(_ sizes: [Int]) -> Bool {
+    guard rank == sizes.count + 1 else { return false }
+    for (axis, size) in sizes.enumerated() {
+      let actual = self.size(axis + 1)
+      guard size == Shape.open ? actual >= 1 : actual == size else { return false }
+    }
+    return true
+  }
+
+  /// Checks type and shape. Throws: `.type`, `.shape`; `what` names the tensor.
+  package func check(_ expected: ValueType, _ what: @autoclosure () -> String) throws(NNKitError) {
+    let typeFits = expected.dataType == .float32 ? type == .float32 : type != .float32
+    guard typeFits else {
+      throw NNKitError(
+        .type, "\(what()) is \(type.name); expected \(expected.dataType.rawValue)"
+          + (expected.dataType == .int32 ? " (or int64 with small values)" : "; convert it first"))
+    }
+    guard matches(expected.shape.sizes) else {
+      let sizes = ["N"] + expected.shape.sizes.map { $0 == Shape.open ? "T" : String($0) }
+      throw NNKitError(
+        .shape, "\(what()) has shape \(shapeDescription); expected [\(sizes.joined(separator: ", "))]")
+    }
+    guard size(0) >= 1 else {
+      throw NNKitError(.shape, "\(what()) has shape \(shapeDescription); expected at least one sample")
+    }
+  }
+
+  /// Whether the elements of one sample lie side by side.
+  private var samplesAreDense: Bool {
+    guard let strides else { return true }
+    var expected: Int64 = 1
+    var axis = rank - 1
+    while axis >= 1 {
+      if shape[axis] != 1 && strides[axis] != expected { return false }
+      expected &*= shape[axis]
+      axis -= 1
+    }
+    return true
+  }
+
+  /// The distance of neighbours along an axis, in bytes. Products wrap: what strides describe is the host's to know.
+  private func byteStride(_ axis: Int) -> Int {
+    if let strides { return Int(strides[axis]) &* type.bytes }
+    var stride = type.bytes
+    for later in axis + 1..<max(axis + 1, rank) { stride &*= size(later) }
+    return stride
+  }
+
+  private func sample(_ index: Int) -> UnsafeMutableRawPointer { data.advanced(by: index &* byteStride(0)) }
+
+  /// Copies sample `index`, `count` float32 elements, to `out`.
+  func copySample(_ index: Int, count: Int, to out: UnsafeMutablePointer<Float>) {
+    let source = sample(index)
+    if samplesAreDense {
+      memcpy(out, source, count * 4)
+    } else {
+      var next = UnsafeMutableRawPointer(out)
+      forEachElement(source, axis: 1) { element in
+        memcpy(next, element, 4)
+        next += 4
+      }
+    }
+  }
+
+  /// Copies `count` elements of float32 results to sample `index`.
+  func writeSample(_ index: Int, count: Int, from values: UnsafeRawPointer) {
+    let target = sample(index)
+    if samplesAreDense {
+      memcpy(target, values, count * 4)
+    } else {
+      var next = values
+      forEachElement(target, axis: 1) { element in
+        memcpy(element, next, 4)
+        next += 4
+      }
+    }
+  }
+
+  /// Copies sample `index`, whole numbers, to `out`. Returns the first value outside of `range`, if there is one.
+  func copySample(_ index: Int, to out: UnsafeMutablePointer<Int32>, in range: ClosedRange<Int32>) -> Int64? {
+    var next = out
+    var bad: Int64?
+    let isWide = type == .int64
+    forEachElement(sample(index), axis: 1) { element in
+      let value = isWide ? element.loadUnaligned(as: Int64.self) : Int64(element.loadUnaligned(as: Int32.self))
+      if value < Int64(range.lowerBound) || value > Int64(range.upperBound) {
+        bad = bad ?? value
+      } else {
+        next.pointee = Int32(truncatingIfNeeded: value)
+      }
+      next += 1
+    }
+    return bad
+  }
+
+  /// Calls `body` for each element of the axes from `axis` on, the last axis fastest.
+  private func forEachElement(_ base: UnsafeMutableRawPointer, axis: Int, _ body: (UnsafeMutableRawPointer) -> Void) {
+    if axis >= rank {
+      body(base)
+      return
+    }
+    let stride = byteStride(axis)
+    var element = base
+    for _ in 0..<size(axis) {
+      forEachElement(element, axis: axis + 1, body)
+      element = element.advanced(by: stride)
+    }
+  }
+}
+
+/// Lends several tensors one by one, without an array.
+package typealias TensorSource = (_ index: Int) throws(NNKitError) -> TensorView

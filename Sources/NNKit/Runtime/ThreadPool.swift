@@ -1,0 +1,88 @@
+import CNNKitPlatform
+import Glibc
+import Synchronization
+
+/// Threads that share the tiles of one job at a time.
+///
+/// Which thread computes which tile is left to chance; a caller whose tiles depend on the shape alone, and
+/// write to places of their own, gets the same bits for any number of threads.
+///
+/// Threads start with the first job that can use them, block when there is nothing to do, and take no signal.
+/// After a `fork` the child's pool has no threads and starts its own, whatever the parent was doing.
+package final class ThreadPool: @unchecked Sendable {
+  /// How many threads a job may have, its caller's included.
+  package let threads: Int
+  private let state: UnsafeMutablePointer<ThreadPoolState>?
+
+  /// Long enough to meet the next step of a plan without a system call, short enough to cost nothing.
+  private static let spinNanoseconds = 50_000
+  /// The same where threads outnumber processors and a spinning one keeps another from its work.
+  private static let crowdedSpinNanoseconds = 1_000
+
+  /// A pool of `threads` (≥ 1) threads, the caller's included; 1 never starts one.
+  package init(threads: Int) {
+    self.threads = max(1, threads)
+    guard threads > 1 else {
+      state = nil
+      return
+    }
+    let isCrowded = threads > ProcessorCount.available()
+    let memory = UnsafeMutableRawPointer.allocate(
+      byteCount: MemoryLayout<ThreadPoolState>.stride, alignment: AlignedMemory.alignmentBytes)
+    let state = memory.bindMemory(to: ThreadPoolState.self, capacity: 1)
+    state.initialize(
+      to: ThreadPoolState(
+        workerCapacity: threads - 1,
+        spinNanoseconds: isCrowded ? Self.crowdedSpinNanoseconds : Self.spinNanoseconds))
+    state.register()
+    self.state = state
+  }
+
+  deinit {
+    guard let state else { return }
+    stop()
+    state.unregister()
+    state.deinitialize(count: 1)
+    UnsafeMutableRawPointer(state).deallocate()
+  }
+
+  /// Calls `body` once for each tile in `0 ..< tiles` and returns when all calls have returned.
+  ///
+  /// `worker` is in `0 ..< threads`; no two calls of one job run at once with the same one. The caller is worker 0.
+  /// The caller computes all tiles itself where there is one tile or one thread, inside a body, and
+  /// while another thread's job has the pool. Every tile is computed in the default floating-point environment
+  /// (nearest, no flush to zero); the caller's is restored. Nothing is allocated, but for the first start of
+  /// the threads.
+  package func run(tiles: Int, _ body: @escaping (_ tile: Int, _ worker: Int) -> Void) {
+    guard tiles > 0 else { return }
+    let environment = nnkit_platform_float_environment_get()
+    nnkit_platform_float_environment_set(nnkit_platform_float_environment_default())
+    defer { nnkit_platform_float_environment_set(environment) }
+
+    if tiles > 1, let state, state.pointee.stopRequests.load(ordering: .relaxed) == 0, state.pointee.claim() {
+      defer { state.pointee.release() }
+      if !state.pointee.didStart.load(ordering: .relaxed) { state.startWorkers() }
+      if state.pointee.workerCount.load(ordering: .relaxed) > 0 {
+        withUnsafePointer(to: ThreadPoolJob(tiles: tiles, body: body)) { job in
+          state.pointee.publish(job)
+          state.pointee.work(worker: 0)
+          state.pointee.waitForCompletion()
+        }
+        return
+      }
+    }
+    for tile in 0..<tiles { body(tile, 0) }
+  }
+
+  /// Ends the worker threads and returns when they are gone; a running job is finished first. The next job
+  /// starts them again. Not to be called from inside a body.
+  package func stop() {
+    guard let state else { return }
+    // Jobs that come meanwhile run inline, so that this call waits for one at most.
+    state.pointee.stopRequests.add(1, ordering: .sequentiallyConsistent)
+    state.pointee.claimWaiting()
+    state.joinWorkers()
+    state.pointee.release()
+    state.pointee.stopRequests.subtract(1, ordering: .sequentiallyConsistent)
+  }
+}

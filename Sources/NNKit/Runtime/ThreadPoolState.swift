@@ -1,0 +1,250 @@
+import CNNKitPlatform
+import Glibc
+import Synchronization
+
+/// A counter that shares its cache lines with nothing else, the line that the processor fetches along included.
+struct PaddedCounter: ~Copyable {
+  let count = Atomic<Int>(0)
+  private let padding = InlineArray<15, Int>(repeating: 0)
+}
+
+/// What `ThreadPool.run` was asked for; lies on the stack of its caller.
+struct ThreadPoolJob {
+  let tiles: Int
+  let body: (_ tile: Int, _ worker: Int) -> Void
+}
+
+/// What a worker thread is told. Index 0 is the host's own thread and has none of these.
+struct ThreadPoolWorker {
+  let state: UnsafeMutablePointer<ThreadPoolState>
+  let index: Int
+}
+
+/// What the host's threads, the workers and the fork handlers share. Lives in raw memory at a fixed address,
+/// so that the handlers touch no object. Every field that changes is atomic, even where a claim orders its
+/// accesses: to write any other one would be, to Swift, an exclusive access to the whole.
+///
+/// A job is published by storing `unclaimedTiles`. Whoever decrements that counter owns one tile, and a job
+/// with an unfinished tile cannot end: so `job` is read only between a claim and the matching `finish`, and a
+/// worker that comes late (or from an earlier job) either gets a tile of the present job or none.
+struct ThreadPoolState: ~Copyable {
+  let unclaimedTiles = PaddedCounter()
+  let unfinishedTiles = PaddedCounter()
+  /// 1 while one host thread's job, or `stop`, has the pool for itself.
+  let claims = PaddedCounter()
+  /// Workers that block on `workersWake`.
+  let sleepingWorkers = PaddedCounter()
+  /// Host threads that block on `hostsWake`: for the end of their job, or for the pool.
+  let waitingHosts = Atomic<Int>(0)
+  /// Calls of `stop` under way: while there are any, jobs run inline.
+  let stopRequests = Atomic<Int>(0)
+  /// 1 tells the workers to end.
+  let isStopping = Atomic<Int>(0)
+
+  let job = Atomic<UnsafePointer<ThreadPoolJob>?>(nil)
+
+  /// Guards going to sleep, nothing else.
+  let mutex: UnsafeMutablePointer<pthread_mutex_t>
+  let workersWake: UnsafeMutablePointer<pthread_cond_t>
+  let hostsWake: UnsafeMutablePointer<pthread_cond_t>
+
+  /// Room for `workerCapacity` workers, of which the first `workerCount` run. Belongs to who has claimed the pool.
+  let workers: UnsafeMutablePointer<ThreadPoolWorker>
+  let threads: UnsafeMutablePointer<pthread_t>
+  let workerCapacity: Int
+  let workerCount = Atomic<Int>(0)
+  /// Whether the workers were started, even if the system gave fewer.
+  let didStart = Atomic<Bool>(false)
+
+  /// How long a thread spins before it blocks.
+  let spinNanoseconds: Int
+  /// The next pool in the list that the fork handlers walk.
+  let next = Atomic<UnsafeMutablePointer<ThreadPoolState>?>(nil)
+
+  init(workerCapacity: Int, spinNanoseconds: Int) {
+    mutex = .allocate(capacity: 1)
+    workersWake = .allocate(capacity: 1)
+    hostsWake = .allocate(capacity: 1)
+    workers = .allocate(capacity: workerCapacity)
+    threads = .allocate(capacity: workerCapacity)
+    self.workerCapacity = workerCapacity
+    self.spinNanoseconds = spinNanoseconds
+    initializeLocks()
+  }
+
+  deinit {
+    mutex.deallocate()
+    workersWake.deallocate()
+    hostsWake.deallocate()
+    workers.deallocate()
+    threads.deallocate()
+  }
+
+  private func initializeLocks() {
+    mutex.initialize(to: pthread_mutex_t())
+    workersWake.initialize(to: pthread_cond_t())
+    hostsWake.initialize(to: pthread_cond_t())
+    pthread_mutex_init(mutex, nil)
+    pthread_cond_init(workersWake, nil)
+    pthread_cond_init(hostsWake, nil)
+  }
+
+  /// In the child of a fork: no thread but the caller's is there, and whatever the others did is void.
+  func resetAfterFork() {
+    initializeLocks()
+    unclaimedTiles.count.store(0, ordering: .relaxed)
+    unfinishedTiles.count.store(0, ordering: .relaxed)
+    claims.count.store(0, ordering: .relaxed)
+    sleepingWorkers.count.store(0, ordering: .relaxed)
+    waitingHosts.store(0, ordering: .relaxed)
+    stopRequests.store(0, ordering: .relaxed)
+    isStopping.store(0, ordering: .relaxed)
+    job.store(nil, ordering: .relaxed)
+    workerCount.store(0, ordering: .relaxed)
+    didStart.store(false, ordering: .relaxed)
+  }
+}
+
+// MARK: Claiming
+
+extension ThreadPoolState {
+  /// Takes the pool for one job, or says that another has it.
+  func claim() -> Bool {
+    claims.count.compareExchange(expected: 0, desired: 1, ordering: .sequentiallyConsistent).exchanged
+  }
+
+  /// Gives the pool back, and wakes a `stop` that waits for it.
+  func release() {
+    claims.count.store(0, ordering: .sequentiallyConsistent)
+    wakeHosts()
+  }
+
+  /// Takes one tile of the present job: the number of tiles that were left, 0 if there was none.
+  func claimTile() -> Int {
+    var left = unclaimedTiles.count.load(ordering: .relaxed)
+    while left > 0 {
+      let (isClaimed, current) = unclaimedTiles.count.weakCompareExchange(
+        expected: left, desired: left - 1, ordering: .acquiringAndReleasing)
+      if isClaimed { return left }
+      left = current
+    }
+    return 0
+  }
+
+  /// Computes tiles of the present job until none is left.
+  func work(worker: Int) {
+    var finished = 0
+    while true {
+      let left = claimTile()
+      if left == 0 { break }
+      // A claim means that the job is there until its tiles are reported below.
+      if let job = job.load(ordering: .relaxed) { job.pointee.body(job.pointee.tiles - left, worker) }
+      finished += 1
+    }
+    if finished > 0 { finish(tiles: finished) }
+  }
+
+  private func finish(tiles: Int) {
+    let left = unfinishedTiles.count.subtract(tiles, ordering: .sequentiallyConsistent).newValue
+    if left == 0 { wakeHosts() }
+  }
+}
+
+// MARK: Spinning, sleeping and waking
+//
+// A sleeper announces itself in its counter and then looks at what it waits for; a waker changes that and then
+// looks at the counter. Both in sequentially consistent order, so one of the two sees the other. The mutex
+// closes the gap between the sleeper's look and its sleep.
+
+extension ThreadPoolState {
+  /// Publishes `newJob` and wakes as many workers as its tiles can occupy.
+  func publish(_ newJob: UnsafePointer<ThreadPoolJob>) {
+    let tiles = newJob.pointee.tiles
+    job.store(newJob, ordering: .relaxed)
+    unfinishedTiles.count.store(tiles, ordering: .relaxed)
+    unclaimedTiles.count.store(tiles, ordering: .sequentiallyConsistent)
+    let sleeping = sleepingWorkers.count.load(ordering: .sequentiallyConsistent)
+    guard sleeping > 0 else { return }
+    passThroughMutex()
+    if tiles > sleeping {
+      pthread_cond_broadcast(workersWake)
+    } else {
+      // The caller takes one tile itself.
+      for _ in 1..<tiles { pthread_cond_signal(workersWake) }
+    }
+  }
+
+  /// Returns when all tiles of the present job are finished.
+  func waitForCompletion() {
+    if spin(until: { unfinishedTiles.count.load(ordering: .acquiring) <= 0 }) { return }
+    waitAsHost { unfinishedTiles.count.load(ordering: .sequentiallyConsistent) <= 0 }
+  }
+
+  /// Returns when the pool is the caller's.
+  func claimWaiting() {
+    waitAsHost { claim() }
+  }
+
+  /// Tells the workers to end.
+  func requestStop() {
+    isStopping.store(1, ordering: .sequentiallyConsistent)
+    passThroughMutex()
+    pthread_cond_broadcast(workersWake)
+  }
+
+  /// Returns when there may be something to do: a tile to claim, or to end.
+  func waitForWork() {
+    if spin(until: { hasWork }) { return }
+    pthread_mutex_lock(mutex)
+    sleepingWorkers.count.add(1, ordering: .sequentiallyConsistent)
+    // One wait, no loop: who wakes too late for its job spins for the next, which is likely to be near.
+    if !hasWork { pthread_cond_wait(workersWake, mutex) }
+    sleepingWorkers.count.subtract(1, ordering: .sequentiallyConsistent)
+    pthread_mutex_unlock(mutex)
+  }
+
+  private var hasWork: Bool {
+    unclaimedTiles.count.load(ordering: .sequentiallyConsistent) > 0
+      || isStopping.load(ordering: .sequentiallyConsistent) != 0
+  }
+
+  private func waitAsHost(until isDone: () -> Bool) {
+    pthread_mutex_lock(mutex)
+    waitingHosts.add(1, ordering: .sequentiallyConsistent)
+    while !isDone() { pthread_cond_wait(hostsWake, mutex) }
+    waitingHosts.subtract(1, ordering: .sequentiallyConsistent)
+    pthread_mutex_unlock(mutex)
+  }
+
+  private func wakeHosts() {
+    guard waitingHosts.load(ordering: .sequentiallyConsistent) > 0 else { return }
+    passThroughMutex()
+    pthread_cond_broadcast(hostsWake)
+  }
+
+  /// Returns when whoever was about to sleep sleeps.
+  private func passThroughMutex() {
+    pthread_mutex_lock(mutex)
+    pthread_mutex_unlock(mutex)
+  }
+
+  /// Whether `isDone` came true within `spinNanoseconds`.
+  private func spin(until isDone: () -> Bool) -> Bool {
+    if isDone() { return true }
+    let start = monotonicNanoseconds()
+    repeat {
+      // A pause takes 10 to 140 cycles, by processor: the clock decides, and is asked now and then.
+      for _ in 0..<32 {
+        nnkit_platform_pause()
+        if isDone() { return true }
+      }
+    } while monotonicNanoseconds() - start < spinNanoseconds
+    return false
+  }
+}
+
+private func monotonicNanoseconds() -> Int {
+  var time = timespec()
+  clock_gettime(CLOCK_MONOTONIC, &time)
+  return time.tv_sec * 1_000_000_000 + time.tv_nsec
+}

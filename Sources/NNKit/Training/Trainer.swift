@@ -1,0 +1,221 @@
+import NNKitKernels
+
+/// A model with a loss, an optimizer and gradients. A trainer serves one call at a time.
+public final class Trainer: @unchecked Sendable {
+  package let model: Model
+  let definition: LossDefinition
+  let countsMetric: Bool
+  private let clipNorm: Double
+  private let optimizer: OptimizerState
+  package let gradients: AlignedMemory
+  private let sums: NormSums
+  let busy = BusyFlag()
+  private var trainingPlans = PlanCache()
+  private var evaluationPlans = PlanCache()
+  var validation: Dataset?
+  /// How many epochs there have been: each has an order of its own.
+  var epochsDone = 0
+  /// How many times gradients have been computed: the number of the random streams of dropout.
+  private var passes: UInt64 = 0
+
+  package static let options: [OptionSpecification] =
+    [
+      OptionSpecification("loss", .choice(LossDefinition.all.map(\.name)), "what is minimised"),
+      OptionSpecification(
+        "optimizer", .choice(OptimizerDefinition.all.map(\.name)), default: .string("sgd"),
+        "how parameters follow their gradients"),
+      OptionSpecification(
+        "metric", .choice(LossDefinition.metrics.map(\.name)), optional: true, "what is measured besides the loss"),
+      OptionSpecification(
+        "clip_norm", .float(0, .infinity, upperOpen: false), default: .float(0),
+        "the largest global norm of the gradients, which are scaled down to it; 0: any"),
+    ]
+
+  /// Throws: `.invalidArgument` where the loss cannot give the metric; `.shape` or `.type` where it cannot take the
+  /// model's outputs; `.outOfMemory`.
+  package init(_ model: Model, loss: LossDefinition, optimizer: Optimizer, metric: String?, clipNorm: Double)
+    throws(NNKitError)
+  {
+    if let metric, !loss.metrics.contains(metric) {
+      throw NNKitError(
+        .invalidArgument, "the metric \(metric) needs another loss than \(loss.name); "
+          + (loss.metrics.isEmpty ? "it has no metric" : "it has \(loss.metrics.joined(separator: ", "))"))
+    }
+    for (output, type) in zip(model.graph.outputs, model.outputTypes) {
+      do throws(NNKitError) {
+        _ = try loss.loss.targetType(type)
+      } catch {
+        throw error.at("output \"\(output.name)\"")
+      }
+    }
+    self.model = model
+    self.definition = loss
+    self.countsMetric = metric != nil
+    self.clipNorm = clipNorm
+    gradients = try AlignedMemory(byteCount: model.arena.memory.byteCount)
+    self.optimizer = try OptimizerState(optimizer, model.arena, gradients: gradients, runtime: model.runtime)
+    sums = NormSums(gradients, count: model.arena.count, runtime: model.runtime)
+  }
+
+  /// Reads `loss=... optimizer=...` and the chosen optimizer's own options.
+  package convenience init(_ model: Model, options text: String) throws(NNKitError) {
+    // The optimizer is read first, because it says which other options there are.
+    let words = text.split(whereSeparator: { $0.isWhitespace })
+    let chosen = words.last { $0.hasPrefix("optimizer=") }.map { String($0.dropFirst("optimizer=".count)) } ?? "sgd"
+    let optimizer = OptimizerDefinition.all.first { $0.name == chosen } ?? OptimizerDefinition.all[0]
+    let options = try Options(text, Trainer.options + optimizer.options, owner: "the trainer")
+    let lossName = options.string("loss")
+    guard let loss = LossDefinition.all.first(where: { $0.name == lossName }) else {
+      throw NNKitError(.internal, "the loss \(lossName) is listed but not there")
+    }
+    try self.init(
+      model, loss: loss, optimizer: optimizer.make(options), metric: options.has("metric") ? options.string("metric") : nil,
+      clipNorm: options.float("clip_norm"))
+  }
+
+  // MARK: One batch
+
+  /// What one batch gave.
+  struct BatchResult {
+    var loss: Double
+    var metric: Double
+  }
+
+  /// Computes loss and gradients of one batch, whose sample `i` is sample `index(i)` of the views; changes no parameter.
+  func computeGradients(
+    batch: Int, inputCount: Int, _ input: TensorSource, targetCount: Int, _ target: TensorSource, index: (Int) -> Int
+  ) throws(NNKitError) -> BatchResult {
+    let bound = try plan(
+      &trainingPlans, .training(definition.loss), batch: batch, inputCount: inputCount, input, targetCount: targetCount)
+    try load(bound, input, target, index: index)
+    bound.run(seed: model.seed, step: passes)
+    passes &+= 1
+    return result(bound)
+  }
+
+  /// Loss and metric of one batch, in inference mode.
+  func evaluateBatch(
+    batch: Int, inputCount: Int, _ input: TensorSource, targetCount: Int, _ target: TensorSource, index: (Int) -> Int
+  ) throws(NNKitError) -> BatchResult {
+    let bound = try plan(
+      &evaluationPlans, .evaluation(definition.loss), batch: batch, inputCount: inputCount, input,
+      targetCount: targetCount)
+    try load(bound, input, target, index: index)
+    bound.run()
+    return result(bound)
+  }
+
+  /// Lets the optimizer use the gradients, clipped. Throws: `.numeric` where one is not finite; then nothing changes.
+  func applyGradients() throws(NNKitError) {
+    let norm = sums.norm()
+    guard norm.isFinite else {
+      throw NNKitError(
+        .numeric, "the gradients hold a number that is not finite; no parameter was changed. Check the data for NaN "
+          + "and infinity, or lower learning_rate")
+    }
+    optimizer.apply(gradientScale: clipNorm > 0 && norm > clipNorm ? Float(clipNorm / norm) : 1)
+  }
+
+  /// Throws: `.numeric` for a loss that is not finite.
+  func requireFinite(_ loss: Double) throws(NNKitError) {
+    guard loss.isFinite else {
+      throw NNKitError(
+        .numeric, "the loss is \(loss); no parameter was changed. Check the data for NaN and infinity, or lower "
+          + "learning_rate")
+    }
+  }
+
+  private func plan(
+    _ plans: inout PlanCache, _ purpose: PlanPurpose, batch: Int, inputCount: Int, _ input: TensorSource,
+    targetCount: Int
+  ) throws(NNKitError) -> BoundPlan {
+    let graph = model.graph
+    guard inputCount == graph.inputs.count, targetCount == graph.outputs.count else {
+      throw NNKitError(
+        .invalidArgument, "the data has \(inputCount) inputs and \(targetCount) targets; the model has "
+          + "\(graph.inputs.count) inputs and \(graph.outputs.count) outputs")
+    }
+    for position in 0..<inputCount {
+      try input(position).check(
+        graph.types[graph.inputs[position].value.index], "input \"\(graph.inputs[position].name)\"")
+    }
+    if let bound = plans.find(batch: batch, size: { index, axis in (try? input(index).size(axis + 1)) ?? -1 }) {
+      return bound
+    }
+    var shapes: [Shape] = []
+    for position in 0..<inputCount {
+      let view = try input(position)
+      shapes.append(Shape((1..<view.rank).map { view.size($0) }))
+    }
+    let plan = try model.plan(batch: batch, inputShapes: shapes, purpose: purpose)
+    let bound = try BoundPlan(plan, parameters: model.arena, gradients: gradients, pool: model.runtime.pool)
+    plans.add(bound)
+    return bound
+  }
+
+  private func load(_ bound: BoundPlan, _ input: TensorSource, _ target: TensorSource, index: (Int) -> Int)
+    throws(NNKitError)
+  {
+    let graph = model.graph
+    for (position, tensor) in bound.plan.targets.enumerated() {
+      let view = try target(position)
+      try view.check(tensor.type, "the target of output \"\(graph.outputs[position].name)\"")
+      for slot in 0..<bound.plan.batch {
+        try bound.load(
+          view, sample: index(slot), into: tensor, slot: slot, range: bound.plan.targetRanges[position],
+          "the target of output \"\(graph.outputs[position].name)\"")
+      }
+    }
+    for (position, tensor) in bound.plan.inputs.enumerated() {
+      let view = try input(position)
+      for slot in 0..<bound.plan.batch {
+        try bound.load(
+          view, sample: index(slot), into: tensor, slot: slot, range: bound.plan.inputRanges[position],
+          "input \"\(graph.inputs[position].name)\"")
+      }
+    }
+  }
+
+  /// The sum over the outputs of their mean losses, and the mean of their metrics.
+  private func result(_ bound: BoundPlan) -> BatchResult {
+    var result = BatchResult(loss: 0, metric: 0)
+    let reports = bound.plan.lossReports
+    for report in reports {
+      let sums = bound.doubles(report.lossSum)
+      result.loss += sums[0] / Double(report.count)
+      result.metric += sums[1] / Double(report.count) / Double(reports.count)
+    }
+    return result
+  }
+}
+
+/// The global norm of the gradients: sums of squares of fixed parts, added in ascending order.
+private final class NormSums {
+  private let parts: UnsafeMutablePointer<Double>
+  private let partCount: Int
+  private let pool: ThreadPool
+  private let body: (Int, Int) -> Void
+  private static let elementsPerPart = 32_768
+
+  init(_ gradients: AlignedMemory, count: Int, runtime: Runtime) {
+    let (values, kernels) = (gradients.base.assumingMemoryBound(to: Float.self), runtime.kernels)
+    partCount = ceilDivide(count, Self.elementsPerPart)
+    let parts = UnsafeMutablePointer<Double>.allocate(capacity: max(1, partCount))
+    parts.initialize(repeating: 0, count: max(1, partCount))
+    self.parts = parts
+    pool = runtime.pool
+    body = { part, _ in
+      let start = part * Self.elementsPerPart
+      parts[part] = kernels.sumOfSquares(values + start, min(Self.elementsPerPart, count - start))
+    }
+  }
+
+  deinit { parts.deallocate() }
+
+  func norm() -> Double {
+    pool.run(tiles: partCount, body)
+    var sum = 0.0
+    for part in 0..<partCount { sum += parts[part] }
+    return sum.squareRoot()
+  }
+}

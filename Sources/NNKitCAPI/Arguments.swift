@@ -1,0 +1,99 @@
+import CNNKit
+import NNKit
+
+/// A name or path. Throws: `.invalidArgument` for NULL and for text that is not UTF-8; `what` names the argument.
+func requireText(_ text: UnsafePointer<CChar>?, _ what: StaticString) throws(NNKitError) -> String {
+  guard let text else { throw NNKitError(.invalidArgument, "\(what) is NULL; expected a string") }
+  guard let string = String(validatingCString: text) else {
+    throw NNKitError(.invalidArgument, "\(what) is not valid UTF-8")
+  }
+  return string
+}
+
+/// The text of options; NULL is "".
+func optionText(_ text: UnsafePointer<CChar>?) throws(NNKitError) -> String {
+  text == nil ? "" : try requireText(text, "options")
+}
+
+/// The place for a result. Throws: `.invalidArgument` for NULL.
+func requireOutput<Result>(_ out: UnsafeMutablePointer<Result>?, _ what: StaticString) throws(NNKitError)
+  -> UnsafeMutablePointer<Result>
+{
+  guard let out else { throw NNKitError(.invalidArgument, "\(what) is NULL; expected the address of a variable") }
+  return out
+}
+
+/// An array of `count` elements. Throws: `.invalidArgument` for NULL with elements, a negative or absurd count.
+func requireArray<Element>(_ array: UnsafePointer<Element>?, _ count: Int32, _ what: StaticString) throws(NNKitError)
+  -> UnsafeBufferPointer<Element>
+{
+  guard (0...4096).contains(count) else {
+    throw NNKitError(.invalidArgument, "the number of \(what) is \(count); expected 0 to 4096")
+  }
+  guard count == 0 || array != nil else {
+    throw NNKitError(.invalidArgument, "\(what) is NULL; expected an array of \(count)")
+  }
+  return UnsafeBufferPointer(start: array, count: Int(count))
+}
+
+/// A runtime; NULL is the default one.
+func runtime(_ handle: OpaquePointer?) throws(NNKitError) -> Runtime {
+  handle == nil ? try Runtime.shared() : try HandleTable.get(handle)
+}
+
+/// The engine's view of a tensor. Throws: `.invalidArgument`, `.type`, `.shape` for a struct that describes none.
+func view(_ tensor: nnk_tensor, _ what: StaticString) throws(NNKitError) -> TensorView {
+  guard tensor.device.device_type == 1 else {
+    throw NNKitError(
+      .invalidArgument, "\(what): the tensor is on device type \(tensor.device.device_type); expected 1, the CPU")
+  }
+  guard (0...Int32(Shape.maximumRank)).contains(tensor.ndim) else {
+    throw NNKitError(.shape, "\(what): the tensor has rank \(tensor.ndim); expected 0 to \(Shape.maximumRank)")
+  }
+  guard let shape = tensor.shape ?? (tensor.ndim == 0 ? noSizes : nil) else {
+    throw NNKitError(.invalidArgument, "\(what): the tensor's shape is NULL")
+  }
+  var count: Int64 = 1
+  for axis in 0..<Int(tensor.ndim) {
+    let (product, overflow) = count.multipliedReportingOverflow(by: shape[axis])
+    guard shape[axis] >= 0, !overflow else {
+      throw NNKitError(.shape, "\(what): the size \(shape[axis]) of axis \(axis) is negative or too large")
+    }
+    count = product
+  }
+  guard let data = tensor.data ?? (count == 0 ? UnsafeMutableRawPointer(mutating: noSizes) : nil) else {
+    throw NNKitError(.invalidArgument, "\(what): the tensor's data is NULL")
+  }
+  return TensorView(
+    data: data.advanced(by: Int(truncatingIfNeeded: tensor.byte_offset)), type: try type(tensor.dtype, what),
+    rank: Int(tensor.ndim), shape: shape, strides: tensor.strides.map { UnsafePointer($0) })
+}
+
+private func type(_ type: nnk_tensor.__Unnamed_struct_dtype, _ what: StaticString) throws(NNKitError) -> ArrayType {
+  switch (type.code, type.bits, type.lanes) {
+  case (2, 32, 1): return .float32
+  case (0, 32, 1): return .int32
+  case (0, 64, 1): return .int64
+  default:
+    throw NNKitError(
+      .type, "\(what): the tensor's type has code \(type.code), \(type.bits) bits and \(type.lanes) lanes; expected "
+        + "float32 (2, 32, 1), int32 (0, 32, 1) or int64 (0, 64, 1)")
+  }
+}
+
+nonisolated(unsafe) private let noSizes: UnsafeMutablePointer<Int64> = {
+  let sizes = UnsafeMutablePointer<Int64>.allocate(capacity: 1)
+  sizes.pointee = 0
+  return sizes
+}()
+
+/// The sizes of a shape. Throws: `.invalidArgument` for NULL, `.shape` for a rank out of range.
+func requireShape(_ shape: UnsafePointer<Int64>?, _ rank: Int32) throws(NNKitError) -> Shape {
+  guard (0...Int32(Shape.maximumRank)).contains(rank) else {
+    throw NNKitError(.shape, "the rank is \(rank); expected 0 to \(Shape.maximumRank)")
+  }
+  guard rank == 0 || shape != nil else {
+    throw NNKitError(.invalidArgument, "shape is NULL; expected \(rank) sizes")
+  }
+  return Shape((0..<Int(rank)).map { Int(shape![$0]) })
+}

@@ -1,0 +1,138 @@
+import CNNKit
+import NNKit
+
+@_cdecl("nnk_dataset_create_from_arrays") @implementation
+public func nnk_dataset_create_from_arrays(
+  _ inputs: UnsafePointer<nnk_tensor>!, _ n_inputs: Int32, _ targets: UnsafePointer<nnk_tensor>!, _ n_targets: Int32,
+  _ out: UnsafeMutablePointer<OpaquePointer?>!
+) -> nnk_status {
+  status(of: "nnk_dataset_create_from_arrays") { () throws(NNKitError) in
+    let out = try requireOutput(out, "out")
+    var views: (inputs: [TensorView], targets: [TensorView]) = ([], [])
+    for tensor in try requireArray(inputs, n_inputs, "inputs") { views.inputs.append(try view(tensor, "inputs")) }
+    for tensor in try requireArray(targets, n_targets, "targets") { views.targets.append(try view(tensor, "targets")) }
+    out.pointee = try HandleTable.add(try Dataset(inputs: views.inputs, targets: views.targets))
+  }
+}
+
+@_cdecl("nnk_dataset_destroy") @implementation
+public func nnk_dataset_destroy(_ dataset: OpaquePointer!) { HandleTable.remove(dataset, .dataset) }
+
+@_cdecl("nnk_trainer_create") @implementation
+public func nnk_trainer_create(
+  _ model: OpaquePointer!, _ options: UnsafePointer<CChar>!, _ out: UnsafeMutablePointer<OpaquePointer?>!
+) -> nnk_status {
+  status(of: "nnk_trainer_create") { () throws(NNKitError) in
+    let out = try requireOutput(out, "out")
+    out.pointee = try HandleTable.add(try Trainer(try HandleTable.get(model), options: try optionText(options)))
+  }
+}
+
+@_cdecl("nnk_trainer_destroy") @implementation
+public func nnk_trainer_destroy(_ trainer: OpaquePointer!) { HandleTable.remove(trainer, .trainer) }
+
+@_cdecl("nnk_trainer_fit") @implementation
+public func nnk_trainer_fit(
+  _ handle: OpaquePointer!, _ dataset: OpaquePointer!, _ options: UnsafePointer<CChar>!,
+  _ callback: nnk_progress_callback?, _ user: UnsafeMutableRawPointer!
+) -> nnk_status {
+  status(of: "nnk_trainer_fit") { () throws(NNKitError) in
+    let trainer: Trainer = try HandleTable.get(handle)
+    let dataset: Dataset = try HandleTable.get(dataset)
+    let options = try Options(try optionText(options), FitOptions.specifications, owner: "fit")
+    try trainer.fit(dataset, FitOptions(options)) { progress in
+      guard let callback else { return true }
+      var report = nnk_progress(progress)
+      return callback(&report, user) == 0
+    }
+  }
+}
+
+extension nnk_progress {
+  fileprivate init(_ progress: Progress) {
+    self.init()
+    struct_bytes = UInt32(MemoryLayout<nnk_progress>.size)
+    event = progress.event.rawValue
+    epoch = Int32(clamping: progress.epoch)
+    epochs = Int32(clamping: progress.epochs)
+    step = Int64(progress.step)
+    steps = Int64(progress.steps)
+    loss = progress.loss
+    metric = (progress.validationLoss == nil ? progress.trainMetric : progress.validationMetric) ?? .nan
+    train_metric = progress.trainMetric ?? .nan
+    validation_loss = progress.validationLoss ?? .nan
+    seconds = progress.seconds
+  }
+}
+
+@_cdecl("nnk_trainer_set_validation") @implementation
+public func nnk_trainer_set_validation(_ handle: OpaquePointer!, _ dataset: OpaquePointer!) -> nnk_status {
+  status(of: "nnk_trainer_set_validation") { () throws(NNKitError) in
+    let trainer: Trainer = try HandleTable.get(handle)
+    try trainer.setValidation(dataset == nil ? nil : try HandleTable.get(dataset))
+  }
+}
+
+@_cdecl("nnk_trainer_evaluate") @implementation
+public func nnk_trainer_evaluate(
+  _ handle: OpaquePointer!, _ dataset: OpaquePointer!, _ options: UnsafePointer<CChar>!,
+  _ loss: UnsafeMutablePointer<Double>!, _ metric: UnsafeMutablePointer<Double>!
+) -> nnk_status {
+  status(of: "nnk_trainer_evaluate") { () throws(NNKitError) in
+    let trainer: Trainer = try HandleTable.get(handle)
+    let dataset: Dataset = try HandleTable.get(dataset)
+    let options = try Options(try optionText(options), [FitOptions.batchSize], owner: "evaluate")
+    let result = try trainer.evaluate(dataset, batchSize: options.int("batch_size"))
+    loss?.pointee = result.loss
+    metric?.pointee = result.metric ?? .nan
+  }
+}
+
+@_cdecl("nnk_trainer_step") @implementation
+public func nnk_trainer_step(
+  _ handle: OpaquePointer!, _ inputs: UnsafePointer<nnk_tensor>!, _ n_inputs: Int32,
+  _ targets: UnsafePointer<nnk_tensor>!, _ n_targets: Int32, _ loss: UnsafeMutablePointer<Double>!
+) -> nnk_status {
+  status(of: "nnk_trainer_step") { () throws(NNKitError) in
+    let trainer: Trainer = try HandleTable.get(handle)
+    let inputs = try requireArray(inputs, n_inputs, "inputs")
+    let targets = try requireArray(targets, n_targets, "targets")
+    let value = try trainer.step(
+      inputCount: inputs.count, { (index) throws(NNKitError) in try view(inputs[index], "inputs") },
+      targetCount: targets.count, { (index) throws(NNKitError) in try view(targets[index], "targets") })
+    loss?.pointee = value
+  }
+}
+
+@_cdecl("nnk_trainer_gradients") @implementation
+public func nnk_trainer_gradients(
+  _ handle: OpaquePointer!, _ inputs: UnsafePointer<nnk_tensor>!, _ n_inputs: Int32,
+  _ targets: UnsafePointer<nnk_tensor>!, _ n_targets: Int32, _ loss: UnsafeMutablePointer<Double>!
+) -> nnk_status {
+  status(of: "nnk_trainer_gradients") { () throws(NNKitError) in
+    let trainer: Trainer = try HandleTable.get(handle)
+    let inputs = try requireArray(inputs, n_inputs, "inputs")
+    let targets = try requireArray(targets, n_targets, "targets")
+    let value = try trainer.gradients(
+      inputCount: inputs.count, { (index) throws(NNKitError) in try view(inputs[index], "inputs") },
+      targetCount: targets.count, { (index) throws(NNKitError) in try view(targets[index], "targets") })
+    loss?.pointee = value
+  }
+}
+
+@_cdecl("nnk_trainer_apply") @implementation
+public func nnk_trainer_apply(_ handle: OpaquePointer!) -> nnk_status {
+  status(of: "nnk_trainer_apply") { () throws(NNKitError) in
+    let trainer: Trainer = try HandleTable.get(handle)
+    try trainer.apply()
+  }
+}
+
+@_cdecl("nnk_trainer_gradients_view") @implementation
+public func nnk_trainer_gradients_view(_ handle: OpaquePointer!, _ out: UnsafeMutablePointer<nnk_tensor>!) -> nnk_status {
+  status(of: "nnk_trainer_gradients_view") { () throws(NNKitError) in
+    let out = try requireOutput(out, "out")
+    let trainer: Trainer = try HandleTable.get(handle)
+    out.pointee = nnk_tensor_view(trainer.gradients.base, 1, trainer.model.flatShape, 1)
+  }
+}

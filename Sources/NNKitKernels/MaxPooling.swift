@@ -1,0 +1,255 @@
+#if NNKIT_AVX2 || NNKIT_AVX512
+  import NNKitKernels
+#endif
+
+/// The places of the input that one window covers.
+struct PoolWindow {
+  var top: Int
+  var bottom: Int
+  var left: Int
+  var right: Int
+
+  @inline(__always)
+  init(_ geometry: PoolGeometry, row: Int, column: Int) {
+    let y = row &* geometry.strideHeight &- geometry.padTop
+    let x = column &* geometry.strideWidth &- geometry.padLeft
+    top = y < 0 ? 0 : y
+    left = x < 0 ? 0 : x
+    bottom = y &+ geometry.windowHeight < geometry.inputHeight ? y &+ geometry.windowHeight : geometry.inputHeight
+    right = x &+ geometry.windowWidth < geometry.inputWidth ? x &+ geometry.windowWidth : geometry.inputWidth
+  }
+}
+
+/// The largest value of each window, and where it came from: see `Pool2D`.
+func maxPool2DForward(_ pool: Pool2D, _ argmax: UnsafeMutablePointer<Int32>?) {
+  let geometry = pool.geometry
+  let channels = geometry.channels
+  var row = pool.rowStart
+  while row < pool.rowEnd {
+    var column = 0
+    while column < geometry.outputWidth {
+      let window = PoolWindow(geometry, row: row, column: column)
+      let offset = (row &* geometry.outputWidth &+ column) &* channels
+      let output = pool.output + offset
+      if let argmax {
+        maximaOfWindow(pool, window, output, argmax + offset)
+      } else {
+        maximaOfWindow(pool, window, output)
+      }
+      column &+= 1
+    }
+    row &+= 1
+  }
+}
+
+/// All channels of one output pixel, without places.
+@inline(__always)
+private func maximaOfWindow(_ pool: Pool2D, _ window: PoolWindow, _ output: UnsafeMutablePointer<Float>) {
+  let channels = pool.geometry.channels
+  let width = pool.geometry.inputWidth
+  var c = 0
+  if channels >= vectorWidth {
+    while c < channels {
+      // The last vector reaches back over channels that are done, so that it is whole.
+      if c > channels &- vectorWidth { c = channels &- vectorWidth }
+      var best = Vector(repeating: -.infinity)
+      var y = window.top
+      while y < window.bottom {
+        var source = pool.input + ((y &* width &+ window.left) &* channels &+ c)
+        var x = window.left
+        while x < window.right {
+          best = maximumKeepingNaN(best, loadVector(source))
+          source += channels
+          x &+= 1
+        }
+        y &+= 1
+      }
+      storeVector(best, output + c)
+      c &+= vectorWidth
+    }
+  } else if channels >= 4 {
+    var best = Vector(repeating: -.infinity)
+    var y = window.top
+    while y < window.bottom {
+      var source = pool.input + (y &* width &+ window.left) &* channels
+      var x = window.left
+      while x < window.right {
+        best = maximumKeepingNaN(best, loadPartialVector(source, channels))
+        source += channels
+        x &+= 1
+      }
+      y &+= 1
+    }
+    storePartialVector(best, output, channels)
+  } else {
+    while c < channels {
+      var best = -Float.infinity
+      var y = window.top
+      while y < window.bottom {
+        var source = pool.input + ((y &* width &+ window.left) &* channels &+ c)
+        var x = window.left
+        while x < window.right {
+          best = maximumKeepingNaN(best, source.pointee)
+          source += channels
+          x &+= 1
+        }
+        y &+= 1
+      }
+      output[c] = best
+      c &+= 1
+    }
+  }
+}
+
+/// All channels of one output pixel, with the pixels that the maxima came from.
+@inline(__always)
+private func maximaOfWindow(
+  _ pool: Pool2D, _ window: PoolWindow, _ output: UnsafeMutablePointer<Float>, _ argmax: UnsafeMutablePointer<Int32>
+) {
+  let channels = pool.geometry.channels
+  let width = pool.geometry.inputWidth
+  let firstPixel = Int32(truncatingIfNeeded: window.top &* width &+ window.left)
+  var c = 0
+  if channels >= vectorWidth {
+    while c < channels {
+      if c > channels &- vectorWidth { c = channels &- vectorWidth }
+      // Starts from the first place, so that a window of -∞ names a place of its own.
+      var best = loadVector(pool.input + ((window.top &* width &+ window.left) &* channels &+ c))
+      var place = IntegerVector(repeating: firstPixel)
+      var y = window.top
+      while y < window.bottom {
+        var pixel = y &* width &+ window.left
+        var source = pool.input + (pixel &* channels &+ c)
+        var x = window.left
+        while x < window.right {
+          takeLarger(loadVector(source), Int32(truncatingIfNeeded: pixel), &best, &place)
+          source += channels
+          pixel &+= 1
+          x &+= 1
+        }
+        y &+= 1
+      }
+      storeVector(best, output + c)
+      UnsafeMutableRawPointer(argmax + c).storeBytes(of: place, as: IntegerVector.self)
+      c &+= vectorWidth
+    }
+  } else if channels >= 4 {
+    var best = loadPartialVector(pool.input + (window.top &* width &+ window.left) &* channels, channels)
+    var place = IntegerVector(repeating: firstPixel)
+    var y = window.top
+    while y < window.bottom {
+      var pixel = y &* width &+ window.left
+      var source = pool.input + pixel &* channels
+      var x = window.left
+      while x < window.right {
+        takeLarger(loadPartialVector(source, channels), Int32(truncatingIfNeeded: pixel), &best, &place)
+        source += channels
+        pixel &+= 1
+        x &+= 1
+      }
+      y &+= 1
+    }
+    storePartialVector(best, output, channels)
+    while c < channels {
+      argmax[c] = place[c]
+      c &+= 1
+    }
+  } else {
+    while c < channels {
+      var best = pool.input[(window.top &* width &+ window.left) &* channels &+ c]
+      var place = firstPixel
+      var y = window.top
+      while y < window.bottom {
+        var pixel = y &* width &+ window.left
+        var source = pool.input + (pixel &* channels &+ c)
+        var x = window.left
+        while x < window.right {
+          let value = source.pointee
+          if value > best || (value != value && best == best) {
+            best = value
+            place = Int32(truncatingIfNeeded: pixel)
+          }
+          source += channels
+          pixel &+= 1
+          x &+= 1
+        }
+        y &+= 1
+      }
+      output[c] = best
+      argmax[c] = place
+      c &+= 1
+    }
+  }
+}
+
+/// Puts `value` and `pixel` in the lanes where `value` is larger than `best`, or the first NaN.
+@inline(__always)
+private func takeLarger(_ value: Vector, _ pixel: Int32, _ best: inout Vector, _ place: inout IntegerVector) {
+  let isLarger = (value .> best) .| ((value .!= value) .& (best .== best))
+  best.replace(with: value, where: isLarger)
+  place.replace(with: IntegerVector(repeating: pixel), where: isLarger)
+}
+
+/// Hands each output's gradient to the place its maximum came from: see `Pool2DGradient`.
+func maxPool2DBackward(_ pool: Pool2DGradient, _ argmax: UnsafePointer<Int32>) {
+  let geometry = pool.geometry
+  let channels = geometry.channels
+  clear(pool.dInput, geometry.inputHeight &* geometry.inputWidth &* channels)
+  // Comparing a vector with every place of a small window beats looking lane by lane.
+  let comparesPlaces = geometry.windowHeight &* geometry.windowWidth <= 9
+  var row = 0
+  while row < geometry.outputHeight {
+    var column = 0
+    while column < geometry.outputWidth {
+      let offset = (row &* geometry.outputWidth &+ column) &* channels
+      let dOutput = pool.dOutput + offset
+      let places = argmax + offset
+      var c = 0
+      if comparesPlaces {
+        let window = PoolWindow(geometry, row: row, column: column)
+        while c &+ vectorWidth <= channels {
+          spreadGradient(pool, window, c, loadVector(dOutput + c), places + c)
+          c &+= vectorWidth
+        }
+      }
+      while c < channels {
+        pool.dInput[Int(places[c]) &* channels &+ c] += dOutput[c]
+        c &+= 1
+      }
+      column &+= 1
+    }
+    row &+= 1
+  }
+}
+
+/// Adds `gradient` to channels `c ..< c + vectorWidth` of the pixels of `window` that `places` names.
+@inline(__always)
+private func spreadGradient(
+  _ pool: Pool2DGradient, _ window: PoolWindow, _ c: Int, _ gradient: Vector, _ places: UnsafePointer<Int32>
+) {
+  let channels = pool.geometry.channels
+  let place = UnsafeRawPointer(places).loadUnaligned(as: IntegerVector.self)
+  var y = window.top
+  while y < window.bottom {
+    var x = window.left
+    while x < window.right {
+      let pixel = y &* pool.geometry.inputWidth &+ x
+      let target = pool.dInput + (pixel &* channels &+ c)
+      let current = loadVector(target)
+      let isPlace = place .== IntegerVector(repeating: Int32(truncatingIfNeeded: pixel))
+      storeVector(current.replacing(with: current + gradient, where: isPlace), target)
+      x &+= 1
+    }
+    y &+= 1
+  }
+}
+
+/// Sets `count` floats to zero.
+@inline(__always)
+func clear(_ target: UnsafeMutablePointer<Float>, _ count: Int) {
+  var i = 0
+  while i < count {
+    target[i] = 0
+    i &+= 1
+  }
+}

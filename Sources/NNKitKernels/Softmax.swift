@@ -1,0 +1,114 @@
+#if NNKIT_AVX2 || NNKIT_AVX512
+  import NNKitKernels
+#endif
+
+/// The largest of `count` (≥ 1) elements; NaN if any is NaN.
+@inline(__always)
+func largestElement(_ x: UnsafePointer<Float>, _ count: Int) -> Float {
+  var best = Vector(repeating: -.infinity)
+  var i = 0
+  while i &+ vectorWidth <= count {
+    best = maximumKeepingNaN(best, loadVector(x + i))
+    i &+= vectorWidth
+  }
+  if i < count { best = maximumKeepingNaN(best, loadPartialVector(x + i, count &- i, fill: -.infinity)) }
+  return maximumOfLanes(best)
+}
+
+/// `Σ exp(x - maximum)`; where `y` is given, `y = exp(x - maximum)`, and `y` may be `x`.
+@inline(__always)
+func sumOfExponentials(
+  _ x: UnsafePointer<Float>, _ count: Int, maximum: Float, _ y: UnsafeMutablePointer<Float>?
+) -> Float {
+  let maximum = Vector(repeating: maximum)
+  var sum = Vector()
+  var i = 0
+  while i &+ vectorWidth <= count {
+    let e = exponential(loadVector(x + i) - maximum)
+    if let y { storeVector(e, y + i) }
+    sum += e
+    i &+= vectorWidth
+  }
+  if i < count {
+    // exp(-∞ - maximum) = 0: the lanes beyond the end add nothing.
+    let e = exponential(loadPartialVector(x + i, count &- i, fill: -.infinity) - maximum)
+    if let y { storePartialVector(e, y + i, count &- i) }
+    sum += e
+  }
+  return sumOfLanes(sum)
+}
+
+/// `y = exp(x - max x) / Σ exp(x - max x)` for each row, or its logarithm: see `Softmax`.
+///
+/// Accuracy: 4 ulp and the rounding of the sum; the logarithm to 4 ulp of `max |x - max x|`. A row that holds NaN or
+/// +∞, or nothing but -∞, gives NaN.
+func softmaxForward(_ softmax: Softmax) {
+  let columns = softmax.columns
+  var x = softmax.x
+  var y = softmax.y
+  var row = 0
+  while row < softmax.rows {
+    let maximum = largestElement(x, columns)
+    if softmax.logarithm {
+      let sum = sumOfExponentials(x, columns, maximum: maximum, nil)
+      let logarithmOfSum = logarithm(Vector(repeating: sum))
+      mapElements(x, y, columns) { ($0 - Vector(repeating: maximum)) - logarithmOfSum }
+    } else {
+      let sum = Vector(repeating: sumOfExponentials(x, columns, maximum: maximum, y))
+      mapElements(UnsafePointer(y), y, columns) { $0 / sum }
+    }
+    x += columns
+    y += columns
+    row &+= 1
+  }
+}
+
+/// `dx = y (dy - Σ y dy)`, or `dx = dy - exp(y) Σ dy`, for each row: see `SoftmaxGradient`.
+func softmaxBackward(_ softmax: SoftmaxGradient) {
+  let columns = softmax.columns
+  var y = softmax.y
+  var dy = softmax.dy
+  var dx = softmax.dx
+  var row = 0
+  while row < softmax.rows {
+    if softmax.logarithm {
+      let sum = Vector(repeating: sumOfElements(dy, columns))
+      mapElements(y, dy, dx, columns) { y, dy in multiplyAdd(-exponential(y), sum, dy) }
+    } else {
+      let dot = Vector(repeating: dotProduct(y, dy, columns))
+      mapElements(y, dy, dx, columns) { y, dy in y * (dy - dot) }
+    }
+    y += columns
+    dy += columns
+    dx += columns
+    row &+= 1
+  }
+}
+
+/// `Σ x`, lanes apart, then in a fixed tree.
+@inline(__always)
+private func sumOfElements(_ x: UnsafePointer<Float>, _ count: Int) -> Float {
+  var sum = Vector()
+  var i = 0
+  while i &+ vectorWidth <= count {
+    sum += loadVector(x + i)
+    i &+= vectorWidth
+  }
+  if i < count { sum += loadPartialVector(x + i, count &- i) }
+  return sumOfLanes(sum)
+}
+
+/// `Σ a b`, lanes apart, then in a fixed tree.
+@inline(__always)
+private func dotProduct(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int) -> Float {
+  var sum = Vector()
+  var i = 0
+  while i &+ vectorWidth <= count {
+    sum = multiplyAdd(loadVector(a + i), loadVector(b + i), sum)
+    i &+= vectorWidth
+  }
+  if i < count {
+    sum = multiplyAdd(loadPartialVector(a + i, count &- i), loadPartialVector(b + i, count &- i), sum)
+  }
+  return sumOfLanes(sum)
+}

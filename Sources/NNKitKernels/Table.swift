@@ -1,0 +1,41 @@
+#if NNKIT_AVX2 || NNKIT_AVX512
+  import NNKitKernels
+#endif
+
+/// The kernels of this module's instruction-set level. Only a processor that has the level may call them.
+public func makeKernelTable() -> KernelTable {
+  #if NNKIT_AVX512
+    let level = InstructionSetLevel.avx512
+  #elseif NNKIT_AVX2
+    let level = InstructionSetLevel.avx2
+  #else
+    let level = InstructionSetLevel.baseline
+  #endif
+  return KernelTable(
+    level: level,
+    tileRows: tileRows,
+    panelColumns: panelColumns,
+    rowProduct: rowProduct,
+    columnProduct: columnProduct,
+    packPanel: packPanel,
+    activationForward: activationForward,
+    activationBackward: activationBackward,
+    accumulate: accumulateElements,
+    dropout: dropout,
+    randomBits: randomBits,
+    columnSum: columnSum,
+    sumOfSquares: sumOfSquares,
+    maxPool2DForward: maxPool2DForward,
+    maxPool2DBackward: maxPool2DBackward,
+    averagePool2DForward: averagePool2DForward,
+    averagePool2DBackward: averagePool2DBackward,
+    softmaxForward: softmaxForward,
+    softmaxBackward: softmaxBackward,
+    softmaxCrossEntropy: softmaxCrossEntropy,
+    squaredError: squaredError,
+    lstmCellForward: lstmCellForward,
+    lstmCellBackward: lstmCellBackward,
+    sgd: sgd,
+    adam: adam
+  )
+}

@@ -1,0 +1,1 @@
+../NNKitKernels/AveragePooling.swift

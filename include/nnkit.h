@@ -1,0 +1,343 @@
+/* nnkit.h: the C interface of NNKit, and its manual.
+ *
+ * NNKit trains and runs convolutional and recurrent neural networks on the CPU, inside the program that
+ * loads it. This file is the only definition of the interface: the library exports the functions declared
+ * here and nothing else.
+ *
+ * RULES THAT HOLD FOR EVERY FUNCTION
+ *
+ * Status      A function that can fail returns nnk_status: NNK_OK (0) or one of the NNK_ERROR_ codes. On
+ *             failure the outputs are untouched, and nnk_last_error() describes the failure in the calling
+ *             thread. Nothing that is passed ends the process.
+ * Handles     nnk_graph, nnk_model, ... are tokens, not addresses; never look behind one. A stale, foreign
+ *             or mistyped handle gives NNK_ERROR_INVALID_HANDLE. A destroy function takes NULL (and does
+ *             nothing) and any order is fine: an object that others still need lives until they are gone.
+ * Memory      Tensor arguments are views of the caller's memory, read or written during the call and never
+ *             kept after it returns, unless the function says so.
+ * Strings     UTF-8, zero-terminated. Strings that NNKit returns belong to NNKit; each function says how
+ *             long they stay.
+ * Options     "key=value key=value", separated by white space; a list has commas: "kernel=3,5". NULL means
+ *             "". An unknown key, a bad value or a key given twice is NNK_ERROR_INVALID_ARGUMENT. See
+ *             nnk_catalog_json() for every option with its type, range and default.
+ * Threads     Different handles may be used from different threads at the same time, and one model may be
+ *             used by any number of sessions at once. One trainer or one session serves one call at a time;
+ *             a second, simultaneous call on it gives NNK_ERROR_BUSY. While a trainer changes a model's
+ *             parameters, sessions of that model may read a mixture of old and new values.
+ * Tensors     Channels last: images [N,H,W,C], sequences [N,T,C]. N is the batch.
+ * Determinism The same seed, data and instruction-set level give the same bits for any number of threads.
+ * Environment NNKIT_ISA=baseline|avx2|avx512 forces an instruction-set level (a level that the processor
+ *             lacks is an error of nnk_runtime_create and of the first call that needs the default runtime).
+ *             NNKIT_NUM_THREADS sets the default number of threads.
+ *
+ * All functions exist since ABI version 1.
+ */
+#ifndef NNKIT_H
+#define NNKIT_H
+
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define NNK_API
+#else
+#define NNK_API __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---------------------------------------------------------------------------------------------- version */
+
+#define NNK_VERSION_MAJOR 0
+#define NNK_VERSION_MINOR 1
+#define NNK_VERSION_PATCH 0
+
+/* Grows by one whenever functions, options or struct fields are added. Nothing is ever removed or changed. */
+#define NNK_ABI_VERSION 1
+
+/* The library's version, "major.minor.patch". Stays until the process ends. */
+NNK_API const char *nnk_version(void);
+
+/* NNK_ABI_VERSION of the loaded library. A program compiled against version n runs with any library whose
+ * ABI version is at least n. */
+NNK_API uint32_t nnk_abi_version(void);
+
+/* ----------------------------------------------------------------------------------------------- status */
+
+typedef int32_t nnk_status;
+enum {
+    NNK_OK = 0,
+    NNK_ERROR_INVALID_ARGUMENT = 1, /* NULL where a value is needed, an unknown option, a value out of range */
+    NNK_ERROR_INVALID_HANDLE = 2,   /* a handle that is stale, foreign or of another kind */
+    NNK_ERROR_SHAPE = 3,            /* a shape that does not fit, or whose size overflows */
+    NNK_ERROR_TYPE = 4,             /* an element type that does not fit */
+    NNK_ERROR_OUT_OF_MEMORY = 5,    /* memory that cannot be had, or more than max_bytes allows */
+    NNK_ERROR_IO = 6,               /* a file that cannot be read or written */
+    NNK_ERROR_FORMAT = 7,           /* a file that is not a valid model */
+    NNK_ERROR_NUMERIC = 8,          /* a loss or gradient that is not finite; no parameter was changed */
+    NNK_ERROR_BUSY = 9,             /* the trainer or session is already in a call */
+    NNK_ERROR_UNSUPPORTED = 10,     /* a valid request that this version or processor cannot serve */
+    NNK_ERROR_INTERNAL = 11         /* a fault of NNKit's own; please report it */
+};
+
+/* The name of a status code, such as "NNK_ERROR_SHAPE"; "unknown status" for any other number.
+ * Stays until the process ends. */
+NNK_API const char *nnk_status_name(nnk_status status);
+
+/* What went wrong in the last failed call of this thread: what, where, what was expected, what to do.
+ * "" when no call of this thread has failed. Stays until the next failing call of this thread. */
+NNK_API const char *nnk_last_error(void);
+
+/* ---------------------------------------------------------------------------------------------- tensors */
+
+typedef int32_t nnk_dtype;
+enum {
+    NNK_FLOAT32 = 1,
+    NNK_INT32 = 2,
+    NNK_INT64 = 3 /* accepted where NNK_INT32 is, if every value fits into 32 bits */
+};
+
+/* A view of the caller's memory, with the layout of DLPack's DLTensor (device kDLCPU = 1). Strides count
+ * elements, not bytes; strides == NULL means dense, last axis fastest. */
+typedef struct nnk_tensor {
+    void *data;
+    struct {
+        int32_t device_type; /* 1: CPU */
+        int32_t device_id;   /* 0 */
+    } device;
+    int32_t ndim;
+    struct {
+        uint8_t code;   /* 0: signed integer, 2: floating point */
+        uint8_t bits;   /* 32 or 64 */
+        uint16_t lanes; /* 1 */
+    } dtype;
+    int64_t *shape;     /* ndim sizes */
+    int64_t *strides;   /* ndim strides in elements, or NULL */
+    uint64_t byte_offset;
+} nnk_tensor;
+
+/* A dense view of `data` with `rank` sizes. Keeps the pointers `data` and `shape`: both must stay valid as
+ * long as the view is used. Cannot fail; what is wrong with a view is reported by the function it is given
+ * to. */
+NNK_API nnk_tensor nnk_tensor_view(void *data, nnk_dtype dtype, const int64_t *shape, int32_t rank);
+
+/* ---------------------------------------------------------------------------------------------- runtime */
+
+/* Threads and instruction set. Wherever a runtime is asked for, NULL means the shared default. */
+typedef struct nnk_runtime nnk_runtime;
+
+/* Creates a runtime. Options: threads=0 (0: the processors that this process may use, seen through affinity
+ * and the cgroup's quota; 1 starts no thread).
+ * Returns: NNK_OK, INVALID_ARGUMENT, OUT_OF_MEMORY, UNSUPPORTED (NNKIT_ISA names a level that is not there). */
+NNK_API nnk_status nnk_runtime_create(const char *options, nnk_runtime **out);
+
+/* Gives the runtime back. Its threads end when the last object that uses it is gone. */
+NNK_API void nnk_runtime_destroy(nnk_runtime *runtime);
+
+/* What the runtime (NULL: the default) runs on, as JSON: {"isa":"avx512","threads":2,"version":"0.1.0"}.
+ * Writes the string's address to *out. It stays until the next call of this function in this thread.
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, UNSUPPORTED. */
+NNK_API nnk_status nnk_runtime_info_json(nnk_runtime *runtime, const char **out);
+
+/* Ends the default runtime's worker threads, waiting until they are gone. They start again when needed:
+ * NNKit stays usable. Safe at any time; a running call is finished first. */
+NNK_API void nnk_shutdown(void);
+
+/* Every layer, loss, optimizer and metric, and the options of every function that takes options, each with
+ * type, range, default and one line of documentation, as JSON. Stays until the process ends. */
+NNK_API const char *nnk_catalog_json(void);
+
+/* ------------------------------------------------------------------------------------------------ graph */
+
+/* A model being described. A graph remembers its first error: later calls do nothing, and nnk_model_create
+ * reports it. */
+typedef struct nnk_graph nnk_graph;
+
+/* A value in a graph: the output of a layer, or an input. Belongs to the graph that returned it. Negative
+ * after an error. */
+typedef int32_t nnk_value;
+
+/* An empty graph; NULL if memory cannot be had. */
+NNK_API nnk_graph *nnk_graph_create(void);
+NNK_API void nnk_graph_destroy(nnk_graph *graph);
+
+/* Adds an input. `shape` has `rank` sizes without the batch; a size of -1 is a time dimension left open.
+ * Data for it is [N, shape...]. dtype: NNK_FLOAT32 or NNK_INT32. */
+NNK_API nnk_value nnk_graph_input(nnk_graph *graph, const char *name, nnk_dtype dtype, const int64_t *shape,
+                                  int32_t rank);
+
+/* Adds a layer with one input and one output. `kind` and `options` as nnk_catalog_json() lists them; every
+ * layer takes name=... too. */
+NNK_API nnk_value nnk_graph_layer(nnk_graph *graph, const char *kind, const char *options, nnk_value input);
+
+/* Adds a layer with `n_inputs` inputs and `n_outputs` outputs and writes the outputs to `outputs`; the
+ * catalog says what each is. Returns: NNK_OK or the graph's first error. */
+NNK_API nnk_status nnk_graph_layer_multi(nnk_graph *graph, const char *kind, const char *options,
+                                         const nnk_value *inputs, int32_t n_inputs, nnk_value *outputs,
+                                         int32_t n_outputs);
+
+/* Declares `value` an output of the model. Outputs are given to the caller in the order of these calls. */
+NNK_API nnk_status nnk_graph_output(nnk_graph *graph, const char *name, nnk_value value);
+
+/* The shape of a value without the batch, open dimensions as -1. *rank: in, how many sizes `shape` can take;
+ * out, how many there are. Returns: NNK_OK, INVALID_HANDLE, INVALID_ARGUMENT (no such value, too little
+ * room), or the graph's first error. */
+NNK_API nnk_status nnk_graph_shape(nnk_graph *graph, nnk_value value, int64_t *shape, int32_t *rank);
+
+/* ------------------------------------------------------------------------------------------------ model */
+
+/* A checked graph with its parameters. */
+typedef struct nnk_model nnk_model;
+
+/* Makes a model of the graph and initialises its parameters. The graph is copied: it may be destroyed or
+ * extended afterwards. Options: seed=0.
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, OUT_OF_MEMORY, UNSUPPORTED. */
+NNK_API nnk_status nnk_model_create(nnk_runtime *runtime, nnk_graph *graph, const char *options,
+                                    nnk_model **out);
+NNK_API void nnk_model_destroy(nnk_model *model);
+
+/* Writes the model to one file, a valid safetensors file: the parameters by name, the graph as JSON in its
+ * metadata. Atomic: on any error a file that was there before is still there, whole.
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, IO. */
+NNK_API nnk_status nnk_model_save(nnk_model *model, const char *path);
+
+/* Reads a model that nnk_model_save wrote. A model file is data: no code runs, no other file is opened.
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, IO, FORMAT, SHAPE, OUT_OF_MEMORY, UNSUPPORTED. */
+NNK_API nnk_status nnk_model_load(nnk_runtime *runtime, const char *path, nnk_model **out);
+
+/* The model as JSON: {"inputs":[{"name","dtype","shape"}], "outputs":[...], "layers":[{"name","kind",
+ * "options","inputs","output_shape","parameters"}], "parameters":[{"name","shape","offset","count",
+ * "trainable"}], "parameter_count"}. An offset counts float32 elements in the parameter buffer. Writes the
+ * string's address to *out. It stays until the next call of this function in this thread.
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE. */
+NNK_API nnk_status nnk_model_info_json(nnk_model *model, const char **out);
+
+/* Fills *out with a view of all parameters: one contiguous float32 buffer of rank 1, in which
+ * nnk_model_info_json gives each parameter's place; gaps between parameters are zero and stay unused. The
+ * memory belongs to the model and stays until the model and every object made from it are destroyed.
+ * Whoever writes to it calls nnk_model_parameters_changed before the model is used again.
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE. */
+NNK_API nnk_status nnk_model_parameters_view(nnk_model *model, nnk_tensor *out);
+
+/* Says that the parameters were written to from outside: sessions pack the new values at their next run.
+ * Returns: NNK_OK, INVALID_HANDLE. */
+NNK_API nnk_status nnk_model_parameters_changed(nnk_model *model);
+
+/* ---------------------------------------------------------------------------------------------- dataset */
+
+/* Samples: inputs and, for training, targets. */
+typedef struct nnk_dataset nnk_dataset;
+
+/* A dataset over arrays whose first axis is the sample: inputs[i] goes to the model's i-th input, targets[i]
+ * to its i-th output. n_targets may be 0 for data without targets. KEEPS THE VIEWS' MEMORY (`data`, not
+ * `shape`) in use until nnk_dataset_destroy returns and no call that was given the dataset is running.
+ * Returns: NNK_OK, INVALID_ARGUMENT, SHAPE (first axes differ), TYPE, OUT_OF_MEMORY. */
+NNK_API nnk_status nnk_dataset_create_from_arrays(const nnk_tensor *inputs, int32_t n_inputs,
+                                                  const nnk_tensor *targets, int32_t n_targets,
+                                                  nnk_dataset **out);
+NNK_API void nnk_dataset_destroy(nnk_dataset *dataset);
+
+/* ---------------------------------------------------------------------------------------------- trainer */
+
+/* A model with a loss, an optimizer and gradients. */
+typedef struct nnk_trainer nnk_trainer;
+
+/* Creates a trainer. Options: loss= (required), optimizer=sgd, learning_rate, metric, clip_norm and the
+ * optimizer's own, as nnk_catalog_json() lists them. The trainer keeps the model alive.
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, OUT_OF_MEMORY. */
+NNK_API nnk_status nnk_trainer_create(nnk_model *model, const char *options, nnk_trainer **out);
+NNK_API void nnk_trainer_destroy(nnk_trainer *trainer);
+
+/* How a fit is going. New fields are only ever appended; struct_bytes says how many bytes there are. */
+typedef struct nnk_progress {
+    uint32_t struct_bytes;
+    int32_t event;      /* NNK_EVENT_STEP or NNK_EVENT_EPOCH */
+    int32_t epoch;      /* the current epoch, from 1 */
+    int32_t epochs;     /* how many there are to be */
+    int64_t step;       /* the current step of this epoch, from 1 */
+    int64_t steps;      /* steps in an epoch */
+    double loss;        /* mean training loss of this epoch so far */
+    double metric;      /* the metric on the validation samples if there are any, else on the training samples
+                           of this epoch so far; NaN without a metric, or where it is not known yet */
+    double train_metric;    /* the metric on the training samples of this epoch so far; NaN without a metric */
+    double validation_loss; /* NaN without validation samples, and at NNK_EVENT_STEP */
+    double seconds;         /* since the epoch began */
+} nnk_progress;
+
+enum {
+    NNK_EVENT_STEP = 0, /* an optimizer step has ended; only with report=step */
+    NNK_EVENT_EPOCH = 1 /* an epoch has ended */
+};
+
+/* Called by nnk_trainer_fit in the calling thread. `progress` is valid during the call only. Returns 0 to go
+ * on, anything else to stop early: then fit returns NNK_OK. May use other handles, save the model and
+ * destroy any handle. */
+typedef int (*nnk_progress_callback)(const nnk_progress *progress, void *user);
+
+/* Trains. Options: epochs=1, batch_size=32, shuffle=true (a new order each epoch, from the model's seed),
+ * validation_split=0 (the last fraction of the samples is held out), report=epoch|step.
+ * `callback` may be NULL. The trainer is busy until this returns.
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, NUMERIC, BUSY. */
+NNK_API nnk_status nnk_trainer_fit(nnk_trainer *trainer, nnk_dataset *dataset, const char *options,
+                                   nnk_progress_callback callback, void *user);
+
+/* The validation samples for the next fits, in place of validation_split. NULL: none. The trainer keeps the
+ * dataset (and so its memory) in use until another is set or the trainer is destroyed.
+ * Returns: NNK_OK, INVALID_HANDLE, BUSY. */
+NNK_API nnk_status nnk_trainer_set_validation(nnk_trainer *trainer, nnk_dataset *dataset);
+
+/* Mean loss and metric over a dataset, in inference mode. Options: batch_size=32. `loss` and `metric` may be
+ * NULL; *metric is NaN without a metric.
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, BUSY. */
+NNK_API nnk_status nnk_trainer_evaluate(nnk_trainer *trainer, nnk_dataset *dataset, const char *options,
+                                        double *loss, double *metric);
+
+/* One optimizer step on one batch: gradients, then apply. *loss (may be NULL) is the mean loss before the
+ * step. Allocates nothing after the first call with the same shapes.
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, NUMERIC, BUSY. */
+NNK_API nnk_status nnk_trainer_step(nnk_trainer *trainer, const nnk_tensor *inputs, int32_t n_inputs,
+                                    const nnk_tensor *targets, int32_t n_targets, double *loss);
+
+/* The first half of a step: loss and gradients of one batch; no parameter changes. A loss that is not finite
+ * is reported in *loss and is no error here.
+ * Returns: as nnk_trainer_step, without NUMERIC. */
+NNK_API nnk_status nnk_trainer_gradients(nnk_trainer *trainer, const nnk_tensor *inputs, int32_t n_inputs,
+                                         const nnk_tensor *targets, int32_t n_targets, double *loss);
+
+/* The second half: clips the gradients in the buffer if clip_norm asks for it and lets the optimizer use
+ * them. Returns: NNK_OK, INVALID_HANDLE, NUMERIC (a gradient is not finite), BUSY. */
+NNK_API nnk_status nnk_trainer_apply(nnk_trainer *trainer);
+
+/* Fills *out with a view of all gradients, laid out as the parameters are (nnk_model_parameters_view). The
+ * memory stays until the trainer is destroyed and is valid after nnk_trainer_gradients.
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE. */
+NNK_API nnk_status nnk_trainer_gradients_view(nnk_trainer *trainer, nnk_tensor *out);
+
+/* ---------------------------------------------------------------------------------------------- session */
+
+/* A model planned for running: one per thread. */
+typedef struct nnk_session nnk_session;
+
+/* Plans the model and allocates what its runs need. Options: max_batch=1, max_time=0 (the longest open time
+ * dimension; 0: planned at the first run), max_bytes=0 (0: no limit below the machine's memory). The session
+ * keeps the model alive.
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, OUT_OF_MEMORY. */
+NNK_API nnk_status nnk_session_create(nnk_model *model, const char *options, nnk_session **out);
+NNK_API void nnk_session_destroy(nnk_session *session);
+
+/* Runs the model on a batch of 1 to max_batch samples: reads `inputs`, [N, ...] each, writes `outputs`, whose
+ * shapes must be exactly those of the results. A run with max_batch samples allocates nothing; any other
+ * number is planned when it first comes.
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, BUSY. */
+NNK_API nnk_status nnk_session_run(nnk_session *session, const nnk_tensor *inputs, int32_t n_inputs,
+                                   nnk_tensor *outputs, int32_t n_outputs);
+
+/* How many bytes nnk_session_create would allocate for its plan with these options, to the byte; allocates
+ * none of them. Returns: as nnk_session_create, without OUT_OF_MEMORY. */
+NNK_API nnk_status nnk_session_bytes(nnk_model *model, const char *options, int64_t *bytes);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* NNKIT_H */
