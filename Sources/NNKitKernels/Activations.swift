@@ -9,47 +9,11 @@
 func activationForward(
   _ kind: ActivationKind, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ count: Int
 ) {
-  switch kind {
-  case .linear:
-    if x != UnsafePointer(y) { mapElements(x, y, count) { $0 } }
-  case .relu:
-    mapElements(x, y, count) { atLeast(0, $0) }
-  case .leakyRelu:
-    mapElements(x, y, count) { $0.replacing(with: $0 * leakySlope, where: $0 .< Vector()) }
-  case .elu:
-    mapElements(x, y, count) {
-      $0.replacing(with: exponentialMinusOneOfNegative(atMost(0, $0)), where: $0 .< Vector())
-    }
-  case .selu:
-    mapElements(x, y, count) {
-      let negative = exponentialMinusOneOfNegative(atMost(0, $0)) * (seluScale * seluAlpha)
-      return ($0 * seluScale).replacing(with: negative, where: $0 .< Vector())
-    }
-  case .gelu:
-    // ½ (1 + tanh u) = σ(2u), which does not cancel for negative x. The limit at -∞ is 0: a finite number in its
-    // place keeps 0 · ∞ away.
-    mapElements(x, y, count) {
-      let x = atLeast(-.greatestFiniteMagnitude, $0)
-      return x * sigmoid(geluArgument(x))
-    }
-  case .silu:
-    mapElements(x, y, count) {
-      let x = atLeast(-.greatestFiniteMagnitude, $0)
-      return x * sigmoid(x)
-    }
-  case .sigmoid:
-    mapElements(x, y, count) { sigmoid($0) }
-  case .tanh:
-    mapElements(x, y, count) { hyperbolicTangent($0) }
-  case .softplus:
-    mapElements(x, y, count) { softplus($0) }
-  case .hardSigmoid:
-    mapElements(x, y, count) { hardSigmoid($0) }
-  case .hardSwish:
-    mapElements(x, y, count) {
-      let x = atLeast(-.greatestFiniteMagnitude, $0)
-      return x * hardSigmoid(x)
-    }
+  var i = 0
+  while i < count {
+    let lanes = count &- i
+    storeLanes(activation(kind, loadLanes(x + i, lanes)), y + i, lanes)
+    i &+= vectorWidth
   }
 }
 
@@ -61,72 +25,109 @@ func activationBackward(
   _ kind: ActivationKind, _ saved: UnsafePointer<Float>, _ dy: UnsafePointer<Float>,
   _ dx: UnsafeMutablePointer<Float>, _ count: Int
 ) {
-  let one = Vector(repeating: 1)
-  switch kind {
-  case .linear:
-    if dy != UnsafePointer(dx) { mapElements(dy, dx, count) { $0 } }
-  case .relu:
-    mapElements(saved, dy, dx, count) { y, dy in dy.replacing(with: Vector(), where: y .<= Vector()) }
-  case .leakyRelu:
-    mapElements(saved, dy, dx, count) { y, dy in dy.replacing(with: dy * leakySlope, where: y .<= Vector()) }
-  case .elu:
-    // exp(x) = y + 1 for x ≤ 0.
-    mapElements(saved, dy, dx, count) { y, dy in dy.replacing(with: dy * (y + one), where: y .< Vector()) }
-  case .selu:
-    // λ α exp(x) = y + λ α for x ≤ 0.
-    mapElements(saved, dy, dx, count) { y, dy in
-      (dy * seluScale).replacing(
-        with: dy * (y + Vector(repeating: seluScale * seluAlpha)), where: y .< Vector())
-    }
-  case .gelu:
-    mapElements(saved, dy, dx, count) { x, dy in
-      // Beyond ±50 the derivative is 0 or 1 to the last bit; closer numbers keep 0 · ∞ away.
-      let x = atMost(50, atLeast(-50, x))
-      let s = sigmoid(geluArgument(x))
-      let slope = multiplyAdd(x * x, 3 * geluCubic * geluScale, geluScale)
-      return dy * multiplyAdd(x * slope, s * (one - s), s)
-    }
-  case .silu:
-    mapElements(saved, dy, dx, count) { x, dy in
-      let x = atMost(105, atLeast(-105, x))
-      let s = sigmoid(x)
-      return dy * multiplyAdd(x, s * (one - s), s)
-    }
-  case .sigmoid:
-    mapElements(saved, dy, dx, count) { y, dy in dy * (y * (one - y)) }
-  case .tanh:
-    mapElements(saved, dy, dx, count) { y, dy in dy * (one - y * y) }
-  case .softplus:
-    // σ(x) = 1 - exp(-y).
-    mapElements(saved, dy, dx, count) { y, dy in -(dy * exponentialMinusOneOfNegative(-y)) }
-  case .hardSigmoid:
-    mapElements(saved, dy, dx, count) { y, dy in
-      (dy * Float(1.0 / 6.0)).replacing(with: Vector(), where: (y .<= Vector()) .| (y .>= one))
-    }
-  case .hardSwish:
-    mapElements(saved, dy, dx, count) { x, dy in
-      let three = Vector(repeating: 3)
-      let inner = dy * multiplyAdd(x, Float(1.0 / 3.0), 0.5)
-      return inner.replacing(with: Vector(), where: x .<= -three).replacing(with: dy, where: x .>= three)
-    }
+  var i = 0
+  while i < count {
+    let lanes = count &- i
+    storeLanes(activationGradient(kind, loadLanes(saved + i, lanes), loadLanes(dy + i, lanes)), dx + i, lanes)
+    i &+= vectorWidth
   }
 }
 
-@inline(__always) private var leakySlope: Float { 0.01 }
-@inline(__always) private var seluScale: Float { 1.0507009873554805 }
-@inline(__always) private var seluAlpha: Float { 1.6732632423543772 }
+/// `f(x)`. The kind is the same for every vector of a call, so that the processor foresees the branch.
+@_transparent
+private func activation(_ kind: ActivationKind, _ x: Vector) -> Vector {
+  switch kind {
+  case .linear:
+    return x
+  case .relu:
+    return atLeast(0, x)
+  case .leakyRelu:
+    return x.replacing(with: x * leakySlope, where: x .< Vector())
+  case .elu:
+    return x.replacing(with: exponentialMinusOneOfNegative(atMost(0, x)), where: x .< Vector())
+  case .selu:
+    let negative = exponentialMinusOneOfNegative(atMost(0, x)) * (seluScale * seluAlpha)
+    return (x * seluScale).replacing(with: negative, where: x .< Vector())
+  case .gelu:
+    // ½ (1 + tanh u) = σ(2u), which does not cancel for negative x. The limit at -∞ is 0: a finite number in its
+    // place keeps 0 · ∞ away.
+    let finite = atLeast(-.greatestFiniteMagnitude, x)
+    return finite * sigmoid(geluArgument(finite))
+  case .silu:
+    return atLeast(-.greatestFiniteMagnitude, x) * sigmoid(x)
+  case .sigmoid:
+    return sigmoid(x)
+  case .tanh:
+    return hyperbolicTangent(x)
+  case .softplus:
+    return softplus(x)
+  case .hardSigmoid:
+    return hardSigmoid(x)
+  case .hardSwish:
+    return atLeast(-.greatestFiniteMagnitude, x) * hardSigmoid(x)
+  }
+}
+
+/// `f'(·) dy`, from the input `x` or the output `y` as `kind.gradientNeedsInput` says.
+@_transparent
+private func activationGradient(_ kind: ActivationKind, _ saved: Vector, _ dy: Vector) -> Vector {
+  let zero = Vector()
+  let one = Vector(repeating: 1)
+  switch kind {
+  case .linear:
+    return dy
+  case .relu:
+    return dy.replacing(with: zero, where: saved .<= zero)
+  case .leakyRelu:
+    return dy.replacing(with: dy * leakySlope, where: saved .<= zero)
+  case .elu:
+    // exp(x) = y + 1 for x ≤ 0.
+    return dy.replacing(with: dy * (saved + one), where: saved .< zero)
+  case .selu:
+    // λ α exp(x) = y + λ α for x ≤ 0.
+    let slope = saved + Vector(repeating: seluScale * seluAlpha)
+    return (dy * seluScale).replacing(with: dy * slope, where: saved .< zero)
+  case .gelu:
+    // Beyond ±50 the derivative is 0 or 1 to the last bit; closer numbers keep 0 · ∞ away.
+    let x = atMost(50, atLeast(-50, saved))
+    let s = sigmoidAndSlope(geluArgument(x))
+    let argumentSlope = multiplyAdd(x * x, 3 * geluCubic * geluScale, geluScale)
+    return dy * multiplyAdd(x * argumentSlope, s.slope, s.value)
+  case .silu:
+    let x = atMost(105, atLeast(-105, saved))
+    let s = sigmoidAndSlope(x)
+    return dy * multiplyAdd(x, s.slope, s.value)
+  case .sigmoid:
+    return dy * (saved * (one - saved))
+  case .tanh:
+    return dy * (one - saved * saved)
+  case .softplus:
+    // σ(x) = 1 - exp(-y).
+    return -(dy * exponentialMinusOneOfNegative(-saved))
+  case .hardSigmoid:
+    return (dy * Float(1.0 / 6.0)).replacing(with: zero, where: (saved .<= zero) .| (saved .>= one))
+  case .hardSwish:
+    let three = Vector(repeating: 3)
+    let inner = dy * multiplyAdd(saved, Float(1.0 / 3.0), 0.5)
+    return inner.replacing(with: zero, where: saved .<= -three).replacing(with: dy, where: saved .>= three)
+  }
+}
+
+@_transparent private var leakySlope: Float { 0.01 }
+@_transparent private var seluScale: Float { 1.0507009873554805 }
+@_transparent private var seluAlpha: Float { 1.6732632423543772 }
 /// 2 √(2/π)
-@inline(__always) private var geluScale: Float { 1.5957691216057308 }
-@inline(__always) private var geluCubic: Float { 0.044715 }
+@_transparent private var geluScale: Float { 1.5957691216057308 }
+@_transparent private var geluCubic: Float { 0.044715 }
 
 /// `2u = 2 √(2/π) (x + 0.044715 x³)`.
-@inline(__always)
+@_transparent
 private func geluArgument(_ x: Vector) -> Vector {
   x * multiplyAdd(x * x, geluCubic * geluScale, geluScale)
 }
 
 /// `clip(x / 6 + 1/2, 0, 1)`.
-@inline(__always)
+@_transparent
 private func hardSigmoid(_ x: Vector) -> Vector {
   atMost(1, atLeast(0, multiplyAdd(x, Float(1.0 / 6.0), 0.5)))
 }

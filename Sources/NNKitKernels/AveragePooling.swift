@@ -56,20 +56,24 @@ private func averagesOfWindow(
       storeVector(sum / Vector(repeating: divisor), output + c)
       c &+= vectorWidth
     }
-  } else if channels >= 4 {
-    var sum = Vector()
-    var y = window.top
-    while y < window.bottom {
-      var source = pool.input + (y &* width &+ window.left) &* channels
-      var x = window.left
-      while x < window.right {
-        sum += loadPartialVector(source, channels)
-        source += channels
-        x &+= 1
+  } else if channels >= NarrowVector.scalarCount {
+    while c < channels {
+      if c > channels &- NarrowVector.scalarCount { c = channels &- NarrowVector.scalarCount }
+      var sum = NarrowVector()
+      var y = window.top
+      while y < window.bottom {
+        var source = pool.input + ((y &* width &+ window.left) &* channels &+ c)
+        var x = window.left
+        while x < window.right {
+          sum += loadNarrow(source)
+          source += channels
+          x &+= 1
+        }
+        y &+= 1
       }
-      y &+= 1
+      storeNarrow(sum / NarrowVector(repeating: divisor), output + c)
+      c &+= NarrowVector.scalarCount
     }
-    storePartialVector(sum / Vector(repeating: divisor), output, channels)
   } else {
     while c < channels {
       var sum: Float = 0
@@ -102,31 +106,49 @@ func averagePool2DBackward(_ pool: Pool2DGradient) {
       let window = PoolWindow(geometry, row: row, column: column)
       let divisor = divisor(geometry, window)
       let dOutput = pool.dOutput + (row &* geometry.outputWidth &+ column) &* channels
-      var c = 0
-      while c < channels {
-        let rest = channels &- c
-        let isWhole = rest >= vectorWidth
-        let gradient =
-          (isWhole ? loadVector(dOutput + c) : loadPartialVector(dOutput + c, rest)) / Vector(repeating: divisor)
-        var y = window.top
-        while y < window.bottom {
-          var target = pool.dInput + ((y &* geometry.inputWidth &+ window.left) &* channels &+ c)
-          var x = window.left
-          while x < window.right {
-            if isWhole {
-              storeVector(loadVector(target) + gradient, target)
-            } else {
-              storePartialVector(loadPartialVector(target, rest) + gradient, target, rest)
-            }
-            target += channels
-            x &+= 1
-          }
-          y &+= 1
-        }
-        c &+= vectorWidth
-      }
+      spreadGradient(pool, window, divisor, dOutput)
       column &+= 1
     }
     row &+= 1
+  }
+}
+
+/// Adds the gradient of all channels of one output pixel to its window.
+@inline(__always)
+private func spreadGradient(
+  _ pool: Pool2DGradient, _ window: PoolWindow, _ divisor: Float, _ dOutput: UnsafePointer<Float>
+) {
+  let channels = pool.geometry.channels
+  let width = pool.geometry.inputWidth
+  var c = 0
+  while c &+ vectorWidth <= channels {
+    let gradient = loadVector(dOutput + c) / Vector(repeating: divisor)
+    var y = window.top
+    while y < window.bottom {
+      var target = pool.dInput + ((y &* width &+ window.left) &* channels &+ c)
+      var x = window.left
+      while x < window.right {
+        storeVector(loadVector(target) + gradient, target)
+        target += channels
+        x &+= 1
+      }
+      y &+= 1
+    }
+    c &+= vectorWidth
+  }
+  while c < channels {
+    let gradient = dOutput[c] / divisor
+    var y = window.top
+    while y < window.bottom {
+      var target = pool.dInput + ((y &* width &+ window.left) &* channels &+ c)
+      var x = window.left
+      while x < window.right {
+        target.pointee += gradient
+        target += channels
+        x &+= 1
+      }
+      y &+= 1
+    }
+    c &+= 1
   }
 }

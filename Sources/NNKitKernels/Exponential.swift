@@ -1,10 +1,10 @@
 /// The exponential and its relatives, a vector at a time.
 ///
-/// The polynomials are minimax fits of this project's own (Remez exchange in 40-digit arithmetic). The bounds were
-/// measured against double precision over every binade of the arguments; `ExponentialTests` holds them.
+/// The polynomials are minimax fits of this project's own (Remez exchange in 40-digit arithmetic). The bounds are
+/// measured against double precision over every binade of the arguments: `ExponentialTests`.
 
 /// `exp(r) ≈ 1 + r + r² q(r)` for |r| ≤ ln 2 / 2, relative error 3e-9: this is `q`.
-@inline(__always)
+@_transparent
 private func exponentialRemainder(_ r: Vector) -> Vector {
   var q = multiplyAdd(r, 1.3814595e-3, 8.3687166e-3)
   q = multiplyAdd(q, r, 4.1668389e-2)
@@ -13,7 +13,7 @@ private func exponentialRemainder(_ r: Vector) -> Vector {
 }
 
 /// `x = n ln 2 + r` with |r| ≤ ln 2 / 2, for |x| < 2²¹.
-@inline(__always)
+@_transparent
 private func reduceByLogarithmOfTwo(_ x: Vector) -> (n: IntegerVector, r: Vector) {
   // Adding 1.5 · 2²³ rounds to an integer and leaves it in the low bits.
   let magic = Vector(repeating: 12_582_912)
@@ -26,7 +26,7 @@ private func reduceByLogarithmOfTwo(_ x: Vector) -> (n: IntegerVector, r: Vector
 }
 
 /// `2ⁿ` for -126 ≤ n ≤ 128 (128 gives infinity).
-@inline(__always)
+@_transparent
 private func powerOfTwo(_ n: IntegerVector) -> Vector {
   bits(asFloat: (n &+ IntegerVector(repeating: 127)) &<< IntegerVector(repeating: 23))
 }
@@ -35,7 +35,7 @@ private func powerOfTwo(_ n: IntegerVector) -> Vector {
 ///
 /// Accuracy: 1 ulp, results below 2⁻¹²⁶ to the last bit of their fewer bits. `exp(-∞) = 0`, `exp(+∞) = +∞`, NaN is
 /// kept; above 88.7228 the result is infinite, below -103.98 zero.
-@inline(__always)
+@_transparent
 func exponential(_ x: Vector) -> Vector {
   let (n, r) = reduceByLogarithmOfTwo(atMost(89, atLeast(-105, x)))
   let p = multiplyAdd(exponentialRemainder(r), r * r, r) + Vector(repeating: 1)
@@ -47,7 +47,7 @@ func exponential(_ x: Vector) -> Vector {
 /// `exp(x) - 1` for x ≤ 0.
 ///
 /// Accuracy: 3 ulp. `-∞` gives -1, NaN is kept.
-@inline(__always)
+@_transparent
 func exponentialMinusOneOfNegative(_ x: Vector) -> Vector {
   let (n, r) = reduceByLogarithmOfTwo(atLeast(-20, x))
   let p = multiplyAdd(exponentialRemainder(r), r * r, r)
@@ -58,7 +58,7 @@ func exponentialMinusOneOfNegative(_ x: Vector) -> Vector {
 /// `tanh(x)`.
 ///
 /// Accuracy: 2 ulp. `tanh(±∞) = ±1`, NaN is kept, `tanh(-0) = -0`.
-@inline(__always)
+@_transparent
 func hyperbolicTangent(_ x: Vector) -> Vector {
   let magnitude = absolute(x)
   // Near zero the exponential form would cancel: tanh(x) ≈ x + x³ p(x²), relative error 4e-9.
@@ -76,7 +76,7 @@ func hyperbolicTangent(_ x: Vector) -> Vector {
 /// `σ(x) = 1 / (1 + exp(-x))`.
 ///
 /// Accuracy: 3 ulp. `σ(-∞) = 0`, `σ(+∞) = 1`, NaN is kept.
-@inline(__always)
+@_transparent
 func sigmoid(_ x: Vector) -> Vector {
   // From exp(-|x|), which cannot overflow, so that small results are as exact as large ones.
   let e = exponential(bits(asFloat: bits(of: x) | IntegerVector(repeating: Int32.min)))
@@ -85,8 +85,20 @@ func sigmoid(_ x: Vector) -> Vector {
   return numerator / (one + e)
 }
 
-/// `2 atanh(s) / s` for |s| ≤ 1/3, as a function of s²: the core of both logarithms. Relative error 5e-9.
-@inline(__always)
+/// `σ(x)` and `σ'(x) = σ(x) (1 - σ(x))`, without the cancellation of `1 - σ(x)` for large x.
+///
+/// Accuracy: 4 ulp each. NaN is kept.
+@_transparent
+func sigmoidAndSlope(_ x: Vector) -> (value: Vector, slope: Vector) {
+  let e = exponential(bits(asFloat: bits(of: x) | IntegerVector(repeating: Int32.min)))
+  let one = Vector(repeating: 1)
+  let larger = one / (one + e)
+  let smaller = e * larger
+  return (larger.replacing(with: smaller, where: x .< Vector()), smaller * larger)
+}
+
+/// `atanh(s) / s - 1` for |s| ≤ 1/3, as a function of s²: the core of both logarithms. Error 5e-9 of `atanh(s) / s`.
+@_transparent
 private func logarithmCore(_ square: Vector) -> Vector {
   var p = multiplyAdd(square, 0.14012229, 0.13999571)
   p = multiplyAdd(p, square, 0.2001085)
@@ -97,7 +109,7 @@ private func logarithmCore(_ square: Vector) -> Vector {
 /// `log(1 + e)` for 0 ≤ e ≤ 1, by `2 atanh(e / (2 + e))`.
 ///
 /// Accuracy: 3 ulp. NaN is kept.
-@inline(__always)
+@_transparent
 private func logarithmOfOnePlus(_ e: Vector) -> Vector {
   let s = e / (e + Vector(repeating: 2))
   let twice = s + s
@@ -107,7 +119,7 @@ private func logarithmOfOnePlus(_ e: Vector) -> Vector {
 /// `softplus(x) = log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|))`.
 ///
 /// Accuracy: 4 ulp. `softplus(-∞) = 0`, `softplus(+∞) = +∞`, NaN is kept.
-@inline(__always)
+@_transparent
 func softplus(_ x: Vector) -> Vector {
   let e = exponential(bits(asFloat: bits(of: x) | IntegerVector(repeating: Int32.min)))
   return atLeast(0, x) + logarithmOfOnePlus(e)
@@ -116,7 +128,7 @@ func softplus(_ x: Vector) -> Vector {
 /// `log(x)` for normal x > 0.
 ///
 /// Accuracy: 3 ulp for x ≥ 1. NaN is kept.
-@inline(__always)
+@_transparent
 func logarithm(_ x: Vector) -> Vector {
   // x = 2ⁿ m with m in [√½, √2): the offset makes the exponent field step at √½.
   let offset = IntegerVector(repeating: 0x3f35_04f3)

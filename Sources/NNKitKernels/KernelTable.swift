@@ -22,7 +22,9 @@ public struct KernelTable: Sendable {
   // Elementwise
   /// `y = f(x)` for `count` elements; `y` may be `x`.
   public let activationForward:
-    @Sendable (_ kind: ActivationKind, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ count: Int) -> Void
+    @Sendable (
+      _ kind: ActivationKind, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ count: Int
+    ) -> Void
   /// `dx = f'(·) dy` for `count` elements; `dx` may be `dy`. `saved` is `x` where
   /// `kind.gradientNeedsInput`, else `y`.
   public let activationBackward:
@@ -37,7 +39,9 @@ public struct KernelTable: Sendable {
   /// `i % 4` of the block with counter `(low(i / 4), high(i / 4), low(stream), high(stream))`.
   /// Source: Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3 (2011).
   public let randomBits:
-    @Sendable (_ key: UInt64, _ stream: UInt64, _ start: UInt64, _ out: UnsafeMutablePointer<UInt32>, _ count: Int) -> Void
+    @Sendable (
+      _ key: UInt64, _ stream: UInt64, _ start: UInt64, _ out: UnsafeMutablePointer<UInt32>, _ count: Int
+    ) -> Void
 
   // Reductions
   /// `out[n] = Σ_r x[r * stride + n]` for `n < columns`, rows in ascending order; with `accumulate`, `out[n] +=`.
@@ -75,6 +79,7 @@ public struct KernelTable: Sendable {
   public let sgd: @Sendable (SGDUpdate) -> Void
   public let adam: @Sendable (AdamUpdate) -> Void
 
+  /// Every kernel by name, so that no module can leave one out.
   public init(
     level: InstructionSetLevel,
     tileRows: Int,
@@ -86,7 +91,8 @@ public struct KernelTable: Sendable {
       _ kind: ActivationKind, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ count: Int
     ) -> Void,
     activationBackward: @escaping @Sendable (
-      _ kind: ActivationKind, _ saved: UnsafePointer<Float>, _ dy: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Float>, _ count: Int
+      _ kind: ActivationKind, _ saved: UnsafePointer<Float>, _ dy: UnsafePointer<Float>,
+      _ dx: UnsafeMutablePointer<Float>, _ count: Int
     ) -> Void,
     accumulate: @escaping @Sendable (
       _ x: UnsafePointer<Float>, _ sum: UnsafeMutablePointer<Float>, _ count: Int
@@ -96,7 +102,8 @@ public struct KernelTable: Sendable {
       _ key: UInt64, _ stream: UInt64, _ start: UInt64, _ out: UnsafeMutablePointer<UInt32>, _ count: Int
     ) -> Void,
     columnSum: @escaping @Sendable (
-      _ x: UnsafePointer<Float>, _ rows: Int, _ columns: Int, _ stride: Int, _ out: UnsafeMutablePointer<Float>, _ accumulate: Bool
+      _ x: UnsafePointer<Float>, _ rows: Int, _ columns: Int, _ stride: Int, _ out: UnsafeMutablePointer<Float>,
+      _ accumulate: Bool
     ) -> Void,
     sumOfSquares: @escaping @Sendable (_ x: UnsafePointer<Float>, _ count: Int) -> Double,
     maxPool2DForward: @escaping @Sendable (Pool2D, _ argmax: UnsafeMutablePointer<Int32>?) -> Void,
@@ -107,7 +114,8 @@ public struct KernelTable: Sendable {
     softmaxBackward: @escaping @Sendable (SoftmaxGradient) -> Void,
     softmaxCrossEntropy: @escaping @Sendable (SoftmaxCrossEntropy) -> Void,
     squaredError: @escaping @Sendable (
-      _ prediction: UnsafePointer<Float>, _ target: UnsafePointer<Float>, _ count: Int, _ scale: Float, _ dPrediction: UnsafeMutablePointer<Float>?
+      _ prediction: UnsafePointer<Float>, _ target: UnsafePointer<Float>, _ count: Int, _ scale: Float,
+      _ dPrediction: UnsafeMutablePointer<Float>?
     ) -> Double,
     lstmCellForward: @escaping @Sendable (LSTMCell) -> Void,
     lstmCellBackward: @escaping @Sendable (LSTMCellGradient) -> Void,

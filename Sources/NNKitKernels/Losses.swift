@@ -21,7 +21,12 @@ func softmaxCrossEntropy(_ loss: SoftmaxCrossEntropy) {
     if let dLogits {
       let labelExponential = dLogits[label]
       let divisor = Vector(repeating: sum)
-      mapElements(UnsafePointer(dLogits), dLogits, classes) { ($0 / divisor) * loss.scale }
+      var i = 0
+      while i < classes {
+        let lanes = classes &- i
+        storeLanes((loadLanes(dLogits + i, lanes) / divisor) * loss.scale, dLogits + i, lanes)
+        i &+= vectorWidth
+      }
       dLogits[label] = (labelExponential / sum - 1) * loss.scale
     }
     logits += classes
@@ -46,22 +51,14 @@ func squaredError(
   var s1 = DoubleVector()
   var i = 0
   while i < count {
-    let rest = count &- i
-    let isWhole = rest >= vectorWidth
-    let p = isWhole ? loadVector(prediction + i) : loadPartialVector(prediction + i, rest)
-    let t = isWhole ? loadVector(target + i) : loadPartialVector(target + i, rest)
+    let lanes = count &- i
+    let p = loadLanes(prediction + i, lanes)
+    let t = loadLanes(target + i, lanes)
     let low = DoubleVector(p.lowHalf) - DoubleVector(t.lowHalf)
     let high = DoubleVector(p.highHalf) - DoubleVector(t.highHalf)
     s0 += low * low
     s1 += high * high
-    if let dPrediction {
-      let gradient = (p - t) * (2 * scale)
-      if isWhole {
-        storeVector(gradient, dPrediction + i)
-      } else {
-        storePartialVector(gradient, dPrediction + i, rest)
-      }
-    }
+    if let dPrediction { storeLanes((p - t) * (2 * scale), dPrediction + i, lanes) }
     i &+= vectorWidth
   }
   return sumOfLanes(s0 + s1)

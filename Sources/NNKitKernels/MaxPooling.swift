@@ -67,20 +67,24 @@ private func maximaOfWindow(_ pool: Pool2D, _ window: PoolWindow, _ output: Unsa
       storeVector(best, output + c)
       c &+= vectorWidth
     }
-  } else if channels >= 4 {
-    var best = Vector(repeating: -.infinity)
-    var y = window.top
-    while y < window.bottom {
-      var source = pool.input + (y &* width &+ window.left) &* channels
-      var x = window.left
-      while x < window.right {
-        best = maximumKeepingNaN(best, loadPartialVector(source, channels))
-        source += channels
-        x &+= 1
+  } else if channels >= NarrowVector.scalarCount {
+    while c < channels {
+      if c > channels &- NarrowVector.scalarCount { c = channels &- NarrowVector.scalarCount }
+      var best = NarrowVector(repeating: -.infinity)
+      var y = window.top
+      while y < window.bottom {
+        var source = pool.input + ((y &* width &+ window.left) &* channels &+ c)
+        var x = window.left
+        while x < window.right {
+          best = maximumKeepingNaN(best, loadNarrow(source))
+          source += channels
+          x &+= 1
+        }
+        y &+= 1
       }
-      y &+= 1
+      storeNarrow(best, output + c)
+      c &+= NarrowVector.scalarCount
     }
-    storePartialVector(best, output, channels)
   } else {
     while c < channels {
       var best = -Float.infinity
@@ -133,62 +137,72 @@ private func maximaOfWindow(
       UnsafeMutableRawPointer(argmax + c).storeBytes(of: place, as: IntegerVector.self)
       c &+= vectorWidth
     }
-  } else if channels >= 4 {
-    var best = loadPartialVector(pool.input + (window.top &* width &+ window.left) &* channels, channels)
-    var place = IntegerVector(repeating: firstPixel)
-    var y = window.top
-    while y < window.bottom {
-      var pixel = y &* width &+ window.left
-      var source = pool.input + pixel &* channels
-      var x = window.left
-      while x < window.right {
-        takeLarger(loadPartialVector(source, channels), Int32(truncatingIfNeeded: pixel), &best, &place)
-        source += channels
-        pixel &+= 1
-        x &+= 1
-      }
-      y &+= 1
-    }
-    storePartialVector(best, output, channels)
+  } else if channels >= NarrowVector.scalarCount {
     while c < channels {
-      argmax[c] = place[c]
-      c &+= 1
-    }
-  } else {
-    while c < channels {
-      var best = pool.input[(window.top &* width &+ window.left) &* channels &+ c]
-      var place = firstPixel
+      if c > channels &- NarrowVector.scalarCount { c = channels &- NarrowVector.scalarCount }
+      var best = loadNarrow(pool.input + ((window.top &* width &+ window.left) &* channels &+ c))
+      var place = SIMD4<Int32>(repeating: firstPixel)
       var y = window.top
       while y < window.bottom {
         var pixel = y &* width &+ window.left
         var source = pool.input + (pixel &* channels &+ c)
         var x = window.left
         while x < window.right {
-          let value = source.pointee
-          if value > best || (value != value && best == best) {
-            best = value
-            place = Int32(truncatingIfNeeded: pixel)
-          }
+          takeLarger(loadNarrow(source), Int32(truncatingIfNeeded: pixel), &best, &place)
           source += channels
           pixel &+= 1
           x &+= 1
         }
         y &+= 1
       }
-      output[c] = best
-      argmax[c] = place
+      storeNarrow(best, output + c)
+      UnsafeMutableRawPointer(argmax + c).storeBytes(of: place, as: SIMD4<Int32>.self)
+      c &+= NarrowVector.scalarCount
+    }
+  } else {
+    while c < channels {
+      // In a vector, although one lane counts: a comparison of scalars would become a branch, guessed wrong often.
+      var best = NarrowVector(repeating: pool.input[(window.top &* width &+ window.left) &* channels &+ c])
+      var place = SIMD4<Int32>(repeating: firstPixel)
+      var y = window.top
+      while y < window.bottom {
+        var pixel = y &* width &+ window.left
+        var source = pool.input + (pixel &* channels &+ c)
+        var x = window.left
+        while x < window.right {
+          takeLarger(NarrowVector(repeating: source.pointee), Int32(truncatingIfNeeded: pixel), &best, &place)
+          source += channels
+          pixel &+= 1
+          x &+= 1
+        }
+        y &+= 1
+      }
+      output[c] = best[0]
+      argmax[c] = place[0]
       c &+= 1
     }
   }
 }
 
 /// Puts `value` and `pixel` in the lanes where `value` is larger than `best`, or the first NaN.
-@inline(__always)
+@_transparent
 private func takeLarger(_ value: Vector, _ pixel: Int32, _ best: inout Vector, _ place: inout IntegerVector) {
   let isLarger = (value .> best) .| ((value .!= value) .& (best .== best))
   best.replace(with: value, where: isLarger)
   place.replace(with: IntegerVector(repeating: pixel), where: isLarger)
 }
+
+#if NNKIT_AVX2 || NNKIT_AVX512
+  /// Puts `value` and `pixel` in the lanes where `value` is larger than `best`, or the first NaN.
+  @_transparent
+  private func takeLarger(
+    _ value: NarrowVector, _ pixel: Int32, _ best: inout NarrowVector, _ place: inout SIMD4<Int32>
+  ) {
+    let isLarger = (value .> best) .| ((value .!= value) .& (best .== best))
+    best.replace(with: value, where: isLarger)
+    place.replace(with: SIMD4(repeating: pixel), where: isLarger)
+  }
+#endif
 
 /// Hands each output's gradient to the place its maximum came from: see `Pool2DGradient`.
 func maxPool2DBackward(_ pool: Pool2DGradient, _ argmax: UnsafePointer<Int32>) {

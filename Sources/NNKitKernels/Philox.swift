@@ -19,51 +19,53 @@
 #endif
 
 /// Words that one call of `philoxWords` makes: two vectors.
-@inline(__always)
+@_transparent
 private var wordsOfGroup: Int { 2 &* vectorWidth }
 
 /// The words of the consecutive blocks from `block` on, in the order of the stream.
-@inline(__always)
+@_transparent
 private func philoxWords(key: UInt64, stream: UInt64, block: UInt64) -> (IntegerVector, IntegerVector) {
   let low = Counters(repeating: 0xffff_ffff)
   let multiplier0 = Counters(repeating: 0xD251_1F53)
   let multiplier1 = Counters(repeating: 0xCD9E_8D57)
   let thirtyTwo = Counters(repeating: 32)
-  var counter = Counters(repeating: block)
+  let bump0 = Counters(repeating: 0x9E37_79B9)
+  let bump1 = Counters(repeating: 0xBB67_AE85)
+  var c0 = Counters(repeating: block)
   var lane = 0
   while lane < Counters.scalarCount {
-    counter[lane] = block &+ UInt64(truncatingIfNeeded: lane)
+    c0[lane] = block &+ UInt64(truncatingIfNeeded: lane)
     lane &+= 1
   }
-  var c0 = counter & low
-  var c1 = counter &>> thirtyTwo
-  var c2 = Counters(repeating: stream & 0xffff_ffff)
+  var c1 = c0 &>> thirtyTwo
+  var c2 = Counters(repeating: stream)
   var c3 = Counters(repeating: stream &>> 32)
-  var key0 = key & 0xffff_ffff
-  var key1 = key &>> 32
+  var key0 = Counters(repeating: key)
+  var key1 = Counters(repeating: key &>> 32)
   var round = 0
   while round < 10 {
+    // The high halves of the lanes may hold anything between the rounds: the multiplications look at the low halves.
     let product0 = (c0 & low) &* multiplier0
     let product1 = (c2 & low) &* multiplier1
-    c0 = (product1 &>> thirtyTwo) ^ c1 ^ Counters(repeating: key0)
-    c1 = product1 & low
-    c2 = (product0 &>> thirtyTwo) ^ c3 ^ Counters(repeating: key1)
-    c3 = product0 & low
-    key0 = (key0 &+ 0x9E37_79B9) & 0xffff_ffff
-    key1 = (key1 &+ 0xBB67_AE85) & 0xffff_ffff
+    c0 = (product1 &>> thirtyTwo) ^ c1 ^ key0
+    c1 = product1
+    c2 = (product0 &>> thirtyTwo) ^ c3 ^ key1
+    c3 = product0
+    key0 = key0 &+ bump0
+    key1 = key1 &+ bump1
     round &+= 1
   }
   // A block is two lanes: words 0 and 1, words 2 and 3.
   var words = Words()
-  words.evenHalf = c0 | (c1 &<< thirtyTwo)
-  words.oddHalf = c2 | (c3 &<< thirtyTwo)
+  words.evenHalf = (c0 & low) | (c1 &<< thirtyTwo)
+  words.oddHalf = (c2 & low) | (c3 &<< thirtyTwo)
   return (
     unsafeBitCast(words.lowHalf, to: IntegerVector.self), unsafeBitCast(words.highHalf, to: IntegerVector.self)
   )
 }
 
 /// Word `index` (< `wordsOfGroup`) of a group.
-@inline(__always)
+@_transparent
 private func word(_ index: Int, of group: (IntegerVector, IntegerVector)) -> UInt32 {
   UInt32(bitPattern: index < vectorWidth ? group.0[index] : group.1[index &- vectorWidth])
 }
@@ -140,7 +142,7 @@ func dropout(_ dropout: Dropout) {
 }
 
 /// `value` where the unsigned `words` are at least `threshold`, else 0.
-@inline(__always)
+@_transparent
 private func keep(_ value: Vector, where words: IntegerVector, isAtLeast threshold: UInt32) -> Vector {
   // A flipped top bit turns the unsigned order into the signed one, which has an instruction.
   let flip = IntegerVector(repeating: Int32.min)

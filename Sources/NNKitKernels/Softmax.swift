@@ -16,7 +16,7 @@ func largestElement(_ x: UnsafePointer<Float>, _ count: Int) -> Float {
 }
 
 /// `Σ exp(x - maximum)`; where `y` is given, `y = exp(x - maximum)`, and `y` may be `x`.
-@inline(__always)
+@inline(never)
 func sumOfExponentials(
   _ x: UnsafePointer<Float>, _ count: Int, maximum: Float, _ y: UnsafeMutablePointer<Float>?
 ) -> Float {
@@ -52,10 +52,20 @@ func softmaxForward(_ softmax: Softmax) {
     if softmax.logarithm {
       let sum = sumOfExponentials(x, columns, maximum: maximum, nil)
       let logarithmOfSum = logarithm(Vector(repeating: sum))
-      mapElements(x, y, columns) { ($0 - Vector(repeating: maximum)) - logarithmOfSum }
+      var i = 0
+      while i < columns {
+        let lanes = columns &- i
+        storeLanes((loadLanes(x + i, lanes) - Vector(repeating: maximum)) - logarithmOfSum, y + i, lanes)
+        i &+= vectorWidth
+      }
     } else {
       let sum = Vector(repeating: sumOfExponentials(x, columns, maximum: maximum, y))
-      mapElements(UnsafePointer(y), y, columns) { $0 / sum }
+      var i = 0
+      while i < columns {
+        let lanes = columns &- i
+        storeLanes(loadLanes(y + i, lanes) / sum, y + i, lanes)
+        i &+= vectorWidth
+      }
     }
     x += columns
     y += columns
@@ -73,10 +83,20 @@ func softmaxBackward(_ softmax: SoftmaxGradient) {
   while row < softmax.rows {
     if softmax.logarithm {
       let sum = Vector(repeating: sumOfElements(dy, columns))
-      mapElements(y, dy, dx, columns) { y, dy in multiplyAdd(-exponential(y), sum, dy) }
+      var i = 0
+      while i < columns {
+        let lanes = columns &- i
+        storeLanes(multiplyAdd(-exponential(loadLanes(y + i, lanes)), sum, loadLanes(dy + i, lanes)), dx + i, lanes)
+        i &+= vectorWidth
+      }
     } else {
       let dot = Vector(repeating: dotProduct(y, dy, columns))
-      mapElements(y, dy, dx, columns) { y, dy in y * (dy - dot) }
+      var i = 0
+      while i < columns {
+        let lanes = columns &- i
+        storeLanes(loadLanes(y + i, lanes) * (loadLanes(dy + i, lanes) - dot), dx + i, lanes)
+        i &+= vectorWidth
+      }
     }
     y += columns
     dy += columns

@@ -1,7 +1,8 @@
 /// The vector of one instruction-set level, and the few operations on it that every kernel is made of.
 ///
 /// `Vector` fills one register of the level. All operations are lane by lane unless they say otherwise, and
-/// compile to one instruction or a few; none calls a function.
+/// compile to one instruction or a few. They are `@_transparent`, since `@inline(__always)` gives up in large callers,
+/// and a vector that crosses a call is passed in pieces of four floats.
 
 #if NNKIT_AVX512
   typealias Vector = SIMD16<Float>
@@ -21,29 +22,29 @@
 #endif
 
 /// Lanes of `Vector`.
-@inline(__always)
+@_transparent
 var vectorWidth: Int { MemoryLayout<Vector>.size / MemoryLayout<Float>.size }
 
 // MARK: Memory
 
 /// `vectorWidth` floats from any float's address on.
-@inline(__always)
+@_transparent
 func loadVector(_ source: UnsafePointer<Float>) -> Vector {
   UnsafeRawPointer(source).loadUnaligned(as: Vector.self)
 }
 
-@inline(__always)
+@_transparent
 func loadVector(_ source: UnsafeMutablePointer<Float>) -> Vector {
   UnsafeRawPointer(source).loadUnaligned(as: Vector.self)
 }
 
-@inline(__always)
+@_transparent
 func storeVector(_ vector: Vector, _ target: UnsafeMutablePointer<Float>) {
   UnsafeMutableRawPointer(target).storeBytes(of: vector, as: Vector.self)
 }
 
 /// The first `count` (< `vectorWidth`) lanes from `source`, the others `fill`. Reads nothing else.
-@inline(__always)
+@_transparent
 func loadPartialVector(_ source: UnsafePointer<Float>, _ count: Int, fill: Float = 0) -> Vector {
   // From the last lanes to the first, so that each step shifts what is there up by one load.
   let raw = UnsafeRawPointer(source)
@@ -75,13 +76,13 @@ func loadPartialVector(_ source: UnsafePointer<Float>, _ count: Int, fill: Float
   #endif
 }
 
-@inline(__always)
+@_transparent
 func loadPartialVector(_ source: UnsafeMutablePointer<Float>, _ count: Int, fill: Float = 0) -> Vector {
   loadPartialVector(UnsafePointer(source), count, fill: fill)
 }
 
 /// Stores the first `count` (< `vectorWidth`) lanes. Writes nothing else.
-@inline(__always)
+@_transparent
 func storePartialVector(_ vector: Vector, _ target: UnsafeMutablePointer<Float>, _ count: Int) {
   let raw = UnsafeMutableRawPointer(target)
   var position = 0
@@ -114,10 +115,27 @@ func storePartialVector(_ vector: Vector, _ target: UnsafeMutablePointer<Float>,
   if count & 1 != 0 { target[position] = two[0] }
 }
 
+/// A vector, or its first `lanes` lanes and zeros where there are fewer: one step of a loop over any count.
+@_transparent
+func loadLanes(_ source: UnsafePointer<Float>, _ lanes: Int) -> Vector {
+  lanes >= vectorWidth ? loadVector(source) : loadPartialVector(source, lanes)
+}
+
+@_transparent
+func loadLanes(_ source: UnsafeMutablePointer<Float>, _ lanes: Int) -> Vector {
+  loadLanes(UnsafePointer(source), lanes)
+}
+
+/// Stores a vector, or its first `lanes` lanes where there are fewer.
+@_transparent
+func storeLanes(_ vector: Vector, _ target: UnsafeMutablePointer<Float>, _ lanes: Int) {
+  if lanes >= vectorWidth { storeVector(vector, target) } else { storePartialVector(vector, target, lanes) }
+}
+
 // MARK: Arithmetic
 
 /// `a b + c`: rounded once at the AVX levels; at baseline, which has no such instruction, twice.
-@inline(__always)
+@_transparent
 func multiplyAdd(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector {
   #if NNKIT_AVX2 || NNKIT_AVX512
     c.addingProduct(a, b)
@@ -127,58 +145,58 @@ func multiplyAdd(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector {
 }
 
 /// `a b + c` with one factor and summand for all lanes.
-@inline(__always)
+@_transparent
 func multiplyAdd(_ a: Vector, _ b: Float, _ c: Float) -> Vector {
   multiplyAdd(a, Vector(repeating: b), Vector(repeating: c))
 }
 
 /// `a b + c` with one summand for all lanes: a step of Horner's rule.
-@inline(__always)
+@_transparent
 func multiplyAdd(_ a: Vector, _ b: Vector, _ c: Float) -> Vector {
   multiplyAdd(a, b, Vector(repeating: c))
 }
 
 /// `x > low ? x : low`, with NaN kept.
-@inline(__always)
+@_transparent
 func atLeast(_ low: Float, _ x: Vector) -> Vector {
   let low = Vector(repeating: low)
   return x.replacing(with: low, where: x .< low)
 }
 
 /// `x < high ? x : high`, with NaN kept.
-@inline(__always)
+@_transparent
 func atMost(_ high: Float, _ x: Vector) -> Vector {
   let high = Vector(repeating: high)
   return x.replacing(with: high, where: x .> high)
 }
 
 /// The larger lane by lane; `best` where they are equal; NaN where either is NaN.
-@inline(__always)
+@_transparent
 func maximumKeepingNaN(_ best: Vector, _ x: Vector) -> Vector {
   best.replacing(with: x, where: (x .> best) .| (x .!= x))
 }
 
-@inline(__always)
+@_transparent
 func absolute(_ x: Vector) -> Vector {
   bits(asFloat: bits(of: x) & IntegerVector(repeating: 0x7fff_ffff))
 }
 
 /// `magnitude` (not negative) with the sign of `x`.
-@inline(__always)
+@_transparent
 func withSign(of x: Vector, _ magnitude: Vector) -> Vector {
   bits(asFloat: bits(of: magnitude) | (bits(of: x) & IntegerVector(repeating: Int32.min)))
 }
 
-@inline(__always)
+@_transparent
 func bits(of x: Vector) -> IntegerVector { unsafeBitCast(x, to: IntegerVector.self) }
 
-@inline(__always)
+@_transparent
 func bits(asFloat x: IntegerVector) -> Vector { unsafeBitCast(x, to: Vector.self) }
 
 // MARK: Across lanes
 
 /// The sum of all lanes: halves are added until one lane is left.
-@inline(__always)
+@_transparent
 func sumOfLanes(_ vector: Vector) -> Float {
   #if NNKIT_AVX512
     let eight = vector.lowHalf + vector.highHalf
@@ -193,7 +211,7 @@ func sumOfLanes(_ vector: Vector) -> Float {
 }
 
 /// The sum of all lanes: halves are added until one lane is left.
-@inline(__always)
+@_transparent
 func sumOfLanes(_ vector: DoubleVector) -> Double {
   #if NNKIT_AVX512
     let four = vector.lowHalf + vector.highHalf
@@ -207,19 +225,47 @@ func sumOfLanes(_ vector: DoubleVector) -> Double {
 }
 
 /// The largest lane; NaN if any lane is NaN.
-@inline(__always)
+@_transparent
 func maximumOfLanes(_ vector: Vector) -> Float {
-  var best = vector[0]
-  var lane = 1
-  while lane < vectorWidth {
-    best = maximumKeepingNaN(best, vector[lane])
-    lane &+= 1
-  }
-  return best
+  #if NNKIT_AVX512
+    var eight = vector.lowHalf
+    eight.replace(with: vector.highHalf, where: (vector.highHalf .> eight) .| (vector.highHalf .!= vector.highHalf))
+    let four = maximumKeepingNaN(eight.lowHalf, eight.highHalf)
+  #elseif NNKIT_AVX2
+    let four = maximumKeepingNaN(vector.lowHalf, vector.highHalf)
+  #else
+    let four = vector
+  #endif
+  let low = maximumKeepingNaN(four[0], four[1])
+  return maximumKeepingNaN(low, maximumKeepingNaN(four[2], four[3]))
 }
 
-/// The larger of two; `best` where they are equal; NaN where either is NaN.
-@inline(__always)
+/// The larger of two; `best` where they are equal; NaN where either is NaN. Without a branch, which maxima of data
+/// would make the processor guess wrong.
+@_transparent
 func maximumKeepingNaN(_ best: Float, _ x: Float) -> Float {
-  x > best || x != x ? x : best
+  maximumKeepingNaN(SIMD4(repeating: best), SIMD4(repeating: x))[0]
 }
+
+// MARK: Four lanes, for rows shorter than a vector
+
+/// What the smallest vector of all levels holds.
+typealias NarrowVector = SIMD4<Float>
+
+@_transparent
+func loadNarrow(_ source: UnsafePointer<Float>) -> NarrowVector {
+  UnsafeRawPointer(source).loadUnaligned(as: NarrowVector.self)
+}
+
+@_transparent
+func storeNarrow(_ vector: NarrowVector, _ target: UnsafeMutablePointer<Float>) {
+  UnsafeMutableRawPointer(target).storeBytes(of: vector, as: NarrowVector.self)
+}
+
+#if NNKIT_AVX2 || NNKIT_AVX512
+  /// The larger lane by lane; `best` where they are equal; NaN where either is NaN.
+  @_transparent
+  func maximumKeepingNaN(_ best: NarrowVector, _ x: NarrowVector) -> NarrowVector {
+    best.replacing(with: x, where: (x .> best) .| (x .!= x))
+  }
+#endif

@@ -9,17 +9,17 @@ import Synchronization
 package func writeAtomically(to path: String, _ parts: [UnsafeRawBufferPointer]) throws(NNKitError) {
   let temporary = "\(path).\(getpid()).\(temporaryNumber.add(1, ordering: .relaxed).newValue).tmp"
   let file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-  guard file >= 0 else { throw systemError("cannot create a file beside \"\(excerpt(path))\"") }
+  guard file >= 0 else { throw systemError("cannot create a file beside \"\(path)\"") }
   do throws(NNKitError) {
     do throws(NNKitError) {
       for part in parts { try writeAll(part, to: file, path) }
-      guard fsync(file) == 0 else { throw systemError("cannot write \"\(excerpt(path))\" to the disk") }
+      guard fsync(file) == 0 else { throw systemError("cannot write \"\(path)\" to the disk") }
     } catch {
       close(file)
       throw error
     }
-    guard close(file) == 0 else { throw systemError("cannot write \"\(excerpt(path))\"") }
-    guard rename(temporary, path) == 0 else { throw systemError("cannot replace \"\(excerpt(path))\"") }
+    guard close(file) == 0 else { throw systemError("cannot write \"\(path)\"") }
+    guard rename(temporary, path) == 0 else { throw systemError("cannot replace \"\(path)\"") }
   } catch {
     unlink(temporary)
     throw error
@@ -36,7 +36,7 @@ private func writeAll(_ bytes: UnsafeRawBufferPointer, to file: Int32, _ path: S
     let count = write(file, bytes.baseAddress! + written, min(bytes.count - written, 1 << 30))
     if count < 0 {
       if errno == EINTR { continue }
-      throw systemError("cannot write \"\(excerpt(path))\"")
+      throw systemError("cannot write \"\(path)\"")
     }
     written += count
   }
@@ -50,6 +50,6 @@ private func syncFolder(of path: String) throws(NNKitError) {
   guard file >= 0 else { return }
   defer { close(file) }
   if fsync(file) != 0 && errno != EINVAL && errno != EROFS {
-    throw systemError("cannot make the new name of \"\(excerpt(path))\" last")
+    throw systemError("cannot make the new name of \"\(path)\" last")
   }
 }

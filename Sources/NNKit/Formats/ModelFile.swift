@@ -57,7 +57,7 @@ extension Model {
       try self.init(uninitialized: try description.makeGraph(), seed: description.seed, runtime: runtime)
       try fill(from: file)
     } catch {
-      throw error.at("\"\(excerpt(path))\"")
+      throw error.at("\"\(path)\"")
     }
   }
 

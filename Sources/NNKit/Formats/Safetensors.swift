@@ -38,7 +38,7 @@ package enum Safetensors {
     do throws(NNKitError) {
       return try parse(contents.memory, count: contents.count)
     } catch {
-      throw error.at("\"\(excerpt(path))\"")
+      throw error.at("\"\(path)\"")
     }
   }
 
@@ -149,12 +149,12 @@ private enum HeaderValue: Codable {
 /// The whole of a regular file. It is read, not mapped: a file that shrinks meanwhile must not end the process.
 private func readFile(_ path: String) throws(NNKitError) -> (memory: AlignedMemory, count: Int) {
   let file = open(path, O_RDONLY | O_CLOEXEC)
-  guard file >= 0 else { throw systemError("cannot open \"\(excerpt(path))\"") }
+  guard file >= 0 else { throw systemError("cannot open \"\(path)\"") }
   defer { close(file) }
   var status = stat()
-  guard fstat(file, &status) == 0 else { throw systemError("cannot read \"\(excerpt(path))\"") }
+  guard fstat(file, &status) == 0 else { throw systemError("cannot read \"\(path)\"") }
   guard status.st_mode & S_IFMT == S_IFREG else {
-    throw NNKitError(.io, "\"\(excerpt(path))\" is not a regular file")
+    throw NNKitError(.io, "\"\(path)\" is not a regular file")
   }
   let size = Int(status.st_size)
   let memory = try AlignedMemory(byteCount: size)
@@ -163,7 +163,7 @@ private func readFile(_ path: String) throws(NNKitError) -> (memory: AlignedMemo
     let got = read(file, memory.base + count, size - count)
     if got < 0 {
       if errno == EINTR { continue }
-      throw systemError("cannot read \"\(excerpt(path))\"")
+      throw systemError("cannot read \"\(path)\"")
     }
     if got == 0 { break }
     count += got

@@ -11,8 +11,8 @@ public struct Value: Hashable, Sendable {
 /// nothing, and `Model.init` throws the error.
 public struct Graph: Sendable {
   package struct Input: Sendable {
-    let name: String
-    let value: Value
+    package let name: String
+    package let value: Value
   }
 
   package struct Node: Sendable {
@@ -75,13 +75,15 @@ public struct Graph: Sendable {
         throw NNKitError(.invalidArgument, message + " (there are \(LayerCatalog.kinds.joined(separator: ", ")))")
       }
       let specifications = definition.options + [LayerDefinition.nameOption]
-      let parsed = try Options(options, specifications, owner: "layer \(kind)")
-      let name = parsed.has("name") ? parsed.string("name") : graph.freeName(kind)
+      // The name is wanted before anything else: every message begins with it.
+      let given = options.split(whereSeparator: { $0.isWhitespace }).first { $0.hasPrefix("name=") }?.dropFirst(5)
+      let name = given.map { String($0) } ?? graph.freeName(kind)
       try checkName(name, of: "layer")
+      let place = "layer \"\(name)\" (\(kind))"
+      let parsed = try Options(options, specifications, owner: place)
       guard !graph.names.contains(name) else {
         throw NNKitError(.invalidArgument, "there is a layer named \"\(name)\" already; choose another name")
       }
-      let place = "layer \"\(name)\" (\(kind))"
       let inputCounts = definition.inputs.count...definition.inputs.count + definition.optionalInputs.count
       guard inputCounts.contains(layerInputs.count) else {
         let expected = inputCounts.map { String($0) }.joined(separator: " or ")

@@ -25,8 +25,8 @@ func initialize(
 }
 
 /// Fills each square block of the matrix `[rows, columns]` (or the one wide or tall block, where the sides do not
-/// divide) with an orthogonal matrix: normal numbers, made orthonormal by the modified Gram-Schmidt process.
-/// A recurrent kernel `[U, 4U]` so gets one orthogonal matrix for each gate.
+/// divide) with an orthogonal matrix: normal numbers, made orthonormal by the modified Gram-Schmidt process in double
+/// precision. A recurrent kernel `[U, 4U]` so gets one orthogonal matrix for each gate.
 /// Source: Saxe et al., Exact Solutions to the Nonlinear Dynamics of Learning (2014).
 private func orthogonal(
   _ shape: Shape, _ stream: Random.Stream, _ random: Random, _ out: UnsafeMutablePointer<Float>, _ count: Int
@@ -50,17 +50,28 @@ private func orthogonal(
 private func orthonormalize(
   _ matrix: UnsafeMutablePointer<Float>, vectors: Int, length: Int, vectorStride: Int, elementStride: Int
 ) {
-  for i in 0..<vectors {
-    let vector = matrix + i * vectorStride
-    for j in 0..<i {
-      let other = matrix + j * vectorStride
-      var product: Float = 0
-      for k in 0..<length { product += vector[k * elementStride] * other[k * elementStride] }
-      for k in 0..<length { vector[k * elementStride] -= product * other[k * elementStride] }
+  // Vectors of eight, zero behind the end, which changes no product.
+  let lanes = ceilDivide(length, 8)
+  var basis = Array(repeating: SIMD8<Double>(), count: vectors * lanes)
+  basis.withUnsafeMutableBufferPointer { basis in
+    for i in 0..<vectors {
+      let vector = i * lanes
+      for k in 0..<length {
+        basis[vector + k / 8][k % 8] = Double(matrix[i * vectorStride + k * elementStride])
+      }
+      for other in stride(from: 0, to: vector, by: lanes) {
+        var product = SIMD8<Double>()
+        for lane in 0..<lanes { product += basis[vector + lane] * basis[other + lane] }
+        let scale = SIMD8<Double>(repeating: product.sum())
+        for lane in 0..<lanes { basis[vector + lane] -= scale * basis[other + lane] }
+      }
+      var square = SIMD8<Double>()
+      for lane in 0..<lanes { square += basis[vector + lane] * basis[vector + lane] }
+      let scale = SIMD8<Double>(repeating: 1 / max(square.sum().squareRoot(), .leastNormalMagnitude))
+      for lane in 0..<lanes { basis[vector + lane] *= scale }
+      for k in 0..<length {
+        matrix[i * vectorStride + k * elementStride] = Float(basis[vector + k / 8][k % 8])
+      }
     }
-    var square: Float = 0
-    for k in 0..<length { square += vector[k * elementStride] * vector[k * elementStride] }
-    let scale = 1 / max(square.squareRoot(), .leastNormalMagnitude)
-    for k in 0..<length { vector[k * elementStride] *= scale }
   }
 }

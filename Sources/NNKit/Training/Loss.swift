@@ -6,6 +6,11 @@ package struct LossReport {
   package let lossSum: Tensor
   /// What to divide both by for their means.
   package let count: Int
+
+  package init(lossSum: Tensor, count: Int) {
+    self.lossSum = lossSum
+    self.count = count
+  }
 }
 
 /// What a trainer minimises: a mean over a batch.

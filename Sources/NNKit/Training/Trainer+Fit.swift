@@ -110,8 +110,8 @@ extension Trainer {
       let start = seconds()
       // Each epoch shuffles the ordered samples, so that its order depends on its number alone.
       for index in 0..<trained { order[index] = index }
-      if options.shuffle { random.shuffle(.shuffle(epoch: epochsDone), &order) }
-      epochsDone += 1
+      let number = model.epochs.add(1, ordering: .relaxed).oldValue
+      if options.shuffle { random.shuffle(.shuffle(epoch: number), &order) }
       var (lossSum, metricSum, seen) = (0.0, 0.0, 0)
       var progress = Progress(
         event: .step, epoch: epoch, epochs: options.epochs, step: 0, steps: steps, loss: 0, seconds: 0)

@@ -13,10 +13,6 @@ public final class Trainer: @unchecked Sendable {
   private var trainingPlans = PlanCache()
   private var evaluationPlans = PlanCache()
   var validation: Dataset?
-  /// How many epochs there have been: each has an order of its own.
-  var epochsDone = 0
-  /// How many times gradients have been computed: the number of the random streams of dropout.
-  private var passes: UInt64 = 0
 
   package static let options: [OptionSpecification] =
     [
@@ -88,8 +84,7 @@ public final class Trainer: @unchecked Sendable {
     let bound = try plan(
       &trainingPlans, .training(definition.loss), batch: batch, inputCount: inputCount, input, targetCount: targetCount)
     try load(bound, input, target, index: index)
-    bound.run(seed: model.seed, step: passes)
-    passes &+= 1
+    bound.run(seed: model.seed, step: model.passes.add(1, ordering: .relaxed).oldValue)
     return result(bound)
   }
 

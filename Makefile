@@ -1,0 +1,79 @@
+# The words people type. `make help` lists them.
+
+VERSION := $(shell sed -n 's/^\#define NNK_VERSION_\(MAJOR\|MINOR\|PATCH\) //p' include/nnkit.h | paste -sd.)
+PREFIX  ?= /usr/local
+PYTHON  ?= python3
+SWIFT   ?= swift
+BUILD   := .build/release
+DIST    := dist
+VENV    := .venv
+LIBRARY := $(DIST)/lib/libnnkit.so
+SOURCES := Package.swift Makefile $(shell find Sources include -name '*.swift' -o -name '*.h' -o -name '*.map' -o -name '*.c')
+
+.PHONY: help lib demo test test-swift test-c test-python test-levels golden lint clean
+
+help:                ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
+
+lib: $(LIBRARY)      ## the shared library, its header and its pkg-config file, in dist/
+
+$(LIBRARY): $(SOURCES)
+	$(SWIFT) build -c release --product nnkit
+	mkdir -p $(DIST)/lib/pkgconfig $(DIST)/include
+	cp $(BUILD)/libnnkit.so $(LIBRARY)
+	cp include/nnkit.h $(DIST)/include/
+	printf '%s\n' 'prefix=$${pcfiledir}/../..' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' \
+	  'Name: nnkit' 'Description: trains and runs neural networks inside the program that loads it' \
+	  'Version: $(VERSION)' 'Libs: -L$${libdir} -lnnkit' 'Cflags: -I$${includedir}' \
+	  > $(DIST)/lib/pkgconfig/nnkit.pc
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+
+# Installs the Python package with the library inside; again whenever one of them changes.
+$(VENV)/installed: $(VENV)/bin/python $(LIBRARY) $(shell find bindings/python -name '*.py' -o -name '*.toml') \
+  examples/demo/requirements.txt
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r examples/demo/requirements.txt
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps ./bindings/python
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check './bindings/python[plot,test]'
+	touch $@
+
+demo: $(VENV)/installed  ## trains a CNN and an LSTM on real data, runs them from C, draws demo/*.png
+	$(VENV)/bin/python examples/demo/demo.py --library $(LIBRARY) --output demo
+
+test: test-swift test-c test-python  ## everything: Swift, C and Python, at every instruction-set level
+
+TEST_PACKAGE := $(BUILD)/NNKitPackageTests.xctest
+LEVELS := $(shell Tests/levels.sh)
+
+# Swift's tests once for each level that this processor has, then at baseline on an emulated processor without AVX.
+test-swift:
+	$(SWIFT) build -c release --build-tests
+	Tests/check-kernel-symbols.sh $(BUILD)
+	set -e; for level in $(LEVELS); do echo "Swift tests at $$level"; \
+	  NNKIT_ISA=$$level $(SWIFT) test -c release --skip-build; done
+	Tests/emulated.sh $(TEST_PACKAGE)
+
+test-c: $(LIBRARY)
+	Tests/check-exports.sh $(LIBRARY) include/nnkit.h
+	set -e; for level in $(LEVELS); do echo "C tests at $$level"; NNKIT_ISA=$$level Tests/C/run.sh $(DIST); done
+	Tests/emulated.sh Tests/C/run.sh $(DIST)
+
+test-python: $(VENV)/installed
+	$(VENV)/bin/python -m pytest -q bindings/python/tests
+
+golden:              ## makes the golden values of Tests/NNKitTests/Fixtures again, with float64 PyTorch
+	$(PYTHON) -m venv $(VENV)-golden
+	$(VENV)-golden/bin/python -m pip install --quiet --disable-pip-version-check -r Tests/golden/requirements.txt
+	$(VENV)-golden/bin/python Tests/golden/make_golden.py
+
+lint: $(VENV)/bin/python  ## the formatters' word, for every language
+	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests examples
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check ruff clang-format
+	$(VENV)/bin/python -m ruff check bindings examples Tests
+	$(VENV)/bin/python -m ruff format --check bindings examples Tests
+	$(VENV)/bin/clang-format --dry-run --Werror include/*.h $(shell find Sources Tests examples -name '*.[ch]')
+
+clean:               ## removes everything that was built
+	rm -rf .build $(DIST) $(VENV) $(VENV)-golden demo

@@ -1,0 +1,52 @@
+#!/bin/bash
+# Checks what a library shows to the world, and what it needs of it.
+#
+#   Tests/check-exports.sh <libnnkit.so> <nnkit.h>
+#
+# It exports the functions that the header declares and nothing else, needs only the C library, libm, libstdc++,
+# libgcc_s and the loader, and is at most 20 MB. The exit status is 1 where one of these does not hold.
+set -u
+if [ $# != 2 ] || [ ! -f "$1" ] || [ ! -f "$2" ]; then
+    echo "usage: $0 <libnnkit.so> <nnkit.h>" >&2
+    exit 2
+fi
+library=$1
+header=$2
+largest=$((20 * 1000 * 1000))
+bad=0
+
+complain() {
+    echo "$1" >&2
+    bad=1
+}
+
+# Comments out, one line: what stands between NNK_API and the parenthesis ends with the function's name.
+declared=$(sed -e ':a' -e 's/\/\*[^*]*\*\+\([^/*][^*]*\*\+\)*\///g' -e '/\/\*/{N;ba' -e '}' "$header" | tr '\n' ' ' |
+    grep -oE 'NNK_API [^;(]*\(' | grep -oE 'nnk_[A-Za-z0-9_]+ *\($' | tr -d ' (' | sort -u)
+exported=$(nm -D --defined-only "$library" | awk '{print $NF}' | sort -u)
+[ -n "$declared" ] || complain "no function found in $header"
+extra=$(comm -13 <(echo "$declared") <(echo "$exported"))
+missing=$(comm -23 <(echo "$declared") <(echo "$exported"))
+[ -z "$extra" ] || complain "exported, but not in the header: $(echo $extra)"
+[ -z "$missing" ] || complain "in the header, but not exported: $(echo $missing)"
+others=$(grep -v '^nnk_' <<<"$exported")
+[ -z "$others" ] || complain "exported names that do not begin with nnk_: $(echo $others | head -c 400)"
+
+needed=$(readelf -d "$library" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
+for name in $needed; do
+    case $name in
+    libc.so.6 | libm.so.6 | libstdc++.so.6 | libgcc_s.so.1 | ld-linux-x86-64.so.2) ;;
+    *) complain "needs $name; expected libc, libm, libstdc++, libgcc_s and ld-linux alone" ;;
+    esac
+done
+path=$(readelf -d "$library" | sed -nE 's/.*\((RPATH|RUNPATH)\).*\[(.*)\]/\2/p')
+case $path in
+'' | '$ORIGIN'*) ;;
+*) complain "has the run path $path, which is good on one machine only" ;;
+esac
+readelf -d "$library" | grep -q NODELETE || complain "can be unloaded while its threads run; link it with -z nodelete"
+
+bytes=$(stat -c %s "$library")
+[ "$bytes" -le $largest ] || complain "has $bytes bytes; expected at most $largest"
+echo "$(wc -l <<<"$exported") functions, needs $(echo $needed), $(awk "BEGIN { printf \"%.1f\", $bytes / 1e6 }") MB"
+exit $bad
