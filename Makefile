@@ -51,6 +51,7 @@ LEVELS := $(shell Tests/levels.sh)
 test-swift:
 	$(SWIFT) build -c release --build-tests
 	Tests/check-kernel-symbols.sh $(BUILD)
+	$(BUILD)/shapes-example $(BUILD)/shapes.nnkit
 	set -e; for level in $(LEVELS); do echo "Swift tests at $$level"; \
 	  NNKIT_ISA=$$level $(SWIFT) test -c release --skip-build; done
 	Tests/emulated.sh $(TEST_PACKAGE)

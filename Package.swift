@@ -29,6 +29,7 @@ let package = Package(
     // The C header, and what Swift cannot spell: cpuid, pause, the floating-point environment.
     .systemLibrary(name: "CNNKit", path: "include"),
     .target(name: "CNNKitPlatform"),
+    .target(name: "CNNKitHostSignals"),
 
     // Kernels: pointers in, pointers out. The AVX modules hold symbolic links to NNKitKernels' sources.
     .target(name: "NNKitKernels", swiftSettings: kernelSettings(march: "", define: nil)),
@@ -45,11 +46,15 @@ let package = Package(
       dependencies: ["CNNKitPlatform", "NNKitKernels", "NNKitKernelsAVX2", "NNKitKernelsAVX512"],
       linkerSettings: [.linkedLibrary("m")]),
     .target(
-      name: "NNKitCAPI", dependencies: ["NNKit", "CNNKit"], exclude: ["exports.map"],
+      name: "NNKitCAPI", dependencies: ["NNKit", "CNNKit", "CNNKitHostSignals"], exclude: ["exports.map"],
       linkerSettings: [.unsafeFlags(libraryFlags)]),
 
+    .executableTarget(name: "shapes-example", dependencies: ["NNKit"], path: "examples/swift"),
+
     .testTarget(
-      name: "NNKitKernelsTests", dependencies: ["NNKitKernels", "NNKitKernelsAVX2", "NNKitKernelsAVX512", "NNKit"]),
-    .testTarget(name: "NNKitTests", dependencies: ["NNKit"], resources: [.copy("Fixtures")]),
+      name: "NNKitKernelsTests",
+      dependencies: ["NNKitKernels", "NNKitKernelsAVX2", "NNKitKernelsAVX512", "NNKit"]),
+    .testTarget(
+      name: "NNKitTests", dependencies: ["NNKit", "NNKitKernels", "CNNKitPlatform"], exclude: ["Fixtures"]),
   ]
 )

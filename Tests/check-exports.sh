@@ -20,9 +20,9 @@ complain() {
     bad=1
 }
 
-# Comments out, one line: what stands between NNK_API and the parenthesis ends with the function's name.
-declared=$(sed -e ':a' -e 's/\/\*[^*]*\*\+\([^/*][^*]*\*\+\)*\///g' -e '/\/\*/{N;ba' -e '}' "$header" | tr '\n' ' ' |
-    grep -oE 'NNK_API [^;(]*\(' | grep -oE 'nnk_[A-Za-z0-9_]+ *\($' | tr -d ' (' | sort -u)
+# What stands between NNK_API and the parenthesis ends with the function's name.
+declared=$(tr '\n' ' ' <"$header" | grep -oE 'NNK_API [^;(]*\(' |
+    grep -oE 'nnk_[A-Za-z0-9_]+ *\($' | tr -d ' (' | sort -u)
 exported=$(nm -D --defined-only "$library" | awk '{print $NF}' | sort -u)
 [ -n "$declared" ] || complain "no function found in $header"
 extra=$(comm -13 <(echo "$declared") <(echo "$exported"))

@@ -64,9 +64,30 @@ func view(_ tensor: nnk_tensor, _ what: StaticString) throws(NNKitError) -> Tens
   guard let data = tensor.data ?? (count == 0 ? UnsafeMutableRawPointer(mutating: noSizes) : nil) else {
     throw NNKitError(.invalidArgument, "\(what): the tensor's data is NULL")
   }
+  let elementType = try type(tensor.dtype, what)
+  try checkReach(tensor, elementBytes: elementType == .int64 ? 8 : 4, what)
   return TensorView(
-    data: data.advanced(by: Int(truncatingIfNeeded: tensor.byte_offset)), type: try type(tensor.dtype, what),
+    data: data.advanced(by: Int(truncatingIfNeeded: tensor.byte_offset)), type: elementType,
     rank: Int(tensor.ndim), shape: shape, strides: tensor.strides.map { UnsafePointer($0) })
+}
+
+/// Throws `.shape` where offset and strides lead out of any address space. What they reach inside of it is the host's
+/// to know.
+private func checkReach(_ tensor: nnk_tensor, elementBytes: Int64, _ what: StaticString) throws(NNKitError) {
+  let addressSpace: Int64 = 1 << 47
+  guard tensor.byte_offset < UInt64(addressSpace) else {
+    throw NNKitError(.shape, "\(what): the tensor's byte_offset is \(tensor.byte_offset); expected less than 2^47")
+  }
+  guard let strides = tensor.strides, let shape = tensor.shape else { return }
+  for axis in 0..<Int(tensor.ndim) where shape[axis] > 1 {
+    let (elements, overflow) = strides[axis].multipliedReportingOverflow(by: shape[axis] - 1)
+    guard !overflow, elements.magnitude < UInt64(addressSpace / elementBytes) else {
+      throw NNKitError(
+        .shape,
+        "\(what): the stride \(strides[axis]) of axis \(axis) with \(shape[axis]) places leads out of memory; "
+          + "strides count elements")
+    }
+  }
 }
 
 private func type(_ type: nnk_tensor.__Unnamed_struct_dtype, _ what: StaticString) throws(NNKitError) -> ArrayType {
@@ -76,7 +97,8 @@ private func type(_ type: nnk_tensor.__Unnamed_struct_dtype, _ what: StaticStrin
   case (0, 64, 1): return .int64
   default:
     throw NNKitError(
-      .type, "\(what): the tensor's type has code \(type.code), \(type.bits) bits and \(type.lanes) lanes; expected "
+      .type,
+      "\(what): the tensor's type has code \(type.code), \(type.bits) bits and \(type.lanes) lanes; expected "
         + "float32 (2, 32, 1), int32 (0, 32, 1) or int64 (0, 64, 1)")
   }
 }

@@ -89,7 +89,8 @@ public func nnk_graph_layer_multi(
         if let definition = LayerCatalog.definition(of: kind), definition.outputs.count != Int(n_outputs) {
           graph.fail(
             NNKitError(
-              .invalidArgument, "layer \(kind) has \(definition.outputs.count) outputs; there is room for \(n_outputs)"))
+              .invalidArgument, "layer \(kind) has \(definition.outputs.count) outputs; there is room for \(n_outputs)")
+          )
         }
         return graph.layer(kind, options, inputs) ?? []
       case .failure(let error):

@@ -52,7 +52,8 @@ public func nnk_model_info_json(
 private let modelInfo = ThreadString()
 
 @_cdecl("nnk_model_parameters_view") @implementation
-public func nnk_model_parameters_view(_ handle: OpaquePointer!, _ out: UnsafeMutablePointer<nnk_tensor>!) -> nnk_status {
+public func nnk_model_parameters_view(_ handle: OpaquePointer!, _ out: UnsafeMutablePointer<nnk_tensor>!) -> nnk_status
+{
   status(of: "nnk_model_parameters_view") { () throws(NNKitError) in
     let out = try requireOutput(out, "out")
     let model: Model = try HandleTable.get(handle)

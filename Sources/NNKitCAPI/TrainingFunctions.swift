@@ -129,7 +129,8 @@ public func nnk_trainer_apply(_ handle: OpaquePointer!) -> nnk_status {
 }
 
 @_cdecl("nnk_trainer_gradients_view") @implementation
-public func nnk_trainer_gradients_view(_ handle: OpaquePointer!, _ out: UnsafeMutablePointer<nnk_tensor>!) -> nnk_status {
+public func nnk_trainer_gradients_view(_ handle: OpaquePointer!, _ out: UnsafeMutablePointer<nnk_tensor>!) -> nnk_status
+{
   status(of: "nnk_trainer_gradients_view") { () throws(NNKitError) in
     let out = try requireOutput(out, "out")
     let trainer: Trainer = try HandleTable.get(handle)

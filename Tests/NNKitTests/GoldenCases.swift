@@ -126,7 +126,8 @@ struct TrainingHarness {
     model = try Model(graph, seed: 1, runtime: try Runtime(threads: threads))
     gradients = try AlignedMemory(byteCount: model.arena.memory.byteCount)
     let plan = try Plan(
-      graph, parameters: model.parametersByNode, batch: shapes[0][0], inputShapes: shapes.map { Shape(Array($0.dropFirst())) },
+      graph, parameters: model.parametersByNode, batch: shapes[0][0],
+      inputShapes: shapes.map { Shape(Array($0.dropFirst())) },
       purpose: .training(loss), kernels: model.runtime.kernels, threads: threads, inputGradients: true)
     bound = try BoundPlan(plan, parameters: model.arena, gradients: gradients, pool: model.runtime.pool)
   }

@@ -77,7 +77,8 @@ import Testing
     for _ in 0..<3 { x = graph.layer("dense", "units=4", x) }
     graph.output("y", x)
     let model = try Model(graph)
-    #expect(model.parameterNames.filter { $0.hasSuffix("kernel") } == ["dense/kernel", "dense_1/kernel", "dense_2/kernel"])
+    #expect(
+      model.parameterNames.filter { $0.hasSuffix("kernel") } == ["dense/kernel", "dense_1/kernel", "dense_2/kernel"])
     graph.layer("dense", "units=4 name=dense_1", x)
     #expect(graph.firstError?.message.contains("dense_1") == true)
   }

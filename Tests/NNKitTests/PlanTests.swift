@@ -21,7 +21,8 @@ import Testing
   }
 
   @Test func sessionBytesAreThoseOfThePlan() throws {
-    let model = try network([("conv2d", "filters=8 kernel=3 padding=same"), ("flatten", ""), ("dense", "units=2")], [8, 8, 1])
+    let model = try network(
+      [("conv2d", "filters=8 kernel=3 padding=same"), ("flatten", ""), ("dense", "units=2")], [8, 8, 1])
     let options = try Options("max_batch=4", Session.options, owner: "test")
     let plan = try model.plan(batch: 4, inputShapes: [[8, 8, 1]], purpose: .inference)
     #expect(try Session.bytes(model, options) == plan.bytes)

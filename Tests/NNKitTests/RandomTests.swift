@@ -62,7 +62,9 @@ import Testing
         for i in 0..<12 {
           for j in 0...i {
             var product = 0.0
-            for k in 0..<12 { product += Double(values[i * 48 + gate * 12 + k]) * Double(values[j * 48 + gate * 12 + k]) }
+            for k in 0..<12 {
+              product += Double(values[i * 48 + gate * 12 + k]) * Double(values[j * 48 + gate * 12 + k])
+            }
             #expect(abs(product - (i == j ? 1 : 0)) < 1e-5)
           }
         }

@@ -14,7 +14,9 @@ import Testing
     for sample in 0..<count {
       let label = (sample * 7 + sample / 5) % 4
       labels.append(Int32(label))
-      for row in 0..<4 { for column in 0..<4 { pixels[sample * 64 + (row + label / 2 * 4) * 8 + column + label % 2 * 4] += 1 } }
+      for row in 0..<4 {
+        for column in 0..<4 { pixels[sample * 64 + (row + label / 2 * 4) * 8 + column + label % 2 * 4] += 1 }
+      }
     }
     return try Dataset(
       inputs: [.float32(pixels, shape: [count, 8, 8, 1])], targets: [.int32(labels, shape: [count])])
@@ -120,7 +122,8 @@ import Testing
     let model = try Model(input: [2]) { Dense(units: 1) }
     let trainer = try Trainer(model, loss: .meanSquaredError, optimizer: .sgd(learningRate: 1), clipNorm: 0.25)
     let before = (0..<model.arena.count).map { model.arena.floats[$0] }
-    let data = try Dataset(inputs: [.float32([300, -200], shape: [1, 2])], targets: [.float32([1000], shape: [1, 1])])
+    let data = try Dataset(
+      inputs: [.float32([300, -200], shape: [1, 2])], targets: [.float32([1000], shape: [1, 1])])
     try trainer.fit(data)
     var square = 0.0
     for (index, value) in before.enumerated() {

@@ -9,22 +9,27 @@ import Synchronization
 package func writeAtomically(to path: String, _ parts: [UnsafeRawBufferPointer]) throws(NNKitError) {
   let temporary = "\(path).\(getpid()).\(temporaryNumber.add(1, ordering: .relaxed).newValue).tmp"
   let file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-  guard file >= 0 else { throw systemError("cannot create a file beside \"\(path)\"") }
+  guard file >= 0 else { throw systemError("cannot create a file beside \(quoted(path))") }
   do throws(NNKitError) {
     do throws(NNKitError) {
       for part in parts { try writeAll(part, to: file, path) }
-      guard fsync(file) == 0 else { throw systemError("cannot write \"\(path)\" to the disk") }
+      guard fsync(file) == 0 else { throw systemError("cannot write \(quoted(path)) to the disk") }
     } catch {
       close(file)
       throw error
     }
-    guard close(file) == 0 else { throw systemError("cannot write \"\(path)\"") }
-    guard rename(temporary, path) == 0 else { throw systemError("cannot replace \"\(path)\"") }
+    guard close(file) == 0 else { throw systemError("cannot write \(quoted(path))") }
+    guard rename(temporary, path) == 0 else { throw systemError("cannot replace \(quoted(path))") }
   } catch {
     unlink(temporary)
     throw error
   }
   try syncFolder(of: path)
+}
+
+/// A path in quotation marks; of a very long one, the end.
+package func quoted(_ path: String) -> String {
+  path.utf8.count <= 512 ? "\"\(path)\"" : "\"…\(path.suffix(256))\""
 }
 
 private let temporaryNumber = Atomic<Int>(0)
@@ -36,7 +41,7 @@ private func writeAll(_ bytes: UnsafeRawBufferPointer, to file: Int32, _ path: S
     let count = write(file, bytes.baseAddress! + written, min(bytes.count - written, 1 << 30))
     if count < 0 {
       if errno == EINTR { continue }
-      throw systemError("cannot write \"\(path)\"")
+      throw systemError("cannot write \(quoted(path))")
     }
     written += count
   }
@@ -50,6 +55,6 @@ private func syncFolder(of path: String) throws(NNKitError) {
   guard file >= 0 else { return }
   defer { close(file) }
   if fsync(file) != 0 && errno != EINVAL && errno != EROFS {
-    throw systemError("cannot make the new name of \"\(path)\" last")
+    throw systemError("cannot make the new name of \(quoted(path)) last")
   }
 }

@@ -51,7 +51,8 @@ struct GraphDescription: Codable {
   func makeGraph() throws(NNKitError) -> Graph {
     guard version == Self.currentVersion else {
       throw NNKitError(
-        .unsupported, "the graph has version \(version); this library reads version \(Self.currentVersion). Use a newer "
+        .unsupported,
+        "the graph has version \(version); this library reads version \(Self.currentVersion). Use a newer "
           + "library")
     }
     var graph = Graph()
@@ -63,7 +64,8 @@ struct GraphDescription: Codable {
       if let input = inputs.first, input.value < nextLayer {
         inputs.removeFirst()
         guard let type = DataType(rawValue: input.dtype) else {
-          throw NNKitError(.format, "the input \"\(excerpt(input.name))\" has the unknown type \"\(excerpt(input.dtype))\"")
+          throw NNKitError(
+            .format, "the input \"\(excerpt(input.name))\" has the unknown type \"\(excerpt(input.dtype))\"")
         }
         let value = graph.input(input.name, Shape(input.shape), type)
         try check([value], [input.value], graph)
@@ -80,10 +82,14 @@ struct GraphDescription: Codable {
   }
 
   private func check(_ values: [Value], _ expected: [Int], _ graph: Graph) throws(NNKitError) {
-    if let error = graph.firstError { throw NNKitError(.format, "the graph in the file is not valid: \(error.message)") }
+    if let error = graph.firstError {
+      throw NNKitError(.format, "the graph in the file is not valid: \(error.message)")
+    }
     guard values.map(\.index) == expected else {
-      throw NNKitError(.format, "the graph in the file numbers its values \(expected.prefix(4)) where they are "
-        + "\(values.prefix(4).map(\.index))")
+      throw NNKitError(
+        .format,
+        "the graph in the file numbers its values \(expected.prefix(4)) where they are "
+          + "\(values.prefix(4).map(\.index))")
     }
   }
 

@@ -38,7 +38,8 @@ extension Model {
     do throws(NNKitError) {
       guard let graphJSON = file.metadata[Self.graphKey] else {
         throw NNKitError(
-          .format, "it is a safetensors file without a graph (\(Self.graphKey) in its metadata); expected a file that "
+          .format,
+          "it is a safetensors file without a graph (\(Self.graphKey) in its metadata); expected a file that "
             + "NNKit saved")
       }
       if let expected = file.metadata[Self.checksumKey] {
@@ -49,7 +50,8 @@ extension Model {
         }
         guard checksum.text == expected else {
           throw NNKitError(
-            .format, "its checksum is \(checksum.text), not \(excerpt(expected)): the file is damaged, or another program "
+            .format,
+            "its checksum is \(checksum.text), not \(excerpt(expected)): the file is damaged, or another program "
               + "changed it and left \(Self.checksumKey) in its metadata")
         }
       }
@@ -57,7 +59,7 @@ extension Model {
       try self.init(uninitialized: try description.makeGraph(), seed: description.seed, runtime: runtime)
       try fill(from: file)
     } catch {
-      throw error.at("\"\(path)\"")
+      throw error.at("\(quoted(path))")
     }
   }
 
@@ -70,7 +72,8 @@ extension Model {
       }
       guard entry.type == "F32", entry.shape == parameter.shape.sizes else {
         throw NNKitError(
-          .format, "the parameter \(parameter.name) is \(entry.type) \(Shape(entry.shape)); expected F32 "
+          .format,
+          "the parameter \(parameter.name) is \(entry.type) \(Shape(entry.shape)); expected F32 "
             + "\(parameter.shape)")
       }
       let bytes = file.data(entry)

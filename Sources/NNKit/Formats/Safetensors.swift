@@ -38,7 +38,7 @@ package enum Safetensors {
     do throws(NNKitError) {
       return try parse(contents.memory, count: contents.count)
     } catch {
-      throw error.at("\"\(path)\"")
+      throw error.at("\(quoted(path))")
     }
   }
 
@@ -58,6 +58,8 @@ package enum Safetensors {
     } catch {
       throw fail("its header is not the JSON that was expected")
     }
+    let bytes = UnsafeRawBufferPointer(start: contents.base + 8, count: Int(headerLength))
+    guard topLevelEntries(bytes) == header.count else { throw fail("two entries of its header have one name") }
     let dataCount = count - dataOffset
     var metadata: [String: String] = [:]
     var entries: [Entry] = []
@@ -71,7 +73,8 @@ package enum Safetensors {
           throw fail("the tensor \"\(excerpt(name))\" has the unknown type \"\(excerpt(type))\"")
         }
         guard offsets.count == 2, offsets[0] >= 0, offsets[0] <= offsets[1], offsets[1] <= dataCount else {
-          throw fail("the tensor \"\(excerpt(name))\" lies at \(offsets.prefix(2)); there are \(dataCount) bytes of data")
+          throw fail(
+            "the tensor \"\(excerpt(name))\" lies at \(offsets.prefix(2)); there are \(dataCount) bytes of data")
         }
         guard shape.allSatisfy({ $0 >= 0 }), let elements = try? checkedProduct(shape, of: "a tensor"),
           elements * elementBytes == offsets[1] - offsets[0]
@@ -92,6 +95,33 @@ package enum Safetensors {
     guard end == dataCount else { throw fail("there are \(dataCount) bytes of data; the tensors take \(end)") }
     return File(
       entries: entries, metadata: metadata, dataOffset: dataOffset, dataCount: dataCount, contents: contents)
+  }
+
+  /// How many entries a JSON object has, counting those with one name separately. The text is valid JSON.
+  private static func topLevelEntries(_ json: UnsafeRawBufferPointer) -> Int {
+    var (depth, commas, isEmpty, isText, isEscaped) = (0, 0, true, false, false)
+    for byte in json {
+      if isText {
+        if isEscaped {
+          isEscaped = false
+        } else if byte == UInt8(ascii: "\\") {
+          isEscaped = true
+        } else if byte == UInt8(ascii: "\"") {
+          isText = false
+        }
+        continue
+      }
+      switch byte {
+      case UInt8(ascii: "\""):
+        isText = true
+        isEmpty = false
+      case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
+      case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
+      case UInt8(ascii: ","): commas += depth == 1 ? 1 : 0
+      default: break
+      }
+    }
+    return isEmpty ? 0 : commas + 1
   }
 
   /// The header of a file, its length in front, padded with spaces so that the data begins on eight bytes.
@@ -149,12 +179,12 @@ private enum HeaderValue: Codable {
 /// The whole of a regular file. It is read, not mapped: a file that shrinks meanwhile must not end the process.
 private func readFile(_ path: String) throws(NNKitError) -> (memory: AlignedMemory, count: Int) {
   let file = open(path, O_RDONLY | O_CLOEXEC)
-  guard file >= 0 else { throw systemError("cannot open \"\(path)\"") }
+  guard file >= 0 else { throw systemError("cannot open \(quoted(path))") }
   defer { close(file) }
   var status = stat()
-  guard fstat(file, &status) == 0 else { throw systemError("cannot read \"\(path)\"") }
+  guard fstat(file, &status) == 0 else { throw systemError("cannot read \(quoted(path))") }
   guard status.st_mode & S_IFMT == S_IFREG else {
-    throw NNKitError(.io, "\"\(path)\" is not a regular file")
+    throw NNKitError(.io, "\(quoted(path)) is not a regular file")
   }
   let size = Int(status.st_size)
   let memory = try AlignedMemory(byteCount: size)
@@ -163,7 +193,7 @@ private func readFile(_ path: String) throws(NNKitError) -> (memory: AlignedMemo
     let got = read(file, memory.base + count, size - count)
     if got < 0 {
       if errno == EINTR { continue }
-      throw systemError("cannot read \"\(path)\"")
+      throw systemError("cannot read \(quoted(path))")
     }
     if got == 0 { break }
     count += got

@@ -48,7 +48,8 @@ public struct Graph: Sendable {
       }
       for size in shape.sizes where size != Shape.open && (size < 1 || size > 1 << 32) {
         throw NNKitError(
-          .shape, "input \"\(name)\": the size \(size) in \(shape) is not valid; expected 1 or more, or -1 for open time")
+          .shape,
+          "input \"\(name)\": the size \(size) in \(shape) is not valid; expected 1 or more, or -1 for open time")
       }
       _ = try checkedProduct(shape.sizes.filter { $0 != Shape.open }, of: "input \"\(name)\" of shape \(shape)")
       guard !graph.inputs.contains(where: { $0.name == name }) else {
@@ -76,7 +77,8 @@ public struct Graph: Sendable {
       }
       let specifications = definition.options + [LayerDefinition.nameOption]
       // The name is wanted before anything else: every message begins with it.
-      let given = options.split(whereSeparator: { $0.isWhitespace }).first { $0.hasPrefix("name=") }?.dropFirst(5)
+      let words = try Options.words(options, owner: "layer \(kind)")
+      let given = words.first { $0.hasPrefix("name=") }?.dropFirst(5)
       let name = given.map { String($0) } ?? graph.freeName(kind)
       try checkName(name, of: "layer")
       let place = "layer \"\(name)\" (\(kind))"
@@ -88,7 +90,8 @@ public struct Graph: Sendable {
       guard inputCounts.contains(layerInputs.count) else {
         let expected = inputCounts.map { String($0) }.joined(separator: " or ")
         throw NNKitError(
-          .invalidArgument, "\(place) was given \(layerInputs.count) inputs; it takes \(expected): "
+          .invalidArgument,
+          "\(place) was given \(layerInputs.count) inputs; it takes \(expected): "
             + (definition.inputs + definition.optionalInputs).joined(separator: ", "))
       }
       var inputTypes: [ValueType] = []
@@ -99,7 +102,9 @@ public struct Graph: Sendable {
       do throws(NNKitError) {
         operation = try definition.make(parsed, inputTypes)
         outputTypes = try operation.outputTypes(inputTypes)
-        for type in outputTypes { _ = try checkedProduct(type.shape.sizes.filter { $0 != Shape.open }, of: "its output") }
+        for type in outputTypes {
+          _ = try checkedProduct(type.shape.sizes.filter { $0 != Shape.open }, of: "its output")
+        }
       } catch {
         throw error.at(place)
       }

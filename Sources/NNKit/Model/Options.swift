@@ -120,7 +120,7 @@ package struct Options: Sendable {
   /// a bad value, a key given twice and a required key that is missing; each names the owner and the key.
   package init(_ text: String, _ specifications: [OptionSpecification], owner: String) throws(NNKitError) {
     self.specifications = specifications
-    for word in text.split(whereSeparator: { $0.isWhitespace }) {
+    for word in try Options.words(text, owner: owner) {
       guard let equals = word.firstIndex(of: "="), equals != word.startIndex else {
         throw NNKitError(.invalidArgument, "\(owner): \"\(excerpt(word))\" is not an option; write key=value")
       }
@@ -153,6 +153,17 @@ package struct Options: Sendable {
       }
     }
   }
+
+  /// The words of an options text. Throws: `.invalidArgument` for a text that is longer than options ever are.
+  package static func words(_ text: String, owner: String) throws(NNKitError) -> [Substring] {
+    guard text.utf8.count <= maximumTextBytes else {
+      throw NNKitError(
+        .invalidArgument, "\(owner): the options have \(text.utf8.count) bytes; expected at most \(maximumTextBytes)")
+    }
+    return text.split(whereSeparator: { $0.isWhitespace })
+  }
+
+  private static let maximumTextBytes = 1 << 16
 
   private static func unknown(
     _ key: Substring, _ specifications: [OptionSpecification], _ owner: String

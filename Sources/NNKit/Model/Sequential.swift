@@ -46,7 +46,8 @@ extension Session {
     let (inputCount, outputCount) = (try inputShape.count(), try outputShape.count())
     guard !samples.isEmpty, samples.count % inputCount == 0 else {
       throw NNKitError(
-        .shape, "there are \(samples.count) numbers; expected a multiple of \(inputCount), the size of a sample \(inputShape)")
+        .shape,
+        "there are \(samples.count) numbers; expected a multiple of \(inputCount), the size of a sample \(inputShape)")
     }
     let batch = samples.count / inputCount
     var samples = samples

@@ -22,7 +22,9 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomString
   public subscript(axis: Int) -> Int { sizes[axis] }
 
   /// `[28, 28, 1]`; an open size reads `?`.
-  public var description: String { "[" + sizes.map { $0 == Shape.open ? "?" : String($0) }.joined(separator: ", ") + "]" }
+  public var description: String {
+    "[" + sizes.map { $0 == Shape.open ? "?" : String($0) }.joined(separator: ", ") + "]"
+  }
 
   /// The number of elements of a shape without open sizes. Throws: `.shape` where it overflows.
   package func count() throws(NNKitError) -> Int { try checkedProduct(sizes, of: "the shape \(self)") }

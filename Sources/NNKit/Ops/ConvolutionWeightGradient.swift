@@ -88,7 +88,8 @@ struct ConvolutionWeightGradient {
           var a = input + image * inputSize
           var imageStep = inputSize
           if readsPadding {
-            let lines = (rows - 1) * geometry.vertical.stride
+            let lines =
+              (rows - 1) * geometry.vertical.stride
               + WindowAxis.span(geometry.vertical.window, geometry.vertical.dilation)
             imageStep = lines * lineStride
             for i in 0..<images {

@@ -31,7 +31,8 @@ package struct PoolingOperation: Operation {
     return PoolGeometry(
       inputHeight: vertical.input, inputWidth: horizontal.input, channels: shape[2], outputHeight: vertical.output,
       outputWidth: horizontal.output, windowHeight: vertical.window, windowWidth: horizontal.window,
-      strideHeight: vertical.stride, strideWidth: horizontal.stride, padTop: vertical.before, padLeft: horizontal.before,
+      strideHeight: vertical.stride, strideWidth: horizontal.stride, padTop: vertical.before,
+      padLeft: horizontal.before,
       countsPadding: countsPadding)
   }
 

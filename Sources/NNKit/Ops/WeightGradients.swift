@@ -37,7 +37,8 @@ extension PlanBuilder {
     let tiles = rowBlocks * panels * chunks.count
 
     step(
-      name, reads: [a, b] + (loops.sequences.map { [$0.tensor] } ?? []), writes: [c] + (bias.map { [$0] } ?? []) + partials.tensors, scratch: scratch, tiles: tiles,
+      name, reads: [a, b] + (loops.sequences.map { [$0.tensor] } ?? []),
+      writes: [c] + (bias.map { [$0] } ?? []) + partials.tensors, scratch: scratch, tiles: tiles,
       work: [loops.depth, rows, columns]
     ) { binding in
       let aBase = UnsafePointer(binding.floats(a)) + loops.aStart

@@ -56,7 +56,8 @@ package struct Window2D: Sendable, Equatable {
   /// `same` is TensorFlow's: `⌈input / stride⌉` outputs, the odd place of padding behind.
   /// Throws: `.shape` where the window does not fit into the padded input, or, with `pooling`, where it could lie
   /// in the padding alone.
-  func axes(height: Int, width: Int, pooling: Bool) throws(NNKitError) -> (vertical: WindowAxis, horizontal: WindowAxis) {
+  func axes(height: Int, width: Int, pooling: Bool) throws(NNKitError) -> (vertical: WindowAxis, horizontal: WindowAxis)
+  {
     var sides: (top: Int, bottom: Int, left: Int, right: Int)? = (0, 0, 0, 0)
     switch padding {
     case .valid: break
@@ -64,7 +65,8 @@ package struct Window2D: Sendable, Equatable {
     case .sides(let top, let bottom, let left, let right): sides = (top, bottom, left, right)
     }
     return (
-      try axis("height", height, size.height, stride.height, dilation.height, sides.map { ($0.top, $0.bottom) }, pooling),
+      try axis(
+        "height", height, size.height, stride.height, dilation.height, sides.map { ($0.top, $0.bottom) }, pooling),
       try axis("width", width, size.width, stride.width, dilation.width, sides.map { ($0.left, $0.right) }, pooling)
     )
   }
@@ -76,12 +78,14 @@ package struct Window2D: Sendable, Equatable {
     if let (before, after) = padding {
       guard input + before + after >= span else {
         throw NNKitError(
-          .shape, "the window spans \(span) places of the \(name), but the input with its padding has only "
+          .shape,
+          "the window spans \(span) places of the \(name), but the input with its padding has only "
             + "\(input + before + after); use a smaller window or more padding")
       }
       guard !pooling || max(before, after) < span else {
         throw NNKitError(
-          .shape, "padding of \(max(before, after)) places is not smaller than the window's \(span) (\(name)): a window "
+          .shape,
+          "padding of \(max(before, after)) places is not smaller than the window's \(span) (\(name)): a window "
             + "could hold no input at all")
       }
       return WindowAxis(

@@ -22,7 +22,8 @@ func fuse(_ graph: Graph) -> [PlannedNode] {
   var needed = Array(repeating: 0, count: graph.types.count)
   for output in graph.outputs { needed[output.value.index] += 1 }
   var live = Array(repeating: false, count: graph.nodes.count)
-  for (index, node) in graph.nodes.enumerated().reversed() where node.outputs.contains(where: { needed[$0.index] > 0 }) {
+  for (index, node) in graph.nodes.enumerated().reversed() where node.outputs.contains(where: { needed[$0.index] > 0 })
+  {
     live[index] = true
     for input in node.inputs { needed[input.index] += 1 }
   }

@@ -21,7 +21,8 @@ public final class Runtime: Sendable {
   public init(threads: Int = 0) throws(NNKitError) {
     guard (0...Runtime.maximumThreads).contains(threads) else {
       throw NNKitError(
-        .invalidArgument, "threads=\(threads) is not valid; expected 0 (as many as may be used) to "
+        .invalidArgument,
+        "threads=\(threads) is not valid; expected 0 (as many as may be used) to "
           + "\(Runtime.maximumThreads)")
     }
     kernels = Runtime.kernelTable(try CPUFeatures.chosenLevel())

@@ -25,7 +25,8 @@ public final class Session: @unchecked Sendable {
   public init(_ model: Model, maximumBatch: Int = 1, maximumTime: Int = 0, maximumBytes: Int = 0) throws(NNKitError) {
     guard maximumBatch >= 1, maximumTime >= 0, maximumBytes >= 0 else {
       throw NNKitError(
-        .invalidArgument, "a session needs a maximum batch of at least 1 and no negative limits; it was given "
+        .invalidArgument,
+        "a session needs a maximum batch of at least 1 and no negative limits; it was given "
           + "\(maximumBatch), \(maximumTime), \(maximumBytes)")
     }
     self.model = model
@@ -58,7 +59,8 @@ public final class Session: @unchecked Sendable {
     let plan = try model.plan(batch: batch, inputShapes: shapes, purpose: .inference)
     guard maximumBytes == 0 || plan.bytes <= maximumBytes else {
       throw NNKitError(
-        .outOfMemory, "a run with \(batch) samples of \(shapes.map(\.description).joined(separator: ", ")) needs "
+        .outOfMemory,
+        "a run with \(batch) samples of \(shapes.map(\.description).joined(separator: ", ")) needs "
           + "\(plan.bytes) bytes, but max_bytes is \(maximumBytes); use a smaller batch")
     }
     return try BoundPlan(plan, parameters: model.arena, gradients: nil, pool: model.runtime.pool)
@@ -69,12 +71,14 @@ public final class Session: @unchecked Sendable {
   ///
   /// Throws: `.invalidArgument` for a wrong number of tensors, a batch beyond the maximum or an index out of range;
   /// `.shape`, `.type`; `.outOfMemory`; `.busy`.
-  package func run(inputCount: Int, _ input: TensorSource, outputCount: Int, _ output: TensorSource) throws(NNKitError) {
+  package func run(inputCount: Int, _ input: TensorSource, outputCount: Int, _ output: TensorSource) throws(NNKitError)
+  {
     try busy.enter("session") { () throws(NNKitError) in
       let types = model.graph.inputs
       guard inputCount == types.count, outputCount == model.graph.outputs.count else {
         throw NNKitError(
-          .invalidArgument, "the run was given \(inputCount) inputs and \(outputCount) outputs; the model has "
+          .invalidArgument,
+          "the run was given \(inputCount) inputs and \(outputCount) outputs; the model has "
             + "\(types.count) and \(model.graph.outputs.count)")
       }
       let bound = try plan(input)
@@ -83,7 +87,8 @@ public final class Session: @unchecked Sendable {
         try view.check(tensor.type, "output \"\(model.graph.outputs[index].name)\"")
         guard view.size(0) == bound.plan.batch else {
           throw NNKitError(
-            .shape, "output \"\(model.graph.outputs[index].name)\" has room for \(view.size(0)) samples; the inputs "
+            .shape,
+            "output \"\(model.graph.outputs[index].name)\" has room for \(view.size(0)) samples; the inputs "
               + "have \(bound.plan.batch)")
         }
       }
@@ -114,14 +119,16 @@ public final class Session: @unchecked Sendable {
       try view.check(model.graph.types[model.graph.inputs[index].value.index], "input \"\(name)\"")
       guard view.size(0) == first.size(0) else {
         throw NNKitError(
-          .shape, "input \"\(name)\" has \(view.size(0)) samples, input \"\(model.graph.inputs[0].name)\" has "
+          .shape,
+          "input \"\(name)\" has \(view.size(0)) samples, input \"\(model.graph.inputs[0].name)\" has "
             + "\(first.size(0)); expected the same number")
       }
     }
     let batch = first.size(0)
     guard batch <= maximumBatch else {
       throw NNKitError(
-        .invalidArgument, "the run has \(batch) samples, but max_batch is \(maximumBatch); create the session with a "
+        .invalidArgument,
+        "the run has \(batch) samples, but max_batch is \(maximumBatch); create the session with a "
           + "larger max_batch or run fewer samples")
     }
     if let bound = plans.find(batch: batch, size: { index, axis in (try? input(index).size(axis + 1)) ?? -1 }) {
@@ -131,9 +138,11 @@ public final class Session: @unchecked Sendable {
     for index in 0..<model.graph.inputs.count {
       let view = try input(index)
       shapes.append(Shape((1..<view.rank).map { view.size($0) }))
-      if maximumTime > 0, let time = shapes[index].sizes.first, model.inputTypes[index].shape.isOpen, time > maximumTime {
+      if maximumTime > 0, let time = shapes[index].sizes.first, model.inputTypes[index].shape.isOpen, time > maximumTime
+      {
         throw NNKitError(
-          .invalidArgument, "input \"\(model.graph.inputs[index].name)\" has \(time) time steps, but max_time is "
+          .invalidArgument,
+          "input \"\(model.graph.inputs[index].name)\" has \(time) time steps, but max_time is "
             + "\(maximumTime)")
       }
     }

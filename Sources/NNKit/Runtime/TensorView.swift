@@ -60,7 +60,8 @@ package struct TensorView {
     let typeFits = expected.dataType == .float32 ? type == .float32 : type != .float32
     guard typeFits else {
       throw NNKitError(
-        .type, "\(what()) is \(type.name); expected \(expected.dataType.rawValue)"
+        .type,
+        "\(what()) is \(type.name); expected \(expected.dataType.rawValue)"
           + (expected.dataType == .int32 ? " (or int64 with small values)" : "; convert it first"))
     }
     guard matches(expected.shape.sizes) else {

@@ -34,7 +34,8 @@ public final class Dataset: @unchecked Sendable {
     for view in inputs + targets {
       guard view.rank >= 1, view.rank <= Shape.maximumRank, (0..<view.rank).allSatisfy({ view.shape[$0] >= 0 }) else {
         throw NNKitError(
-          .shape, "an array of the dataset has shape \(view.shapeDescription); expected 1 to \(Shape.maximumRank) "
+          .shape,
+          "an array of the dataset has shape \(view.shapeDescription); expected 1 to \(Shape.maximumRank) "
             + "sizes, none negative, the first one the number of samples")
       }
       guard view.size(0) == first.size(0) else {

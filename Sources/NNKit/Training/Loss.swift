@@ -77,7 +77,8 @@ package struct SoftmaxCrossEntropyLoss: Loss {
     let dPrediction = gradient ? try plan.tensor(prediction.type) : nil
     let scale = 1 / Float(rows)
     plan.step(
-      "softmax cross-entropy", reads: [prediction, target], writes: [losses, correct] + (dPrediction.map { [$0] } ?? []),
+      "softmax cross-entropy", reads: [prediction, target],
+      writes: [losses, correct] + (dPrediction.map { [$0] } ?? []),
       tiles: ceilDivide(rows, Self.rowsPerTile), work: [rows, classes, 16]
     ) { binding in
       let (logits, labels) = (UnsafePointer(binding.floats(prediction)), UnsafePointer(binding.integers(target)))

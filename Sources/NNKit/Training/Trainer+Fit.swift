@@ -93,7 +93,8 @@ extension Trainer {
   private func fitAlone(_ dataset: Dataset, _ options: FitOptions, _ report: (Progress) -> Bool) throws(NNKitError) {
     guard options.epochs >= 1, options.batchSize >= 1, (0..<1).contains(options.validationSplit) else {
       throw NNKitError(
-        .invalidArgument, "a fit needs at least 1 epoch, a batch size of at least 1 and a validation split from 0 to "
+        .invalidArgument,
+        "a fit needs at least 1 epoch, a batch size of at least 1 and a validation split from 0 to "
           + "below 1; it was given \(options.epochs), \(options.batchSize), \(options.validationSplit)")
     }
     let samples = dataset.sampleCount
@@ -101,7 +102,8 @@ extension Trainer {
     let trained = samples - heldOut
     guard trained >= 1 else {
       throw NNKitError(
-        .invalidArgument, "the dataset has \(samples) samples, of which \(heldOut) are held out; none is left to train on")
+        .invalidArgument,
+        "the dataset has \(samples) samples, of which \(heldOut) are held out; none is left to train on")
     }
     let random = Random(seed: model.seed, kernels: model.runtime.kernels)
     let steps = ceilDivide(trained, options.batchSize)
@@ -155,7 +157,8 @@ extension Trainer {
     let result = try busy.enter("trainer") { () throws(NNKitError) -> BatchResult in
       guard dataset.sampleCount > 0, batchSize > 0 else {
         throw NNKitError(
-          .invalidArgument, "there are \(dataset.sampleCount) samples and the batch size is \(batchSize); expected at "
+          .invalidArgument,
+          "there are \(dataset.sampleCount) samples and the batch size is \(batchSize); expected at "
             + "least 1 of each")
       }
       return try evaluateAlone(dataset, 0..<dataset.sampleCount, batchSize: batchSize)
@@ -163,7 +166,9 @@ extension Trainer {
     return (result.loss, countsMetric ? result.metric : nil)
   }
 
-  private func evaluateAlone(_ dataset: Dataset, _ samples: Range<Int>, batchSize: Int) throws(NNKitError) -> BatchResult {
+  private func evaluateAlone(_ dataset: Dataset, _ samples: Range<Int>, batchSize: Int) throws(NNKitError)
+    -> BatchResult
+  {
     var (lossSum, metricSum) = (0.0, 0.0)
     var first = samples.lowerBound
     while first < samples.upperBound {
@@ -218,7 +223,8 @@ extension Trainer {
       let view = try position < inputCount ? input(position) : target(position - inputCount)
       guard view.rank >= 1, view.size(0) == batch else {
         throw NNKitError(
-          .shape, "the batch has tensors of shapes \(first.shapeDescription) and \(view.shapeDescription); expected the "
+          .shape,
+          "the batch has tensors of shapes \(first.shapeDescription) and \(view.shapeDescription); expected the "
             + "same number of samples")
       }
     }

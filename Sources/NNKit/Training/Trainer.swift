@@ -34,7 +34,8 @@ public final class Trainer: @unchecked Sendable {
   {
     if let metric, !loss.metrics.contains(metric) {
       throw NNKitError(
-        .invalidArgument, "the metric \(metric) needs another loss than \(loss.name); "
+        .invalidArgument,
+        "the metric \(metric) needs another loss than \(loss.name); "
           + (loss.metrics.isEmpty ? "it has no metric" : "it has \(loss.metrics.joined(separator: ", "))"))
     }
     for (output, type) in zip(model.graph.outputs, model.outputTypes) {
@@ -65,7 +66,8 @@ public final class Trainer: @unchecked Sendable {
       throw NNKitError(.internal, "the loss \(lossName) is listed but not there")
     }
     try self.init(
-      model, loss: loss, optimizer: optimizer.make(options), metric: options.has("metric") ? options.string("metric") : nil,
+      model, loss: loss, optimizer: optimizer.make(options),
+      metric: options.has("metric") ? options.string("metric") : nil,
       clipNorm: options.float("clip_norm"))
   }
 
@@ -105,7 +107,8 @@ public final class Trainer: @unchecked Sendable {
     let norm = sums.norm()
     guard norm.isFinite else {
       throw NNKitError(
-        .numeric, "the gradients hold a number that is not finite; no parameter was changed. Check the data for NaN "
+        .numeric,
+        "the gradients hold a number that is not finite; no parameter was changed. Check the data for NaN "
           + "and infinity, or lower learning_rate")
     }
     optimizer.apply(gradientScale: clipNorm > 0 && norm > clipNorm ? Float(clipNorm / norm) : 1)
@@ -115,7 +118,8 @@ public final class Trainer: @unchecked Sendable {
   func requireFinite(_ loss: Double) throws(NNKitError) {
     guard loss.isFinite else {
       throw NNKitError(
-        .numeric, "the loss is \(loss); no parameter was changed. Check the data for NaN and infinity, or lower "
+        .numeric,
+        "the loss is \(loss.isNaN ? "NaN" : loss < 0 ? "-infinity" : "infinity"); no parameter was changed. Check the data for NaN and infinity, or lower "
           + "learning_rate")
     }
   }
@@ -127,7 +131,8 @@ public final class Trainer: @unchecked Sendable {
     let graph = model.graph
     guard inputCount == graph.inputs.count, targetCount == graph.outputs.count else {
       throw NNKitError(
-        .invalidArgument, "the data has \(inputCount) inputs and \(targetCount) targets; the model has "
+        .invalidArgument,
+        "the data has \(inputCount) inputs and \(targetCount) targets; the model has "
           + "\(graph.inputs.count) inputs and \(graph.outputs.count) outputs")
     }
     for position in 0..<inputCount {

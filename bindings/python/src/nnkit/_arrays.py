@@ -1,0 +1,116 @@
+"""NumPy arrays as the C interface's views, and the C interface's memory as NumPy arrays."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import _ffi
+from .errors import ElementTypeError, InvalidArgumentError
+
+# The code and bits of DLPack's DLDataType for the element types that NNKit knows.
+_DLPACK_TYPES = {
+    np.dtype(np.float32): (2, 32),
+    np.dtype(np.int32): (0, 32),
+    np.dtype(np.int64): (0, 64),
+}
+
+DTYPES = {"float32": _ffi.FLOAT32, "int32": _ffi.INT32}
+"""The element types of a model's inputs."""
+
+
+def as_floats(value: ArrayLike, what: str) -> NDArray[np.float32]:
+    """`value` as a float32 array: itself if it is one, strided or not, else a converted copy.
+
+    Raises: ElementTypeError for anything but real numbers; `what` names the array in the message.
+    """
+    array = _as_array(value, what)
+    if array.dtype == np.float32:
+        return _addressable(array)
+    if array.dtype.kind not in "fiub":
+        raise ElementTypeError(f"{what}: expected numbers that fit into float32, got an array of {array.dtype}")
+    return array.astype(np.float32)
+
+
+def as_integers(value: ArrayLike, what: str) -> NDArray[Any]:
+    """`value` as an int32 or int64 array: itself if it is one, strided or not, else a converted copy.
+
+    Raises: ElementTypeError for anything but integers; `what` names the array in the message.
+    """
+    array = _as_array(value, what)
+    if array.dtype in (np.int32, np.int64):
+        return _addressable(array)
+    if array.dtype.kind not in "iub":
+        raise ElementTypeError(
+            f"{what}: expected integers, got an array of {array.dtype}; convert it with .astype('int32') if its "
+            f"values are whole numbers"
+        )
+    if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
+        raise InvalidArgumentError(f"{what}: {array.max()} does not fit into a 32-bit integer")
+    # int64 where the values may not fit into 32 bits: the library checks each and names the one that does not.
+    return array.astype(np.int32 if array.dtype.itemsize < 4 else np.int64)
+
+
+def _as_array(value: ArrayLike, what: str) -> NDArray[Any]:
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise InvalidArgumentError(f"{what}: cannot be read as an array: {error}") from error
+
+
+def _addressable(array: NDArray[Any]) -> NDArray[Any]:
+    """`array`, or a copy where a pointer with strides in elements cannot describe it."""
+    size = array.itemsize
+    if array.flags.aligned and array.dtype.isnative and all(stride % size == 0 for stride in array.strides):
+        return array
+    return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+
+
+class Views:
+    """C views of NumPy arrays, in one C array. Keeps the arrays alive as long as it lives itself."""
+
+    __slots__ = ("_sizes", "arrays", "count", "pointer")
+
+    def __init__(self, arrays: Sequence[NDArray[Any]]) -> None:
+        self.arrays = tuple(arrays)
+        self.count = len(self.arrays)
+        self.pointer = (_ffi.Tensor * max(self.count, 1))()
+        self._sizes = []
+        for array, tensor in zip(self.arrays, self.pointer):
+            rank = array.ndim
+            # Shape and strides side by side in one allocation; a rank of zero still needs an address.
+            sizes = (ctypes.c_int64 * max(2 * rank, 1))(
+                *array.shape, *(stride // array.itemsize for stride in array.strides)
+            )
+            self._sizes.append(sizes)
+            code, bits = _DLPACK_TYPES[array.dtype]
+            tensor.data = array.__array_interface__["data"][0]
+            tensor.device = _ffi.Device(1, 0)
+            tensor.ndim = rank
+            tensor.dtype = _ffi.DataType(code, bits, 1)
+            tensor.shape = ctypes.cast(sizes, ctypes.POINTER(ctypes.c_int64))
+            tensor.strides = ctypes.cast(ctypes.addressof(sizes) + 8 * rank, ctypes.POINTER(ctypes.c_int64))
+
+
+class _Memory:
+    """Memory of an NNKit object as NumPy's array interface. Keeps its owner alive."""
+
+    def __init__(self, tensor: _ffi.Tensor, owner: object) -> None:
+        self.owner = owner
+        self.__array_interface__ = {
+            "version": 3,
+            "typestr": "<f4",
+            "shape": (tensor.shape[0],),
+            "data": ((tensor.data or 0) + tensor.byte_offset, False),
+        }
+
+
+def array_of(tensor: _ffi.Tensor, owner: object) -> NDArray[np.float32]:
+    """The float32 buffer of rank 1 that `tensor` describes, in place. The array keeps `owner` alive."""
+    if not tensor.shape[0]:
+        return np.empty(0, np.float32)
+    return np.asarray(_Memory(tensor, owner))

@@ -1,0 +1,274 @@
+"""The library's catalog: every layer, loss, optimizer and metric with its options, as Python classes and texts.
+
+A value is checked here for its type alone. Ranges, choices and spellings are checked by the library, which names
+the layer, the option, what was allowed and the nearest spelling.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, NamedTuple
+
+from . import _handles
+from .errors import InvalidArgumentError
+
+
+class Option(NamedTuple):
+    """One option of a layer, an optimizer or a function."""
+
+    name: str
+    type: str
+    required: bool
+    default: Any
+    choices: tuple[str, ...]
+    summary: str
+
+    @classmethod
+    def read(cls, entry: Mapping[str, Any]) -> Option:
+        """The option that a catalog entry describes."""
+        return cls(
+            entry["name"],
+            entry["type"],
+            bool(entry.get("required", False)),
+            _tuple_of_list(entry.get("default")),
+            tuple(entry.get("choices") or ()),
+            entry.get("summary", ""),
+        )
+
+    def text(self, value: Any, owner: str) -> str:
+        """`value` as the library reads it.
+
+        Raises: TypeError, which names `owner` and the option, if the type does not fit.
+        """
+        expected, write = _TYPES[self.type]
+        try:
+            return write(value)
+        except _MismatchError:
+            shown = repr(value)
+            if len(shown) > 60:
+                shown = shown[:57] + "..."
+            if self.choices:
+                expected += ", one of " + ", ".join(repr(choice) for choice in self.choices)
+            raise TypeError(
+                f"{owner}: argument '{self.name}' must be {expected}, got {shown} ({type(value).__name__})"
+            ) from None
+
+    @property
+    def expectation(self) -> str:
+        """The type in words, with the choices."""
+        if self.choices and self.type == "enum":
+            return " | ".join(repr(choice) for choice in self.choices)
+        return _TYPES[self.type][0]
+
+
+def _tuple_of_list(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _sentence(text: str) -> str:
+    """The catalog's phrases begin small and end without a full stop."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+
+
+class _MismatchError(Exception):
+    """A value of another type than the option's."""
+
+
+def _int_text(value: Any) -> str:
+    if isinstance(value, bool):
+        raise _MismatchError
+    try:
+        return str(operator.index(value))
+    except TypeError:
+        raise _MismatchError from None
+
+
+def _float_text(value: Any) -> str:
+    if isinstance(value, (bool, str, bytes)):
+        raise _MismatchError
+    try:
+        return repr(float(value))
+    except (TypeError, ValueError, OverflowError):
+        raise _MismatchError from None
+
+
+def _bool_text(value: Any) -> str:
+    # A NumPy bool counts; 0 and 1 do not: bias=1 is more likely a misplaced positional argument.
+    if isinstance(value, bool) or type(value).__name__ in ("bool_", "bool"):
+        return "true" if value else "false"
+    raise _MismatchError
+
+
+def _string_text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise _MismatchError
+    if not value or any(character.isspace() for character in value):
+        raise InvalidArgumentError(f"{value!r} cannot be an option's value: it is empty or contains white space")
+    return value
+
+
+def _int_list_text(value: Any) -> str:
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        return _int_text(value)
+    return ",".join(_int_text(item) for item in value)
+
+
+def _padding_text(value: Any) -> str:
+    return _string_text(value) if isinstance(value, str) else _int_list_text(value)
+
+
+_TYPES: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "int": ("an integer", _int_text),
+    "float": ("a number", _float_text),
+    "bool": ("True or False", _bool_text),
+    "string": ("a string", _string_text),
+    "enum": ("a string", _string_text),
+    "int_list": ("an integer or a sequence of integers", _int_list_text),
+    "padding": ("'valid', 'same', or 1, 2 or 4 integers", _padding_text),
+}
+
+_NAME = Option("name", "string", False, None, (), "its name in the model, in messages and in parameter names")
+
+
+class Entry(NamedTuple):
+    """A layer or an optimizer in the catalog."""
+
+    kind: str
+    class_name: str
+    summary: str
+    options: tuple[Option, ...]
+    inputs: tuple[str, ...] = ()
+    optional_inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+
+
+class Described:
+    """Something of the catalog with options: a layer or an optimizer.
+
+    Positional arguments come in the catalog's order, keyword arguments by option name; None means the default.
+    """
+
+    _entry: ClassVar[Entry]
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        entry = self._entry
+        positional = [option for option in entry.options if option is not _NAME]
+        if len(arguments) > len(positional):
+            raise TypeError(
+                f"{entry.class_name} takes {len(positional)} positional arguments at most "
+                f"({', '.join(option.name for option in positional) or 'none'}), got {len(arguments)}"
+            )
+        given = {option.name: value for option, value in zip(positional, arguments)}
+        for name, value in named.items():
+            if name in given:
+                raise TypeError(f"{entry.class_name}: argument '{name}' was given twice")
+            given[name] = value
+        options = {option.name: option for option in entry.options}
+        for name in given:
+            if name not in options:
+                raise TypeError(_unknown_argument(entry.class_name, name, options))
+        self.options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        """The options that were given, by name."""
+        for option in entry.options:
+            if option.required and option.name not in self.options:
+                raise TypeError(f"{entry.class_name}: argument '{option.name}' is missing: {option.summary}")
+        self._texts = [f"{name}={options[name].text(value, entry.class_name)}" for name, value in self.options.items()]
+
+    @property
+    def kind(self) -> str:
+        """The catalog's name for it, such as "conv2d" or "adam"."""
+        return self._entry.kind
+
+    def __repr__(self) -> str:
+        required = {option.name for option in self._entry.options if option.required}
+        shown = [repr(value) if name in required else f"{name}={value!r}" for name, value in self.options.items()]
+        return f"{self._entry.class_name}({', '.join(shown)})"
+
+
+def _unknown_argument(owner: str, name: str, options: Mapping[str, Option]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, options, 1)
+    hint = f"; did you mean '{near[0]}'?" if near else "."
+    return f"{owner} has no argument '{name}'{hint} It takes {', '.join(options)}"
+
+
+def make_class(entry: Entry, base: type[Described], module: str) -> type[Described]:
+    """A subclass of `base` for one entry, with documentation and signature from the catalog."""
+    lines = [_sentence(entry.summary), ""]
+    if entry.inputs:
+        names = [*entry.inputs, *(f"{name} (optional)" for name in entry.optional_inputs)]
+        lines += [f"Inputs: {', '.join(names)}.", ""]
+    lines.append("Arguments:")
+    for option in entry.options:
+        default = "" if option.required or option.default is None else f" Default: {option.default}."
+        lines.append(f"    {option.name}: {option.expectation}. {_sentence(option.summary)}{default}")
+    parameters = [
+        inspect.Parameter(
+            option.name,
+            inspect.Parameter.KEYWORD_ONLY if option is _NAME else inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            default=inspect.Parameter.empty if option.required else option.default,
+        )
+        for option in entry.options
+    ]
+    members = {
+        "_entry": entry,
+        "__doc__": "\n".join(lines),
+        "__module__": module,
+        "__signature__": inspect.Signature(parameters),
+    }
+    return type(entry.class_name, (base,), members)
+
+
+_catalog: dict[str, Any] = json.loads(_handles.catalog_json())
+
+
+def layer_entries() -> list[Entry]:
+    """Every layer. All take `name` as well."""
+    return [
+        Entry(
+            layer["kind"],
+            layer["class"],
+            layer["summary"],
+            (*(option for option in map(Option.read, layer["options"]) if option.name != "name"), _NAME),
+            tuple(layer["inputs"]),
+            tuple(layer.get("optional_inputs") or ()),
+            tuple(layer["outputs"]),
+        )
+        for layer in _catalog["layers"]
+    ]
+
+
+def optimizer_entries() -> list[Entry]:
+    """Every optimizer."""
+    return [
+        Entry(entry["name"], entry["class"], entry["summary"], tuple(map(Option.read, entry["options"])))
+        for entry in _catalog["optimizers"]
+    ]
+
+
+def catalog() -> dict[str, Any]:
+    """Every layer, loss, optimizer, metric and function with its options, as nested dictionaries: a copy."""
+    return dict(json.loads(_handles.catalog_json()))
+
+
+def option_text(**options: Any) -> str:
+    """Options for the library: `option_text(epochs=3, shuffle=True)` is "epochs=3 shuffle=true"; None is left out."""
+    texts = []
+    for name, value in options.items():
+        if value is None:
+            continue
+        if isinstance(value, bool):
+            write = _bool_text
+        elif isinstance(value, str):
+            write = _string_text
+        else:
+            write = _float_text if isinstance(value, float) else _int_text
+        try:
+            texts.append(f"{name}={write(value)}")
+        except _MismatchError:
+            raise TypeError(f"argument '{name}': {value!r} ({type(value).__name__}) is of the wrong type") from None
+    return " ".join(texts)

@@ -1,0 +1,295 @@
+"""One class for each kind of handle: it owns the handle, passes arguments on, and turns a status into an exception.
+
+Nothing here knows what a layer or a metric is. Every function of the C interface that fails or owns is called
+from this file and nowhere else.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _ffi
+from ._arrays import Views, array_of
+from ._interrupts import deferred_interrupts
+from .errors import InvalidArgumentError, error_for
+
+library = _ffi.load(_ffi.library_path())
+
+
+def check(status: int) -> None:
+    """Raises the exception for `status` unless it is NNK_OK."""
+    if status != _ffi.OK:
+        raise error_for(status, last_error() or status_name(status))
+
+
+def last_error() -> str:
+    """What went wrong in the last failed call of this thread, without the name of the C function that found it."""
+    return re.sub(r"^nnk_\w+: ", "", _text(library.nnk_last_error()))
+
+
+def status_name(status: int) -> str:
+    """The name of a status code, such as "NNK_ERROR_SHAPE"."""
+    return _text(library.nnk_status_name(status))
+
+
+def version() -> str:
+    """The library's version."""
+    return _text(library.nnk_version())
+
+
+def abi_version() -> int:
+    """The ABI version of the library."""
+    return int(library.nnk_abi_version())
+
+
+def catalog_json() -> bytes:
+    """Every layer, loss, optimizer and metric with its options, as JSON."""
+    return bytes(library.nnk_catalog_json())
+
+
+def shutdown() -> None:
+    """Ends the worker threads of the default runtime. They start again when they are needed."""
+    library.nnk_shutdown()
+
+
+def _text(value: bytes | None) -> str:
+    return (value or b"").decode("utf-8", "replace")
+
+
+def _c_string(value: str, what: str) -> bytes:
+    # ctypes would pass the part before a zero byte and drop the rest in silence.
+    if "\0" in value:
+        raise InvalidArgumentError(f"{what} {value!r} contains a zero character")
+    return value.encode("utf-8", "surrogateescape")
+
+
+class Handle:
+    """Owns one handle: destroys it when the last Python object that needs it is gone."""
+
+    _destroy: Callable[[int], None]
+
+    def __init__(self, pointer: int) -> None:
+        self.pointer = pointer
+        # At interpreter exit nothing is destroyed: arrays may still show the memory, and the process gives it back.
+        weakref.finalize(self, self._destroy, pointer).atexit = False
+
+    @classmethod
+    def _created(cls, create: Callable[..., int], *arguments: Any) -> int:
+        """The handle that `create` writes to its last parameter."""
+        out = ctypes.c_void_p()
+        check(create(*arguments, ctypes.byref(out)))
+        assert out.value is not None
+        return out.value
+
+
+def _pointer_or_null(handle: Handle | None) -> int | None:
+    return None if handle is None else handle.pointer
+
+
+class RuntimeHandle(Handle):
+    """nnk_runtime."""
+
+    _destroy = library.nnk_runtime_destroy
+
+    def __init__(self, options: str) -> None:
+        super().__init__(self._created(library.nnk_runtime_create, _c_string(options, "options")))
+
+
+def runtime_info_json(runtime: RuntimeHandle | None) -> str:
+    """What a runtime, or the default one, runs on."""
+    out = ctypes.c_char_p()
+    check(library.nnk_runtime_info_json(_pointer_or_null(runtime), ctypes.byref(out)))
+    return _text(out.value)
+
+
+class GraphHandle(Handle):
+    """nnk_graph. It remembers its first error: `output` raises it."""
+
+    _destroy = library.nnk_graph_destroy
+
+    def __init__(self) -> None:
+        pointer = library.nnk_graph_create()
+        if not pointer:
+            raise error_for(_ffi.ERROR_OUT_OF_MEMORY, "there is no memory for a graph")
+        super().__init__(pointer)
+
+    def input(self, name: str, dtype: int, shape: Sequence[int]) -> int:
+        """Adds an input; `shape` is without the batch, -1 for an open time dimension."""
+        sizes = (ctypes.c_int64 * max(len(shape), 1))(*shape)
+        value = library.nnk_graph_input(self.pointer, _c_string(name, "input name"), dtype, sizes, len(shape))
+        return int(value)
+
+    def layer(self, kind: str, options: str, inputs: Sequence[int], output_count: int) -> list[int]:
+        """Adds a layer and returns its outputs."""
+        kind_text, options_text = kind.encode(), _c_string(options, "options")
+        if len(inputs) == 1 and output_count == 1:
+            return [library.nnk_graph_layer(self.pointer, kind_text, options_text, inputs[0])]
+        input_values = (ctypes.c_int32 * len(inputs))(*inputs)
+        output_values = (ctypes.c_int32 * output_count)()
+        check(
+            library.nnk_graph_layer_multi(
+                self.pointer, kind_text, options_text, input_values, len(inputs), output_values, output_count
+            )
+        )
+        return list(output_values)
+
+    def output(self, name: str, value: int) -> None:
+        """Declares `value` an output."""
+        check(library.nnk_graph_output(self.pointer, _c_string(name, "output name"), value))
+
+    def shape(self, value: int) -> tuple[int, ...]:
+        """The shape of a value without the batch, -1 for an open dimension."""
+        room = 16
+        sizes = (ctypes.c_int64 * room)()
+        rank = ctypes.c_int32(room)
+        check(library.nnk_graph_shape(self.pointer, value, sizes, ctypes.byref(rank)))
+        return tuple(sizes[: rank.value])
+
+
+class ModelHandle(Handle):
+    """nnk_model."""
+
+    _destroy = library.nnk_model_destroy
+
+    @classmethod
+    def create(cls, runtime: RuntimeHandle | None, graph: GraphHandle, options: str) -> ModelHandle:
+        """The model that a graph describes."""
+        text = _c_string(options, "options")
+        return cls(cls._created(library.nnk_model_create, _pointer_or_null(runtime), graph.pointer, text))
+
+    @classmethod
+    def load(cls, runtime: RuntimeHandle | None, path: str | os.PathLike[str]) -> ModelHandle:
+        """The model in a file."""
+        text = _c_string(os.fspath(path), "path")
+        return cls(cls._created(library.nnk_model_load, _pointer_or_null(runtime), text))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the model to a file."""
+        check(library.nnk_model_save(self.pointer, _c_string(os.fspath(path), "path")))
+
+    def info_json(self) -> str:
+        """Inputs, outputs, layers and parameters."""
+        out = ctypes.c_char_p()
+        check(library.nnk_model_info_json(self.pointer, ctypes.byref(out)))
+        return _text(out.value)
+
+    def parameters(self) -> NDArray[np.float32]:
+        """All parameters, one buffer, in place."""
+        tensor = _ffi.Tensor()
+        check(library.nnk_model_parameters_view(self.pointer, ctypes.byref(tensor)))
+        return array_of(tensor, self)
+
+    def parameters_changed(self) -> None:
+        """Says that the parameters were written to."""
+        check(library.nnk_model_parameters_changed(self.pointer))
+
+    def session_bytes(self, options: str) -> int:
+        """The bytes that a session with these options would allocate."""
+        out = ctypes.c_int64()
+        check(library.nnk_session_bytes(self.pointer, _c_string(options, "options"), ctypes.byref(out)))
+        return out.value
+
+
+class DatasetHandle(Handle):
+    """nnk_dataset. Keeps the arrays alive as long as it lives."""
+
+    _destroy = library.nnk_dataset_destroy
+
+    def __init__(self, inputs: Sequence[NDArray[Any]], targets: Sequence[NDArray[Any]]) -> None:
+        self._inputs, self._targets = Views(inputs), Views(targets)
+        arguments = (self._inputs.pointer, self._inputs.count, self._targets.pointer, self._targets.count)
+        super().__init__(self._created(library.nnk_dataset_create_from_arrays, *arguments))
+
+
+class TrainerHandle(Handle):
+    """nnk_trainer."""
+
+    _destroy = library.nnk_trainer_destroy
+
+    def __init__(self, model: ModelHandle, options: str) -> None:
+        super().__init__(self._created(library.nnk_trainer_create, model.pointer, _c_string(options, "options")))
+        self._validation: DatasetHandle | None = None
+
+    def fit(self, dataset: DatasetHandle, options: str, callback: Callable[[_ffi.Progress], bool]) -> None:
+        """Trains. `callback` returns True to stop; an exception that it raises stops too, and is raised here."""
+        raised: list[BaseException] = []
+
+        def report(progress: Any, _user: Any) -> int:
+            try:
+                interrupts.raising = True
+                if interrupts.pending:
+                    return 1
+                stop = callback(progress.contents)
+                interrupts.raising = False
+                return 1 if stop else 0
+            except BaseException as error:  # KeyboardInterrupt too: it must not be lost inside the C call.
+                interrupts.raising = False
+                raised.append(error)
+                return 1
+
+        text = _c_string(options, "options")
+        with deferred_interrupts() as interrupts:
+            status = library.nnk_trainer_fit(self.pointer, dataset.pointer, text, _ffi.ProgressCallback(report), None)
+        if raised:
+            raise raised[0]
+        check(status)
+
+    def set_validation(self, dataset: DatasetHandle | None) -> None:
+        """The validation samples of the next fits."""
+        check(library.nnk_trainer_set_validation(self.pointer, _pointer_or_null(dataset)))
+        self._validation = dataset  # The trainer uses its memory until another is set.
+
+    def evaluate(self, dataset: DatasetHandle, options: str) -> tuple[float, float]:
+        """Mean loss and metric over a dataset."""
+        loss, metric = ctypes.c_double(), ctypes.c_double()
+        text = _c_string(options, "options")
+        check(
+            library.nnk_trainer_evaluate(self.pointer, dataset.pointer, text, ctypes.byref(loss), ctypes.byref(metric))
+        )
+        return loss.value, metric.value
+
+    def step(self, inputs: Sequence[NDArray[Any]], targets: Sequence[NDArray[Any]]) -> float:
+        """One optimizer step; the mean loss before it."""
+        return self._on_batch(library.nnk_trainer_step, inputs, targets)
+
+    def gradients(self, inputs: Sequence[NDArray[Any]], targets: Sequence[NDArray[Any]]) -> float:
+        """The gradients of one batch, into the trainer's buffer; the mean loss."""
+        return self._on_batch(library.nnk_trainer_gradients, inputs, targets)
+
+    def _on_batch(self, function: Any, inputs: Sequence[NDArray[Any]], targets: Sequence[NDArray[Any]]) -> float:
+        x, y = Views(inputs), Views(targets)
+        loss = ctypes.c_double()
+        check(function(self.pointer, x.pointer, x.count, y.pointer, y.count, ctypes.byref(loss)))
+        return loss.value
+
+    def apply(self) -> None:
+        """Lets the optimizer use the gradients in the buffer."""
+        check(library.nnk_trainer_apply(self.pointer))
+
+    def gradients_view(self) -> NDArray[np.float32]:
+        """All gradients, laid out as the parameters are, in place."""
+        tensor = _ffi.Tensor()
+        check(library.nnk_trainer_gradients_view(self.pointer, ctypes.byref(tensor)))
+        return array_of(tensor, self)
+
+
+class SessionHandle(Handle):
+    """nnk_session."""
+
+    _destroy = library.nnk_session_destroy
+
+    def __init__(self, model: ModelHandle, options: str) -> None:
+        super().__init__(self._created(library.nnk_session_create, model.pointer, _c_string(options, "options")))
+
+    def run(self, inputs: Sequence[NDArray[Any]], outputs: Sequence[NDArray[Any]]) -> None:
+        """Reads `inputs`, writes `outputs`."""
+        x, y = Views(inputs), Views(outputs)
+        check(library.nnk_session_run(self.pointer, x.pointer, x.count, y.pointer, y.count))

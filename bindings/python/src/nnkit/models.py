@@ -1,0 +1,327 @@
+"""Models: a graph of layers with its parameters, to train, to evaluate, to run and to keep in a file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import _graph, _summary
+from ._arrays import as_floats, as_integers
+from ._catalog import option_text
+from ._graph import Input, Layer, LayerNode, Shape, Value
+from ._handles import ModelHandle
+from ._inference import Sessions
+from ._progress import EpochReport
+from ._training import Training
+from .errors import InvalidArgumentError
+from .history import History
+from .optimizers import Optimizer
+from .runtime import Runtime, handle_of
+from .weights import Weights
+
+Arrays: TypeAlias = ArrayLike | Sequence[ArrayLike] | Mapping[str, ArrayLike]
+
+
+class Model:
+    """A model of any graph.
+
+    Arguments:
+        inputs: a value that `nn.Input` returned, or a list of these.
+        outputs: the value, or list of values, that the model computes.
+        seed: where the initial parameters, the order of samples and dropout come from.
+        name: a name for people; it heads the summary.
+        runtime: the threads to use; None: the shared ones.
+    """
+
+    def __init__(
+        self,
+        inputs: Value | Sequence[Value],
+        outputs: Value | Sequence[Value],
+        seed: int = 0,
+        name: str | None = None,
+        runtime: Runtime | None = None,
+    ) -> None:
+        graph, nodes = _graph.build(_values(inputs, "inputs"), _values(outputs, "outputs"))
+        options = option_text(seed=seed)
+        handle = ModelHandle.create(handle_of(runtime), graph, options)
+        self._set_up(handle, name)
+        _refuse_shared_parameters(nodes, self._info)
+
+    def _set_up(self, handle: ModelHandle, name: str | None) -> None:
+        self._handle = handle
+        self.name = name
+        self._info: dict[str, Any] = json.loads(handle.info_json())
+        self._sessions = Sessions(handle, self._info)
+        self._training: Training | None = None
+        self._weights: Weights | None = None
+
+    # ------------------------------------------------------------------------------------------- what it is
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """Inputs, outputs, layers and parameters, as `nnk_model_info_json` describes them: a copy."""
+        return dict(json.loads(self._handle.info_json()))
+
+    @property
+    def parameter_count(self) -> int:
+        """How many numbers the model has learnt or is to learn."""
+        return int(self._info["parameter_count"])
+
+    @property
+    def input_shapes(self) -> list[tuple[int | None, ...]]:
+        """The shapes of the inputs, without the batch; None is an open time dimension."""
+        return [_open_as_none(entry["shape"]) for entry in self._info["inputs"]]
+
+    @property
+    def output_shapes(self) -> list[tuple[int | None, ...]]:
+        """The shapes of the outputs, without the batch; None is an open time dimension."""
+        return [_open_as_none(entry["shape"]) for entry in self._info["outputs"]]
+
+    def summary(self) -> None:
+        """Prints a table of the layers, their output shapes and parameters."""
+        print(_summary.table(self._title(), self._info))
+
+    def _title(self) -> str:
+        kind = type(self).__name__
+        return f"{kind} '{self.name}'" if self.name else kind
+
+    def __repr__(self) -> str:
+        shapes = " -> ".join(
+            ", ".join(_summary.shape_text(entry["shape"]) for entry in self._info[side])
+            for side in ("inputs", "outputs")
+        )
+        layers = len(self._info["layers"])
+        return f"<{self._title()}: {layers} layers, {self.parameter_count:,} parameters, {shapes}>"
+
+    # ---------------------------------------------------------------------------------------------- weights
+
+    @property
+    def weights(self) -> Weights:
+        """The parameters by name, as arrays that show them in place: writing to one changes the model."""
+        if self._weights is None:
+            self._weights = Weights(self._handle.parameters(), self._info["parameters"])
+        return self._weights
+
+    def _announce_writes(self) -> None:
+        # A write through a NumPy view cannot be seen: once views are out, every use may follow one.
+        if self._weights is not None:
+            self._handle.parameters_changed()
+
+    # --------------------------------------------------------------------------------------------- training
+
+    def compile(
+        self,
+        optimizer: Optimizer | str = "sgd",
+        loss: str | None = None,
+        metrics: Sequence[str] | str = (),
+        clip_norm: float | None = None,
+    ) -> None:
+        """Says how the model is trained. Compiling again starts the optimizer afresh and keeps the parameters.
+
+        Arguments:
+            optimizer: such as `nn.Adam(1e-3)`, or a name such as "adam" for its defaults.
+            loss: "softmax_cross_entropy" (targets are class numbers) or "mean_squared_error".
+            metrics: at most one, such as ["accuracy"].
+            clip_norm: the largest norm that the gradients may have together; None: any.
+        """
+        self._training = Training(self._handle, self._info, optimizer, loss, metrics, clip_norm)
+
+    def fit(
+        self,
+        x: Arrays,
+        y: Arrays,
+        epochs: int = 1,
+        batch_size: int = 32,
+        validation_data: tuple[Any, Any] | None = None,
+        validation_split: float = 0.0,
+        shuffle: bool = True,
+        verbose: int = 1,
+        callbacks: Sequence[Callable[[EpochReport], Any]] = (),
+    ) -> History:
+        """Trains on `x` and `y`, arrays whose first axis is the sample, and returns what each epoch reached.
+
+        Arguments:
+            x: the inputs; a list, or a dictionary by input name, where the model has several.
+            y: the targets; a list where the model has several outputs.
+            epochs: how often every sample is used.
+            batch_size: samples in a step.
+            validation_data: `(x, y)` to measure loss and metric on after every epoch.
+            validation_split: the share of the samples, from the end, to hold out for that instead.
+            shuffle: take the samples in a new order each epoch.
+            verbose: 0: silent; 1: a progress bar for each epoch; 2: a line for each epoch.
+            callbacks: each is called with an `EpochReport` after every epoch; one that returns True ends the fit.
+        """
+        training = self._compiled("fit")
+        inputs, targets = self._inputs(x, "x"), training.targets(y, "y")
+        validation = None
+        if validation_data is not None:
+            if validation_split:
+                raise ValueError("fit takes validation_data or validation_split, not both")
+            if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
+                raise TypeError("validation_data is a tuple of two: (x, y)")
+            validation = (
+                self._inputs(validation_data[0], "validation x"),
+                training.targets(validation_data[1], "validation y"),
+            )
+        options = option_text(
+            epochs=epochs,
+            batch_size=batch_size,
+            shuffle=bool(shuffle),
+            validation_split=float(validation_split) if validation is None else None,
+        )
+        self._announce_writes()
+        return training.fit(inputs, targets, validation, validation_split > 0, options, verbose, callbacks)
+
+    def evaluate(self, x: Arrays, y: Arrays, batch_size: int = 32) -> dict[str, float]:
+        """The mean loss, and the metric by its name, over the samples."""
+        training = self._compiled("evaluate")
+        inputs, targets = self._inputs(x, "x"), training.targets(y, "y")
+        self._announce_writes()
+        return training.evaluate(inputs, targets, option_text(batch_size=batch_size))
+
+    def train_on_batch(self, x: Arrays, y: Arrays) -> float:
+        """One optimizer step on one batch; returns the mean loss before it."""
+        training = self._compiled("train_on_batch")
+        self._announce_writes()
+        return training.trainer.step(self._inputs(x, "x"), training.targets(y, "y"))
+
+    def compute_gradients(self, x: Arrays, y: Arrays) -> float:
+        """The first half of `train_on_batch`: puts the gradients into `gradients` and returns the mean loss."""
+        training = self._compiled("compute_gradients")
+        self._announce_writes()
+        return training.trainer.gradients(self._inputs(x, "x"), training.targets(y, "y"))
+
+    def apply_gradients(self) -> None:
+        """The second half of `train_on_batch`: lets the optimizer use what is in `gradients`."""
+        training = self._compiled("apply_gradients")
+        self._announce_writes()
+        training.trainer.apply()
+
+    @property
+    def gradients(self) -> Weights:
+        """The gradients by parameter name, in place, as `compute_gradients` left them."""
+        return self._compiled("gradients").gradients
+
+    def _compiled(self, what: str) -> Training:
+        if self._training is None:
+            raise RuntimeError(
+                f"{what} needs a compiled model; call compile first, such as "
+                f"model.compile('adam', loss='softmax_cross_entropy')"
+            )
+        return self._training
+
+    # -------------------------------------------------------------------------------------------- inference
+
+    def predict(self, x: Arrays, batch_size: int = 32) -> Any:
+        """The model's output for `x`, whose first axis is the sample; a list where the model has several.
+
+        May be called from several threads at once.
+        """
+        if isinstance(batch_size, bool) or not hasattr(batch_size, "__index__") or batch_size < 1:
+            raise InvalidArgumentError(f"predict: batch_size is an integer of at least 1, got {batch_size!r}")
+        inputs = self._inputs(x, "x")
+        self._announce_writes()
+        outputs = self._sessions.run(inputs, batch_size)
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def session_bytes(self, max_batch: int = 1, max_time: int = 0) -> int:
+        """The bytes that predicting `max_batch` samples at a time allocates, to the byte; allocates none."""
+        return self._handle.session_bytes(option_text(max_batch=max_batch, max_time=max_time))
+
+    def _inputs(self, x: Any, what: str) -> list[NDArray[Any]]:
+        entries = self._info["inputs"]
+        names = [entry["name"] for entry in entries]
+        if isinstance(x, Mapping):
+            if set(x) != set(names):
+                raise ValueError(f"{what}: the model's inputs are {', '.join(names)}; got {', '.join(map(str, x))}")
+            given = [x[name] for name in names]
+        elif len(entries) == 1:
+            given = [x]
+        elif isinstance(x, (list, tuple)) and len(x) == len(entries):
+            given = list(x)
+        else:
+            raise ValueError(
+                f"{what}: the model has {len(entries)} inputs ({', '.join(names)}): give a list of as many"
+            )
+        convert = {"float32": as_floats, "int32": as_integers}
+        return [
+            convert[entry["dtype"]](array, what if len(entries) == 1 else f"{what}, input '{entry['name']}'")
+            for entry, array in zip(entries, given)
+        ]
+
+    # ------------------------------------------------------------------------------------------------- file
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes graph and parameters to one file, which is also a valid safetensors file.
+
+        Atomic: on any error a file that was there before is still there, whole.
+        """
+        self._handle.save(path)
+
+    @classmethod
+    def _loaded(cls, path: str | os.PathLike[str], runtime: Runtime | None) -> Model:
+        model = cls.__new__(cls)
+        model._set_up(ModelHandle.load(handle_of(runtime), path), None)
+        return model
+
+
+class Sequential(Model):
+    """A model whose layers follow one another.
+
+    Arguments:
+        layers: the layers, first to last.
+        input_shape: the shape of one sample, without the batch; None is an open time dimension.
+        input_dtype: "float32" or "int32".
+        seed, name, runtime: as for `Model`.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        input_shape: Shape,
+        input_dtype: str | np.dtype[Any] | type = "float32",
+        seed: int = 0,
+        name: str | None = None,
+        runtime: Runtime | None = None,
+    ) -> None:
+        self.layers = list(layers)
+        for position, layer in enumerate(self.layers):
+            if not isinstance(layer, Layer):
+                hint = "; write it with parentheses" if isinstance(layer, type) and issubclass(layer, Layer) else ""
+                raise TypeError(f"Sequential: layer {position} is {layer!r}, which is no layer{hint}")
+        first = value = Input(input_shape, input_dtype)
+        for layer in self.layers:
+            value = layer(value)
+        super().__init__(first, value, seed, name, runtime)
+
+
+def load(path: str | os.PathLike[str], runtime: Runtime | None = None) -> Model:
+    """The model in a file that `Model.save` wrote. It can predict at once; compile it to train on."""
+    return Model._loaded(path, runtime)
+
+
+def _values(values: Any, what: str) -> list[Value]:
+    found = [values] if isinstance(values, Value) else values
+    if not isinstance(found, (list, tuple)) or not found or not all(isinstance(value, Value) for value in found):
+        raise TypeError(f"a model's {what} are a value, or a list of values, from nn.Input and layers; got {values!r}")
+    return list(found)
+
+
+def _open_as_none(shape: Sequence[int]) -> tuple[int | None, ...]:
+    return tuple(None if size == -1 else size for size in shape)
+
+
+def _refuse_shared_parameters(nodes: Sequence[LayerNode], info: dict[str, Any]) -> None:
+    """Raises: ValueError if one layer with parameters is used twice, since each use would get its own."""
+    seen: set[int] = set()
+    for node, entry in zip(nodes, info["layers"]):
+        if id(node.layer) in seen and entry["parameters"]:
+            raise ValueError(
+                f"{node.layer!r} is used twice in this model; layers do not share parameters: make one for each place"
+            )
+        seen.add(id(node.layer))
