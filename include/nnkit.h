@@ -111,8 +111,8 @@ typedef struct nnk_tensor {
         uint8_t bits;   /* 32 or 64 */
         uint16_t lanes; /* 1 */
     } dtype;
-    int64_t *shape;     /* ndim sizes */
-    int64_t *strides;   /* ndim strides in elements, or NULL */
+    int64_t *shape;   /* ndim sizes */
+    int64_t *strides; /* ndim strides in elements, or NULL */
     uint64_t byte_offset;
 } nnk_tensor;
 
@@ -192,8 +192,7 @@ typedef struct nnk_model nnk_model;
 /* Makes a model of the graph and initialises its parameters. The graph is copied: it may be destroyed or
  * extended afterwards. Options: seed=0.
  * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, OUT_OF_MEMORY, UNSUPPORTED. */
-NNK_API nnk_status nnk_model_create(nnk_runtime *runtime, nnk_graph *graph, const char *options,
-                                    nnk_model **out);
+NNK_API nnk_status nnk_model_create(nnk_runtime *runtime, nnk_graph *graph, const char *options, nnk_model **out);
 NNK_API void nnk_model_destroy(nnk_model *model);
 
 /* Writes the model to one file, a valid safetensors file: the parameters by name, the graph as JSON in its
@@ -232,9 +231,8 @@ typedef struct nnk_dataset nnk_dataset;
  * to its i-th output. n_targets may be 0 for data without targets. KEEPS THE VIEWS' MEMORY (`data`, not
  * `shape`) in use until nnk_dataset_destroy returns and no call that was given the dataset is running.
  * Returns: NNK_OK, INVALID_ARGUMENT, SHAPE (first axes differ), TYPE, OUT_OF_MEMORY. */
-NNK_API nnk_status nnk_dataset_create_from_arrays(const nnk_tensor *inputs, int32_t n_inputs,
-                                                  const nnk_tensor *targets, int32_t n_targets,
-                                                  nnk_dataset **out);
+NNK_API nnk_status nnk_dataset_create_from_arrays(const nnk_tensor *inputs, int32_t n_inputs, const nnk_tensor *targets,
+                                                  int32_t n_targets, nnk_dataset **out);
 NNK_API void nnk_dataset_destroy(nnk_dataset *dataset);
 
 /* ---------------------------------------------------------------------------------------------- trainer */
@@ -251,13 +249,13 @@ NNK_API void nnk_trainer_destroy(nnk_trainer *trainer);
 /* How a fit is going. New fields are only ever appended; struct_bytes says how many bytes there are. */
 typedef struct nnk_progress {
     uint32_t struct_bytes;
-    int32_t event;      /* NNK_EVENT_STEP or NNK_EVENT_EPOCH */
-    int32_t epoch;      /* the current epoch, from 1 */
-    int32_t epochs;     /* how many there are to be */
-    int64_t step;       /* the current step of this epoch, from 1 */
-    int64_t steps;      /* steps in an epoch */
-    double loss;        /* mean training loss of this epoch so far */
-    double metric;      /* the metric on the validation samples if there are any, else on the training samples
+    int32_t event;          /* NNK_EVENT_STEP or NNK_EVENT_EPOCH */
+    int32_t epoch;          /* the current epoch, from 1 */
+    int32_t epochs;         /* how many there are to be */
+    int64_t step;           /* the current step of this epoch, from 1 */
+    int64_t steps;          /* steps in an epoch */
+    double loss;            /* mean training loss of this epoch so far */
+    double metric;          /* the metric on the validation samples if there are any, else on the training samples
                            of this epoch so far; NaN without a metric, or where it is not known yet */
     double train_metric;    /* the metric on the training samples of this epoch so far; NaN without a metric */
     double validation_loss; /* NaN without validation samples, and at NNK_EVENT_STEP */
@@ -289,8 +287,8 @@ NNK_API nnk_status nnk_trainer_set_validation(nnk_trainer *trainer, nnk_dataset 
 /* Mean loss and metric over a dataset, in inference mode. Options: batch_size=32. `loss` and `metric` may be
  * NULL; *metric is NaN without a metric.
  * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, BUSY. */
-NNK_API nnk_status nnk_trainer_evaluate(nnk_trainer *trainer, nnk_dataset *dataset, const char *options,
-                                        double *loss, double *metric);
+NNK_API nnk_status nnk_trainer_evaluate(nnk_trainer *trainer, nnk_dataset *dataset, const char *options, double *loss,
+                                        double *metric);
 
 /* One optimizer step on one batch: gradients, then apply. *loss (may be NULL) is the mean loss before the
  * step. Allocates nothing after the first call with the same shapes.

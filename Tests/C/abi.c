@@ -34,10 +34,10 @@ static void tensor_layout(void) {
 }
 
 #ifdef HAS_DLPACK
-#define CHECK_SAME(member, dlpack_member)                                                                        \
-    do {                                                                                                         \
-        CHECK(offsetof(nnk_tensor, member) == offsetof(DLTensor, dlpack_member));                                \
-        CHECK(sizeof tensor.member == sizeof dlpack.dlpack_member);                                              \
+#define CHECK_SAME(member, dlpack_member)                                                                              \
+    do {                                                                                                               \
+        CHECK(offsetof(nnk_tensor, member) == offsetof(DLTensor, dlpack_member));                                      \
+        CHECK(sizeof tensor.member == sizeof dlpack.dlpack_member);                                                    \
     } while (0)
 
 /* The same against DLPack's own header, and a view read through DLPack's type. */

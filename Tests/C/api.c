@@ -11,10 +11,36 @@ enum { SAMPLES = 24 };
 
 static void catalog_lists_everything(void) {
     static const char *const words[] = {
-        "conv2d", "maxpool2d", "avgpool2d", "flatten", "dense", "activation", "softmax", "log_softmax", "dropout",
-        "embedding", "lstm", "softmax_cross_entropy", "mean_squared_error", "sgd", "adam", "accuracy", "filters",
-        "kernel_initializer", "forget_bias", "return_sequences", "weight_decay", "clip_norm", "nesterov", "epsilon",
-        "batch_size", "validation_split", "max_batch", "max_bytes", "threads", "seed",
+        "conv2d",
+        "maxpool2d",
+        "avgpool2d",
+        "flatten",
+        "dense",
+        "activation",
+        "softmax",
+        "log_softmax",
+        "dropout",
+        "embedding",
+        "lstm",
+        "softmax_cross_entropy",
+        "mean_squared_error",
+        "sgd",
+        "adam",
+        "accuracy",
+        "filters",
+        "kernel_initializer",
+        "forget_bias",
+        "return_sequences",
+        "weight_decay",
+        "clip_norm",
+        "nesterov",
+        "epsilon",
+        "batch_size",
+        "validation_split",
+        "max_batch",
+        "max_bytes",
+        "threads",
+        "seed",
     };
     const char *catalog = nnk_catalog_json();
     size_t i;
@@ -185,8 +211,8 @@ static int log_progress(const nnk_progress *progress, void *user) {
     log->calls++;
     log->step_events += progress->event == NNK_EVENT_STEP;
     log->orderly &= progress->struct_bytes >= sizeof(nnk_progress) && progress->epoch >= 1 &&
-                    progress->epoch <= progress->epochs && progress->step >= 1 &&
-                    progress->step <= progress->steps && isfinite(progress->loss) && progress->seconds >= 0;
+                    progress->epoch <= progress->epochs && progress->step >= 1 && progress->step <= progress->steps &&
+                    isfinite(progress->loss) && progress->seconds >= 0;
     log->last = *progress;
     return log->stop_after && log->calls >= log->stop_after;
 }
@@ -221,8 +247,8 @@ static void fit_reports_and_stops_as_asked(network *n) {
     memset(&log, 0, sizeof log);
     log.orderly = 1;
     /* 24 samples, a quarter held out: 18 to train on, in batches of 5, 5, 5 and 3. */
-    CHECK_OK(nnk_trainer_fit(trainer, dataset, "epochs=2 batch_size=5 validation_split=0.25 report=step",
-                             log_progress, &log));
+    CHECK_OK(nnk_trainer_fit(trainer, dataset, "epochs=2 batch_size=5 validation_split=0.25 report=step", log_progress,
+                             &log));
     CHECK(log.step_events == 8 && log.orderly);
     CHECK(log.calls == 10);
     CHECK(log.last.event == NNK_EVENT_EPOCH && log.last.steps == 4);

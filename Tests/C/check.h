@@ -46,8 +46,8 @@ static inline int check_status(nnk_status actual, nnk_status expected, const cha
 }
 
 /* Each counts one check, and is true where it holds. */
-#define CHECK(condition) check_true((condition) ? 1 : 0, #condition, __FILE__, __LINE__)
-#define CHECK_OK(call) check_status((call), NNK_OK, #call, __FILE__, __LINE__)
+#define CHECK(condition)             check_true((condition) ? 1 : 0, #condition, __FILE__, __LINE__)
+#define CHECK_OK(call)               check_status((call), NNK_OK, #call, __FILE__, __LINE__)
 #define CHECK_STATUS(call, expected) check_status((call), (expected), #call, __FILE__, __LINE__)
 
 /* Ends the program where setting up a test fails: what follows would mean nothing. */

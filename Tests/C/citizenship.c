@@ -164,7 +164,8 @@ static void with_a_swift_root(void *enable) {
     static const char *const programs[] = {"libexec/swift/linux/swift-backtrace-static",
                                            "libexec/swift/linux/swift-backtrace",
                                            "libexec/swift/linux/x86_64/swift-backtrace-static",
-                                           "libexec/swift/swift-backtrace", "libexec/swift-backtrace",
+                                           "libexec/swift/swift-backtrace",
+                                           "libexec/swift-backtrace",
                                            "bin/swift-backtrace"};
     static const char *const folders[] = {"bin", "libexec", "libexec/swift", "libexec/swift/linux",
                                           "libexec/swift/linux/x86_64"};

@@ -76,11 +76,16 @@ static void describe_tensor(void) {
 
 static ffi_type *type_of(char letter) {
     switch (letter) {
-    case 'i': return &ffi_type_sint32;
-    case 'u': return &ffi_type_uint32;
-    case 'p': return &ffi_type_pointer;
-    case 't': return &tensor_type;
-    default: return &ffi_type_void;
+    case 'i':
+        return &ffi_type_sint32;
+    case 'u':
+        return &ffi_type_uint32;
+    case 'p':
+        return &ffi_type_pointer;
+    case 't':
+        return &tensor_type;
+    default:
+        return &ffi_type_void;
     }
 }
 
@@ -150,8 +155,8 @@ static nnk_status status_of(result r) { return (nnk_status)(int32_t)r.wide; }
 /* Every function of the header has a line here, and takes NULL and 0 for everything. */
 static void everything_takes_nothing(void) {
     size_t i, header = 0;
-#define SAME_LINE(returned, function, parameters)                                                                \
-    check_true(header < FUNCTIONS && strcmp(signatures[header].name, #function) == 0, #function, __FILE__, __LINE__); \
+#define SAME_LINE(returned, function, parameters)                                                                      \
+    check_true(header < FUNCTIONS && strcmp(signatures[header].name, #function) == 0, #function, __FILE__, __LINE__);  \
     header++;
     NNKIT_FUNCTIONS(SAME_LINE)
 #undef SAME_LINE
@@ -167,10 +172,17 @@ static void everything_takes_nothing(void) {
             check_true((int32_t)r.wide != 0, s->name, __FILE__, __LINE__);
             check_true(*nnk_last_error() != 0, s->name, __FILE__, __LINE__);
             break;
-        case 'p': check_true(r.pointer != NULL, s->name, __FILE__, __LINE__); break;
-        case 'u': check_true(r.wide == nnk_abi_version(), s->name, __FILE__, __LINE__); break;
-        case 't': check_true(r.tensor.data == NULL && r.tensor.ndim == 0, s->name, __FILE__, __LINE__); break;
-        default: check_true(1, s->name, __FILE__, __LINE__);
+        case 'p':
+            check_true(r.pointer != NULL, s->name, __FILE__, __LINE__);
+            break;
+        case 'u':
+            check_true(r.wide == nnk_abi_version(), s->name, __FILE__, __LINE__);
+            break;
+        case 't':
+            check_true(r.tensor.data == NULL && r.tensor.ndim == 0, s->name, __FILE__, __LINE__);
+            break;
+        default:
+            check_true(1, s->name, __FILE__, __LINE__);
         }
     }
 }
@@ -190,11 +202,14 @@ static void everything_refuses_nonsense(void) {
             else if (j == 0 && s->types[0] == 'i' && strcmp(s->name, "nnk_runtime_create") != 0 &&
                      strcmp(s->name, "nnk_dataset_create_from_arrays") != 0)
                 nonsense[j] = pointer((const void *)(uintptr_t)0x1234567);
-            else if (j == 0 && s->types[0] == 'v') nonsense[j] = pointer((const void *)(uintptr_t)0x1234567);
+            else if (j == 0 && s->types[0] == 'v')
+                nonsense[j] = pointer((const void *)(uintptr_t)0x1234567);
         }
         r = call_function(s, nonsense);
-        if (s->types[0] == 'i') check_true((int32_t)r.wide != 0, s->name, __FILE__, __LINE__);
-        else check_true(1, s->name, __FILE__, __LINE__);
+        if (s->types[0] == 'i')
+            check_true((int32_t)r.wide != 0, s->name, __FILE__, __LINE__);
+        else
+            check_true(1, s->name, __FILE__, __LINE__);
     }
 }
 

@@ -236,11 +236,20 @@ static void edited_graphs(void *unused) {
     static const struct {
         const char *from, *to;
     } changes[] = {
-        {"\\\"dense\\\"", "\\\"dance\\\""}, {"units=2", "units=3"},         {"units=2", "units=0"},
-        {"units=2", "units=9999999"},       {"units=2", "limit=2"},         {"[2]", "[3]"},
-        {"[2]", "[-7]"},                    {"[2]", "[99999999999999999]"}, {"[2]", "[]"},
-        {"[0]", "[1]"},                     {"[0]", "[-1]"},                {"[0]", "[7]"},
-        {"float32", "float64"},             {"\\\"y\\\"", "\\\"\\\""},
+        {"\\\"dense\\\"", "\\\"dance\\\""},
+        {"units=2", "units=3"},
+        {"units=2", "units=0"},
+        {"units=2", "units=9999999"},
+        {"units=2", "limit=2"},
+        {"[2]", "[3]"},
+        {"[2]", "[-7]"},
+        {"[2]", "[99999999999999999]"},
+        {"[2]", "[]"},
+        {"[0]", "[1]"},
+        {"[0]", "[-1]"},
+        {"[0]", "[7]"},
+        {"float32", "float64"},
+        {"\\\"y\\\"", "\\\"\\\""},
     };
     size_t i, changed = 0;
     char *text = header_text();
@@ -278,8 +287,8 @@ static void duplicate_names(void *unused) {
 }
 
 static void lengths(void *unused) {
-    static const uint64_t declared[] = {0, 1, 2, 100000001, UINT64_C(1) << 32, UINT64_C(1) << 62, UINT64_C(1) << 63,
-                                        UINT64_MAX, UINT64_MAX - 7};
+    static const uint64_t declared[] = {
+        0, 1, 2, 100000001, UINT64_C(1) << 32, UINT64_C(1) << 62, UINT64_C(1) << 63, UINT64_MAX, UINT64_MAX - 7};
     char *text = header_text();
     size_t i;
     (void)unused;

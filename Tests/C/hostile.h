@@ -31,7 +31,7 @@ enum {
 };
 
 #define SAYS(word) (word)
-#define ANYTHING ""
+#define ANYTHING   ""
 
 enum { CASE_SECONDS = 20, CASE_SAMPLES = 6, MEGABYTES_10 = 10 << 20 };
 
@@ -125,8 +125,10 @@ static inline int case_begins_with(const char *name, network_kind kind) {
         checks_passed++;
     } else {
         checks_failed++;
-        if (result >= 1000) fprintf(stderr, "%s: ended by signal %d\n", name, result - 1000);
-        else if (result != 1) fprintf(stderr, "%s: exit status %d\n", name, result);
+        if (result >= 1000)
+            fprintf(stderr, "%s: ended by signal %d\n", name, result - 1000);
+        else if (result != 1)
+            fprintf(stderr, "%s: exit status %d\n", name, result);
     }
     return 0;
 }
@@ -163,15 +165,15 @@ static inline void case_ends(nnk_status status, int expected, const char *word) 
     exit(0);
 }
 
-#define CASE(name, expected, word, call)                                                                         \
-    do {                                                                                                         \
-        if (case_begins(name)) case_ends((call), (expected), (word));                                            \
+#define CASE(name, expected, word, call)                                                                               \
+    do {                                                                                                               \
+        if (case_begins(name)) case_ends((call), (expected), (word));                                                  \
     } while (0)
 
 /* The same with the recurrent network as f.net. */
-#define LSTM_CASE(name, expected, word, call)                                                                    \
-    do {                                                                                                         \
-        if (case_begins_with(name, NETWORK_LSTM)) case_ends((call), (expected), (word));                         \
+#define LSTM_CASE(name, expected, word, call)                                                                          \
+    do {                                                                                                               \
+        if (case_begins_with(name, NETWORK_LSTM)) case_ends((call), (expected), (word));                               \
     } while (0)
 
 /* The status behind a value that a graph returned. */

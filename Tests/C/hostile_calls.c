@@ -47,8 +47,7 @@ static void null_arguments(void) {
          nnk_dataset_create_from_arrays(f.net->inputs, 1, NULL, 1, &out.dataset));
     CASE("NULL: dataset out", ARGUMENT, ANYTHING,
          nnk_dataset_create_from_arrays(f.net->inputs, 1, f.net->targets, 1, NULL));
-    CASE("NULL: trainer_create model", NULL_HANDLE, ANYTHING,
-         nnk_trainer_create(NULL, NETWORK_TRAINER, &out.trainer));
+    CASE("NULL: trainer_create model", NULL_HANDLE, ANYTHING, nnk_trainer_create(NULL, NETWORK_TRAINER, &out.trainer));
     CASE("NULL: trainer_create out", ARGUMENT, ANYTHING, nnk_trainer_create(f.model, NETWORK_TRAINER, NULL));
     CASE("NULL: fit trainer", NULL_HANDLE, ANYTHING, nnk_trainer_fit(NULL, f.dataset, "", NULL, NULL));
     CASE("NULL: fit dataset", NULL_HANDLE, ANYTHING, nnk_trainer_fit(f.trainer, NULL, "", NULL, NULL));
@@ -58,10 +57,8 @@ static void null_arguments(void) {
     CASE("NULL: evaluate dataset", NULL_HANDLE, ANYTHING,
          nnk_trainer_evaluate(f.trainer, NULL, "", &out.loss, &out.metric));
     CASE("NULL: step trainer", NULL_HANDLE, ANYTHING, network_step(f.net, NULL, &out.loss));
-    CASE("NULL: step inputs", ARGUMENT, ANYTHING,
-         nnk_trainer_step(f.trainer, NULL, 1, f.net->targets, 1, &out.loss));
-    CASE("NULL: step targets", ARGUMENT, ANYTHING,
-         nnk_trainer_step(f.trainer, f.net->inputs, 1, NULL, 1, &out.loss));
+    CASE("NULL: step inputs", ARGUMENT, ANYTHING, nnk_trainer_step(f.trainer, NULL, 1, f.net->targets, 1, &out.loss));
+    CASE("NULL: step targets", ARGUMENT, ANYTHING, nnk_trainer_step(f.trainer, f.net->inputs, 1, NULL, 1, &out.loss));
     CASE("NULL: gradients trainer", NULL_HANDLE, ANYTHING,
          nnk_trainer_gradients(NULL, f.net->inputs, 1, f.net->targets, 1, &out.loss));
     CASE("NULL: gradients inputs", ARGUMENT, ANYTHING,
@@ -72,10 +69,8 @@ static void null_arguments(void) {
     CASE("NULL: session_create model", NULL_HANDLE, ANYTHING, nnk_session_create(NULL, "", &out.session));
     CASE("NULL: session_create out", ARGUMENT, ANYTHING, nnk_session_create(f.model, "", NULL));
     CASE("NULL: session_run session", NULL_HANDLE, ANYTHING, network_run(f.net, NULL));
-    CASE("NULL: session_run inputs", ARGUMENT, ANYTHING,
-         nnk_session_run(f.session, NULL, 1, f.net->outputs, 1));
-    CASE("NULL: session_run outputs", ARGUMENT, ANYTHING,
-         nnk_session_run(f.session, f.net->inputs, 1, NULL, 1));
+    CASE("NULL: session_run inputs", ARGUMENT, ANYTHING, nnk_session_run(f.session, NULL, 1, f.net->outputs, 1));
+    CASE("NULL: session_run outputs", ARGUMENT, ANYTHING, nnk_session_run(f.session, f.net->inputs, 1, NULL, 1));
     CASE("NULL: session_bytes model", NULL_HANDLE, ANYTHING, nnk_session_bytes(NULL, "", &out.bytes));
     CASE("NULL: session_bytes bytes", ARGUMENT, ANYTHING, nnk_session_bytes(f.model, "", NULL));
 }
@@ -165,8 +160,7 @@ static void handles(void) {
     CASE("a model given to destroy a session", OK, ANYTHING,
          (nnk_session_destroy((nnk_session *)f.model), nnk_model_parameters_changed(f.model)));
     CASE("destroyed graph", HANDLE, ANYTHING, (nnk_graph_destroy(f.graph), nnk_graph_output(f.graph, "y", f.value)));
-    CASE("destroyed model", HANDLE, ANYTHING,
-         (nnk_model_destroy(f.model), nnk_model_info_json(f.model, &out.text)));
+    CASE("destroyed model", HANDLE, ANYTHING, (nnk_model_destroy(f.model), nnk_model_info_json(f.model, &out.text)));
     CASE("destroyed trainer", HANDLE, ANYTHING, (nnk_trainer_destroy(f.trainer), nnk_trainer_apply(f.trainer)));
     CASE("destroyed session", HANDLE, ANYTHING, (nnk_session_destroy(f.session), network_run(f.net, f.session)));
     CASE("destroyed dataset", HANDLE, ANYTHING,
@@ -244,8 +238,17 @@ static void values(void) {
 /* -------------------------------------------------------------------------------------------- callbacks */
 
 typedef enum reentry {
-    CALL_FIT, CALL_STEP, CALL_EVALUATE, CALL_GRADIENTS, CALL_APPLY, CALL_SET_VALIDATION, CALL_OTHERS, CALL_SAVE,
-    CALL_SHUTDOWN, CALL_DESTROY, REENTRIES
+    CALL_FIT,
+    CALL_STEP,
+    CALL_EVALUATE,
+    CALL_GRADIENTS,
+    CALL_APPLY,
+    CALL_SET_VALIDATION,
+    CALL_OTHERS,
+    CALL_SAVE,
+    CALL_SHUTDOWN,
+    CALL_DESTROY,
+    REENTRIES
 } reentry;
 
 static nnk_status callback_status;
@@ -257,16 +260,24 @@ static int call_back(const nnk_progress *progress, void *user) {
     (void)progress;
     callback_status = NNK_OK;
     switch (what) {
-    case CALL_FIT: callback_status = nnk_trainer_fit(f.trainer, f.dataset, "", call_back, user); break;
-    case CALL_STEP: callback_status = network_step(f.net, f.trainer, &out.loss); break;
+    case CALL_FIT:
+        callback_status = nnk_trainer_fit(f.trainer, f.dataset, "", call_back, user);
+        break;
+    case CALL_STEP:
+        callback_status = network_step(f.net, f.trainer, &out.loss);
+        break;
     case CALL_EVALUATE:
         callback_status = nnk_trainer_evaluate(f.trainer, f.dataset, "", &out.loss, &out.metric);
         break;
     case CALL_GRADIENTS:
         callback_status = nnk_trainer_gradients(f.trainer, f.net->inputs, 1, f.net->targets, 1, &out.loss);
         break;
-    case CALL_APPLY: callback_status = nnk_trainer_apply(f.trainer); break;
-    case CALL_SET_VALIDATION: callback_status = nnk_trainer_set_validation(f.trainer, f.dataset); break;
+    case CALL_APPLY:
+        callback_status = nnk_trainer_apply(f.trainer);
+        break;
+    case CALL_SET_VALIDATION:
+        callback_status = nnk_trainer_set_validation(f.trainer, f.dataset);
+        break;
     case CALL_OTHERS:
         callback_status = nnk_session_create(f.model, "max_batch=6", &session);
         if (callback_status == NNK_OK) callback_status = network_run(f.net, session);
@@ -278,12 +289,15 @@ static int call_back(const nnk_progress *progress, void *user) {
         callback_status = nnk_model_save(f.model, path);
         unlink(path), rmdir(folder);
         break;
-    case CALL_SHUTDOWN: nnk_shutdown(); break;
+    case CALL_SHUTDOWN:
+        nnk_shutdown();
+        break;
     case CALL_DESTROY:
         nnk_trainer_destroy(f.trainer), nnk_dataset_destroy(f.dataset), nnk_model_destroy(f.model);
         nnk_runtime_destroy(f.runtime), nnk_session_destroy(f.session);
         break;
-    case REENTRIES: break;
+    case REENTRIES:
+        break;
     }
     return 0;
 }
@@ -317,8 +331,7 @@ static void paths(void) {
     CASE("load a device", INOUT | FORMAT, ANYTHING, nnk_model_load(NULL, "/dev/null", &out.model));
     CASE("load a path of 10 MB", INOUT | ARGUMENT, ANYTHING,
          nnk_model_load(NULL, long_text("/", 'p', MEGABYTES_10), &out.model));
-    CASE("load a path that is not UTF-8", INOUT | ARGUMENT, ANYTHING,
-         nnk_model_load(NULL, "/\xff\xfe", &out.model));
+    CASE("load a path that is not UTF-8", INOUT | ARGUMENT, ANYTHING, nnk_model_load(NULL, "/\xff\xfe", &out.model));
     CASE("save to an empty path", INOUT | ARGUMENT, ANYTHING, nnk_model_save(f.model, ""));
     CASE("save into a folder that is not there", INOUT, ANYTHING, nnk_model_save(f.model, "not/there/model.nnkit"));
     CASE("save to a path of 10 MB", INOUT | ARGUMENT, ANYTHING,

@@ -6,9 +6,26 @@
 
 typedef enum place { SESSION_INPUT, SESSION_OUTPUT, STEP_INPUT, STEP_TARGET, DATASET_INPUT, PLACES } place;
 typedef enum fault {
-    NO_DATA, OTHER_DEVICE, RANK_NEGATIVE, RANK_SMALL, RANK_9, RANK_LARGEST, UNSIGNED_TYPE, HALF_TYPE, DOUBLE_TYPE,
-    FOUR_LANES, NO_SHAPE, NO_SAMPLES, NEGATIVE_SAMPLES, OVERFLOWING_SAMPLES, NEGATIVE_SIZE, OVERFLOWING_SIZES,
-    OVERFLOWING_STRIDES, OVERFLOWING_OFFSET, LARGEST_OFFSET, FAULTS
+    NO_DATA,
+    OTHER_DEVICE,
+    RANK_NEGATIVE,
+    RANK_SMALL,
+    RANK_9,
+    RANK_LARGEST,
+    UNSIGNED_TYPE,
+    HALF_TYPE,
+    DOUBLE_TYPE,
+    FOUR_LANES,
+    NO_SHAPE,
+    NO_SAMPLES,
+    NEGATIVE_SAMPLES,
+    OVERFLOWING_SAMPLES,
+    NEGATIVE_SIZE,
+    OVERFLOWING_SIZES,
+    OVERFLOWING_STRIDES,
+    OVERFLOWING_OFFSET,
+    LARGEST_OFFSET,
+    FAULTS
 } fault;
 
 static const struct {
@@ -45,24 +62,52 @@ static nnk_status tensor_status(place where, fault what) {
     for (axis = 0; axis < tensor->ndim; axis++) shape[axis] = tensor->shape[axis];
     tensor->shape = shape;
     switch (what) {
-    case NO_DATA: tensor->data = NULL; break;
-    case OTHER_DEVICE: tensor->device.device_type = 2; break;
-    case RANK_NEGATIVE: tensor->ndim = -1; break;
-    case RANK_SMALL: tensor->ndim = 0; break;
+    case NO_DATA:
+        tensor->data = NULL;
+        break;
+    case OTHER_DEVICE:
+        tensor->device.device_type = 2;
+        break;
+    case RANK_NEGATIVE:
+        tensor->ndim = -1;
+        break;
+    case RANK_SMALL:
+        tensor->ndim = 0;
+        break;
     case RANK_9:
         for (axis = tensor->ndim; axis < 9; axis++) shape[axis] = 1;
         tensor->ndim = 9;
         break;
-    case RANK_LARGEST: tensor->ndim = INT32_MAX; break;
-    case UNSIGNED_TYPE: tensor->dtype.code = 1; break;
-    case HALF_TYPE: tensor->dtype.code = 2, tensor->dtype.bits = 16; break;
-    case DOUBLE_TYPE: tensor->dtype.code = 2, tensor->dtype.bits = 64; break;
-    case FOUR_LANES: tensor->dtype.lanes = 4; break;
-    case NO_SHAPE: tensor->shape = NULL; break;
-    case NO_SAMPLES: shape[0] = 0; break;
-    case NEGATIVE_SAMPLES: shape[0] = -1; break;
-    case OVERFLOWING_SAMPLES: shape[0] = INT64_C(1) << 62; break;
-    case NEGATIVE_SIZE: shape[tensor->ndim - 1] = -5; break;
+    case RANK_LARGEST:
+        tensor->ndim = INT32_MAX;
+        break;
+    case UNSIGNED_TYPE:
+        tensor->dtype.code = 1;
+        break;
+    case HALF_TYPE:
+        tensor->dtype.code = 2, tensor->dtype.bits = 16;
+        break;
+    case DOUBLE_TYPE:
+        tensor->dtype.code = 2, tensor->dtype.bits = 64;
+        break;
+    case FOUR_LANES:
+        tensor->dtype.lanes = 4;
+        break;
+    case NO_SHAPE:
+        tensor->shape = NULL;
+        break;
+    case NO_SAMPLES:
+        shape[0] = 0;
+        break;
+    case NEGATIVE_SAMPLES:
+        shape[0] = -1;
+        break;
+    case OVERFLOWING_SAMPLES:
+        shape[0] = INT64_C(1) << 62;
+        break;
+    case NEGATIVE_SIZE:
+        shape[tensor->ndim - 1] = -5;
+        break;
     case OVERFLOWING_SIZES:
         for (axis = 0; axis < 4; axis++) shape[axis] = INT64_C(1) << 31;
         tensor->ndim = 4;
@@ -71,17 +116,26 @@ static nnk_status tensor_status(place where, fault what) {
         for (axis = 0; axis < tensor->ndim; axis++) strides[axis] = INT64_C(1) << 61;
         tensor->strides = strides;
         break;
-    case OVERFLOWING_OFFSET: tensor->byte_offset = UINT64_C(1) << 63; break;
-    case LARGEST_OFFSET: tensor->byte_offset = UINT64_MAX; break;
-    case FAULTS: break;
+    case OVERFLOWING_OFFSET:
+        tensor->byte_offset = UINT64_C(1) << 63;
+        break;
+    case LARGEST_OFFSET:
+        tensor->byte_offset = UINT64_MAX;
+        break;
+    case FAULTS:
+        break;
     }
     switch (where) {
     case SESSION_INPUT:
-    case SESSION_OUTPUT: return network_run(n, f.session);
+    case SESSION_OUTPUT:
+        return network_run(n, f.session);
     case STEP_INPUT:
-    case STEP_TARGET: return network_step(n, f.trainer, &out.loss);
-    case DATASET_INPUT: return nnk_dataset_create_from_arrays(n->inputs, 1, n->targets, 1, &out.dataset);
-    case PLACES: break;
+    case STEP_TARGET:
+        return network_step(n, f.trainer, &out.loss);
+    case DATASET_INPUT:
+        return nnk_dataset_create_from_arrays(n->inputs, 1, n->targets, 1, &out.dataset);
+    case PLACES:
+        break;
     }
     return NNK_OK;
 }

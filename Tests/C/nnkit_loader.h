@@ -18,49 +18,49 @@
 #include <string.h>
 
 /* X(result, name, parameters) */
-#define NNKIT_FUNCTIONS(X)                                                                                       \
-    X(const char *, nnk_version, (void))                                                                         \
-    X(uint32_t, nnk_abi_version, (void))                                                                         \
-    X(const char *, nnk_status_name, (nnk_status))                                                               \
-    X(const char *, nnk_last_error, (void))                                                                      \
-    X(nnk_tensor, nnk_tensor_view, (void *, nnk_dtype, const int64_t *, int32_t))                                \
-    X(nnk_status, nnk_runtime_create, (const char *, nnk_runtime **))                                            \
-    X(void, nnk_runtime_destroy, (nnk_runtime *))                                                                \
-    X(nnk_status, nnk_runtime_info_json, (nnk_runtime *, const char **))                                         \
-    X(void, nnk_shutdown, (void))                                                                                \
-    X(const char *, nnk_catalog_json, (void))                                                                    \
-    X(nnk_graph *, nnk_graph_create, (void))                                                                     \
-    X(void, nnk_graph_destroy, (nnk_graph *))                                                                    \
-    X(nnk_value, nnk_graph_input, (nnk_graph *, const char *, nnk_dtype, const int64_t *, int32_t))              \
-    X(nnk_value, nnk_graph_layer, (nnk_graph *, const char *, const char *, nnk_value))                          \
-    X(nnk_status, nnk_graph_layer_multi,                                                                         \
-      (nnk_graph *, const char *, const char *, const nnk_value *, int32_t, nnk_value *, int32_t))               \
-    X(nnk_status, nnk_graph_output, (nnk_graph *, const char *, nnk_value))                                      \
-    X(nnk_status, nnk_graph_shape, (nnk_graph *, nnk_value, int64_t *, int32_t *))                               \
-    X(nnk_status, nnk_model_create, (nnk_runtime *, nnk_graph *, const char *, nnk_model **))                    \
-    X(void, nnk_model_destroy, (nnk_model *))                                                                    \
-    X(nnk_status, nnk_model_save, (nnk_model *, const char *))                                                   \
-    X(nnk_status, nnk_model_load, (nnk_runtime *, const char *, nnk_model **))                                   \
-    X(nnk_status, nnk_model_info_json, (nnk_model *, const char **))                                             \
-    X(nnk_status, nnk_model_parameters_view, (nnk_model *, nnk_tensor *))                                        \
-    X(nnk_status, nnk_model_parameters_changed, (nnk_model *))                                                   \
-    X(nnk_status, nnk_dataset_create_from_arrays,                                                                \
-      (const nnk_tensor *, int32_t, const nnk_tensor *, int32_t, nnk_dataset **))                                \
-    X(void, nnk_dataset_destroy, (nnk_dataset *))                                                                \
-    X(nnk_status, nnk_trainer_create, (nnk_model *, const char *, nnk_trainer **))                               \
-    X(void, nnk_trainer_destroy, (nnk_trainer *))                                                                \
-    X(nnk_status, nnk_trainer_fit, (nnk_trainer *, nnk_dataset *, const char *, nnk_progress_callback, void *))  \
-    X(nnk_status, nnk_trainer_set_validation, (nnk_trainer *, nnk_dataset *))                                    \
-    X(nnk_status, nnk_trainer_evaluate, (nnk_trainer *, nnk_dataset *, const char *, double *, double *))        \
-    X(nnk_status, nnk_trainer_step,                                                                              \
-      (nnk_trainer *, const nnk_tensor *, int32_t, const nnk_tensor *, int32_t, double *))                       \
-    X(nnk_status, nnk_trainer_gradients,                                                                         \
-      (nnk_trainer *, const nnk_tensor *, int32_t, const nnk_tensor *, int32_t, double *))                       \
-    X(nnk_status, nnk_trainer_apply, (nnk_trainer *))                                                            \
-    X(nnk_status, nnk_trainer_gradients_view, (nnk_trainer *, nnk_tensor *))                                     \
-    X(nnk_status, nnk_session_create, (nnk_model *, const char *, nnk_session **))                               \
-    X(void, nnk_session_destroy, (nnk_session *))                                                                \
-    X(nnk_status, nnk_session_run, (nnk_session *, const nnk_tensor *, int32_t, nnk_tensor *, int32_t))          \
+#define NNKIT_FUNCTIONS(X)                                                                                             \
+    X(const char *, nnk_version, (void))                                                                               \
+    X(uint32_t, nnk_abi_version, (void))                                                                               \
+    X(const char *, nnk_status_name, (nnk_status))                                                                     \
+    X(const char *, nnk_last_error, (void))                                                                            \
+    X(nnk_tensor, nnk_tensor_view, (void *, nnk_dtype, const int64_t *, int32_t))                                      \
+    X(nnk_status, nnk_runtime_create, (const char *, nnk_runtime **))                                                  \
+    X(void, nnk_runtime_destroy, (nnk_runtime *))                                                                      \
+    X(nnk_status, nnk_runtime_info_json, (nnk_runtime *, const char **))                                               \
+    X(void, nnk_shutdown, (void))                                                                                      \
+    X(const char *, nnk_catalog_json, (void))                                                                          \
+    X(nnk_graph *, nnk_graph_create, (void))                                                                           \
+    X(void, nnk_graph_destroy, (nnk_graph *))                                                                          \
+    X(nnk_value, nnk_graph_input, (nnk_graph *, const char *, nnk_dtype, const int64_t *, int32_t))                    \
+    X(nnk_value, nnk_graph_layer, (nnk_graph *, const char *, const char *, nnk_value))                                \
+    X(nnk_status, nnk_graph_layer_multi,                                                                               \
+      (nnk_graph *, const char *, const char *, const nnk_value *, int32_t, nnk_value *, int32_t))                     \
+    X(nnk_status, nnk_graph_output, (nnk_graph *, const char *, nnk_value))                                            \
+    X(nnk_status, nnk_graph_shape, (nnk_graph *, nnk_value, int64_t *, int32_t *))                                     \
+    X(nnk_status, nnk_model_create, (nnk_runtime *, nnk_graph *, const char *, nnk_model **))                          \
+    X(void, nnk_model_destroy, (nnk_model *))                                                                          \
+    X(nnk_status, nnk_model_save, (nnk_model *, const char *))                                                         \
+    X(nnk_status, nnk_model_load, (nnk_runtime *, const char *, nnk_model **))                                         \
+    X(nnk_status, nnk_model_info_json, (nnk_model *, const char **))                                                   \
+    X(nnk_status, nnk_model_parameters_view, (nnk_model *, nnk_tensor *))                                              \
+    X(nnk_status, nnk_model_parameters_changed, (nnk_model *))                                                         \
+    X(nnk_status, nnk_dataset_create_from_arrays,                                                                      \
+      (const nnk_tensor *, int32_t, const nnk_tensor *, int32_t, nnk_dataset **))                                      \
+    X(void, nnk_dataset_destroy, (nnk_dataset *))                                                                      \
+    X(nnk_status, nnk_trainer_create, (nnk_model *, const char *, nnk_trainer **))                                     \
+    X(void, nnk_trainer_destroy, (nnk_trainer *))                                                                      \
+    X(nnk_status, nnk_trainer_fit, (nnk_trainer *, nnk_dataset *, const char *, nnk_progress_callback, void *))        \
+    X(nnk_status, nnk_trainer_set_validation, (nnk_trainer *, nnk_dataset *))                                          \
+    X(nnk_status, nnk_trainer_evaluate, (nnk_trainer *, nnk_dataset *, const char *, double *, double *))              \
+    X(nnk_status, nnk_trainer_step,                                                                                    \
+      (nnk_trainer *, const nnk_tensor *, int32_t, const nnk_tensor *, int32_t, double *))                             \
+    X(nnk_status, nnk_trainer_gradients,                                                                               \
+      (nnk_trainer *, const nnk_tensor *, int32_t, const nnk_tensor *, int32_t, double *))                             \
+    X(nnk_status, nnk_trainer_apply, (nnk_trainer *))                                                                  \
+    X(nnk_status, nnk_trainer_gradients_view, (nnk_trainer *, nnk_tensor *))                                           \
+    X(nnk_status, nnk_session_create, (nnk_model *, const char *, nnk_session **))                                     \
+    X(void, nnk_session_destroy, (nnk_session *))                                                                      \
+    X(nnk_status, nnk_session_run, (nnk_session *, const nnk_tensor *, int32_t, nnk_tensor *, int32_t))                \
     X(nnk_status, nnk_session_bytes, (nnk_model *, const char *, int64_t *))
 
 #ifdef NNKIT_LINKED
@@ -102,8 +102,8 @@ static inline void nnkit_resolve(void *library) {
     void *address = NULL;
     (void)nnkit_rows_fit_header;
     /* memcpy: C99 has no conversion from an object pointer to a function pointer. */
-#define NNKIT_RESOLVE(result, name, parameters)                                                                  \
-    address = nnkit_symbol(library, #name);                                                                      \
+#define NNKIT_RESOLVE(result, name, parameters)                                                                        \
+    address = nnkit_symbol(library, #name);                                                                            \
     memcpy(&nnkit_functions.name, &address, sizeof address);
     NNKIT_FUNCTIONS(NNKIT_RESOLVE)
 #undef NNKIT_RESOLVE
@@ -119,45 +119,45 @@ static inline void nnkit_load(const char *path) {
     nnkit_resolve(library);
 }
 
-#define nnk_version nnkit_functions.nnk_version
-#define nnk_abi_version nnkit_functions.nnk_abi_version
-#define nnk_status_name nnkit_functions.nnk_status_name
-#define nnk_last_error nnkit_functions.nnk_last_error
-#define nnk_tensor_view nnkit_functions.nnk_tensor_view
-#define nnk_runtime_create nnkit_functions.nnk_runtime_create
-#define nnk_runtime_destroy nnkit_functions.nnk_runtime_destroy
-#define nnk_runtime_info_json nnkit_functions.nnk_runtime_info_json
-#define nnk_shutdown nnkit_functions.nnk_shutdown
-#define nnk_catalog_json nnkit_functions.nnk_catalog_json
-#define nnk_graph_create nnkit_functions.nnk_graph_create
-#define nnk_graph_destroy nnkit_functions.nnk_graph_destroy
-#define nnk_graph_input nnkit_functions.nnk_graph_input
-#define nnk_graph_layer nnkit_functions.nnk_graph_layer
-#define nnk_graph_layer_multi nnkit_functions.nnk_graph_layer_multi
-#define nnk_graph_output nnkit_functions.nnk_graph_output
-#define nnk_graph_shape nnkit_functions.nnk_graph_shape
-#define nnk_model_create nnkit_functions.nnk_model_create
-#define nnk_model_destroy nnkit_functions.nnk_model_destroy
-#define nnk_model_save nnkit_functions.nnk_model_save
-#define nnk_model_load nnkit_functions.nnk_model_load
-#define nnk_model_info_json nnkit_functions.nnk_model_info_json
-#define nnk_model_parameters_view nnkit_functions.nnk_model_parameters_view
-#define nnk_model_parameters_changed nnkit_functions.nnk_model_parameters_changed
+#define nnk_version                    nnkit_functions.nnk_version
+#define nnk_abi_version                nnkit_functions.nnk_abi_version
+#define nnk_status_name                nnkit_functions.nnk_status_name
+#define nnk_last_error                 nnkit_functions.nnk_last_error
+#define nnk_tensor_view                nnkit_functions.nnk_tensor_view
+#define nnk_runtime_create             nnkit_functions.nnk_runtime_create
+#define nnk_runtime_destroy            nnkit_functions.nnk_runtime_destroy
+#define nnk_runtime_info_json          nnkit_functions.nnk_runtime_info_json
+#define nnk_shutdown                   nnkit_functions.nnk_shutdown
+#define nnk_catalog_json               nnkit_functions.nnk_catalog_json
+#define nnk_graph_create               nnkit_functions.nnk_graph_create
+#define nnk_graph_destroy              nnkit_functions.nnk_graph_destroy
+#define nnk_graph_input                nnkit_functions.nnk_graph_input
+#define nnk_graph_layer                nnkit_functions.nnk_graph_layer
+#define nnk_graph_layer_multi          nnkit_functions.nnk_graph_layer_multi
+#define nnk_graph_output               nnkit_functions.nnk_graph_output
+#define nnk_graph_shape                nnkit_functions.nnk_graph_shape
+#define nnk_model_create               nnkit_functions.nnk_model_create
+#define nnk_model_destroy              nnkit_functions.nnk_model_destroy
+#define nnk_model_save                 nnkit_functions.nnk_model_save
+#define nnk_model_load                 nnkit_functions.nnk_model_load
+#define nnk_model_info_json            nnkit_functions.nnk_model_info_json
+#define nnk_model_parameters_view      nnkit_functions.nnk_model_parameters_view
+#define nnk_model_parameters_changed   nnkit_functions.nnk_model_parameters_changed
 #define nnk_dataset_create_from_arrays nnkit_functions.nnk_dataset_create_from_arrays
-#define nnk_dataset_destroy nnkit_functions.nnk_dataset_destroy
-#define nnk_trainer_create nnkit_functions.nnk_trainer_create
-#define nnk_trainer_destroy nnkit_functions.nnk_trainer_destroy
-#define nnk_trainer_fit nnkit_functions.nnk_trainer_fit
-#define nnk_trainer_set_validation nnkit_functions.nnk_trainer_set_validation
-#define nnk_trainer_evaluate nnkit_functions.nnk_trainer_evaluate
-#define nnk_trainer_step nnkit_functions.nnk_trainer_step
-#define nnk_trainer_gradients nnkit_functions.nnk_trainer_gradients
-#define nnk_trainer_apply nnkit_functions.nnk_trainer_apply
-#define nnk_trainer_gradients_view nnkit_functions.nnk_trainer_gradients_view
-#define nnk_session_create nnkit_functions.nnk_session_create
-#define nnk_session_destroy nnkit_functions.nnk_session_destroy
-#define nnk_session_run nnkit_functions.nnk_session_run
-#define nnk_session_bytes nnkit_functions.nnk_session_bytes
+#define nnk_dataset_destroy            nnkit_functions.nnk_dataset_destroy
+#define nnk_trainer_create             nnkit_functions.nnk_trainer_create
+#define nnk_trainer_destroy            nnkit_functions.nnk_trainer_destroy
+#define nnk_trainer_fit                nnkit_functions.nnk_trainer_fit
+#define nnk_trainer_set_validation     nnkit_functions.nnk_trainer_set_validation
+#define nnk_trainer_evaluate           nnkit_functions.nnk_trainer_evaluate
+#define nnk_trainer_step               nnkit_functions.nnk_trainer_step
+#define nnk_trainer_gradients          nnkit_functions.nnk_trainer_gradients
+#define nnk_trainer_apply              nnkit_functions.nnk_trainer_apply
+#define nnk_trainer_gradients_view     nnkit_functions.nnk_trainer_gradients_view
+#define nnk_session_create             nnkit_functions.nnk_session_create
+#define nnk_session_destroy            nnkit_functions.nnk_session_destroy
+#define nnk_session_run                nnkit_functions.nnk_session_run
+#define nnk_session_bytes              nnkit_functions.nnk_session_bytes
 
 #endif /* NNKIT_LINKED */
 

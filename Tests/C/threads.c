@@ -140,17 +140,22 @@ typedef struct shared_calls {
 } shared_calls;
 
 static void count_status(shared_calls *calls, nnk_status status) {
-    if (status == NNK_OK) calls->good++;
-    else if (status == NNK_ERROR_BUSY) calls->busy++;
-    else calls->other++;
+    if (status == NNK_OK)
+        calls->good++;
+    else if (status == NNK_ERROR_BUSY)
+        calls->busy++;
+    else
+        calls->other++;
 }
 
 static void *use_shared(void *argument) {
     shared_calls *calls = (shared_calls *)argument;
     int i;
     for (i = 0; i < scaled(400, 20); i++) {
-        if (calls->session) count_status(calls, network_run(calls->net, calls->session));
-        else count_status(calls, network_step(calls->net, calls->trainer, NULL));
+        if (calls->session)
+            count_status(calls, network_run(calls->net, calls->session));
+        else
+            count_status(calls, network_step(calls->net, calls->trainer, NULL));
     }
     return NULL;
 }

@@ -256,9 +256,7 @@ def groups() -> list[Group]:
         elementwise.add_layer(kind, options, lambda g, s=shape: {"x": spread(g, s)})
     for shape, options in cases.EMBEDDINGS:
         top = int(references.parse(options)["vocabulary"])
-        embedding.add_layer(
-            "embedding", options, lambda g, s=shape, v=top: {"x": g.integers(0, v, s, dtype=np.int32)}
-        )
+        embedding.add_layer("embedding", options, lambda g, s=shape, v=top: {"x": g.integers(0, v, s, dtype=np.int32)})
     for shape, options, lengths in cases.LSTMS:
         extra = {} if lengths is None else {"lengths": np.array(lengths, dtype=np.int32)}
         lstm.add_layer("lstm", options, lambda g, s=shape, e=extra: {"x": normal(g, s), **e})
@@ -266,15 +264,23 @@ def groups() -> list[Group]:
         losses.add(kind, "", lambda g, k=kind, s=shape: loss_case(k, s, g))
     for options in cases.OPTIMIZERS:
         optimizers.add(
-            "optimizer", options, lambda g, o=options: optimizer_case(o, g), layer=OPTIMIZER_LAYER,
+            "optimizer",
+            options,
+            lambda g, o=options: optimizer_case(o, g),
+            layer=OPTIMIZER_LAYER,
             steps=OPTIMIZER_STEPS,
         )
     for network in cases.NETWORKS:
         inputs = [{"name": n, "dtype": d, "shape": list(s)} for n, (d, s) in network["inputs"].items()]
         layers = [{"kind": k, "options": o, "inputs": i} for k, o, i in network["layers"]]
         networks.add(
-            "network", "", lambda g, n=network: network_case(n, g), stem=f"network_{network['title']}",
-            inputs=inputs, layers=layers, loss=network["loss"],
+            "network",
+            "",
+            lambda g, n=network: network_case(n, g),
+            stem=f"network_{network['title']}",
+            inputs=inputs,
+            layers=layers,
+            loss=network["loss"],
         )
     return [convolution, pooling, dense, elementwise, embedding, lstm, losses, optimizers, networks]
 

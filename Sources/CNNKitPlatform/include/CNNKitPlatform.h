@@ -151,13 +151,9 @@ typedef struct nnkit_platform_pool_registry {
 
 extern nnkit_platform_pool_registry nnkit_platform_pool_registry_storage;
 
-static inline nnkit_platform_pool_registry *nnkit_platform_pools(void) {
-    return &nnkit_platform_pool_registry_storage;
-}
+static inline nnkit_platform_pool_registry *nnkit_platform_pools(void) { return &nnkit_platform_pool_registry_storage; }
 
-static inline void nnkit_platform_lock_pools(void) {
-    pthread_mutex_lock(&nnkit_platform_pool_registry_storage.mutex);
-}
+static inline void nnkit_platform_lock_pools(void) { pthread_mutex_lock(&nnkit_platform_pool_registry_storage.mutex); }
 
 static inline void nnkit_platform_unlock_pools(void) {
     pthread_mutex_unlock(&nnkit_platform_pool_registry_storage.mutex);
