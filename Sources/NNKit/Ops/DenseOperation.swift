@@ -1,4 +1,4 @@
-import NNKitKernels
+import NNKitKernelTable
 
 /// `y = f(x K + b)` on the last axis, `K` `[in, units]`; with `W = Kᵀ` this is `y = f(x Wᵀ + b)`.
 package struct DenseOperation: Operation, ActivationFusing {

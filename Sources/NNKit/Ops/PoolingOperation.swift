@@ -1,4 +1,4 @@
-import NNKitKernels
+import NNKitKernelTable
 
 /// The largest value, or the mean, of each window of an image `[H, W, C]`.
 package struct PoolingOperation: Operation {

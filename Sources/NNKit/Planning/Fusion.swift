@@ -1,4 +1,4 @@
-import NNKitKernels
+import NNKitKernelTable
 
 /// A node of the graph as it is planned.
 struct PlannedNode {

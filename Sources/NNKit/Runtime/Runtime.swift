@@ -1,4 +1,5 @@
 import Glibc
+import NNKitKernelTable
 import NNKitKernels
 import NNKitKernelsAVX2
 import NNKitKernelsAVX512
