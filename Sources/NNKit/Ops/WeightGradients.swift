@@ -24,8 +24,8 @@ extension PlanBuilder {
   /// `bias[n] = Σ_d B[d][n]`. Where `C` is small and the depth large, chunks of the depth are summed on their own
   /// and then added in ascending order; their number depends on the sizes alone.
   ///
-  /// A tile packs its part of `A` as it packs panels of `B`: rows of `A` are often a power of two apart, and would
-  /// push one another out of the cache.
+  /// A tile that uses its part of `A` for several panels of `B` packs both: rows of `A` are often a power of two apart,
+  /// and would push one another out of the cache.
   func weightGradient(
     _ name: String, _ a: Tensor, _ b: Tensor, _ loops: DepthLoops, rows: Int, columns: Int, to c: Tensor, bias: Tensor?
   ) throws(NNKitError) {
@@ -34,7 +34,8 @@ extension PlanBuilder {
     let chunks = WeightGradientChunks(loops, tiles: tiling.tiles)
     let partials = try PartialSums(self, chunks: chunks.count, sizes: [rows * columns, bias == nil ? 0 : columns])
     let panelFloats = chunks.callDepth * tiling.panelColumns
-    let scratch = try scratch(floats: (tiling.aPanelsPerBlock + 1) * panelFloats)
+    let packsA = tiling.packsA
+    let scratch = try scratch(floats: ((packsA ? tiling.aPanelsPerBlock : 0) + 1) * panelFloats)
 
     step(
       name, reads: [a, b] + (loops.sequences.map { [$0.tensor] } ?? []),
@@ -57,10 +58,10 @@ extension PlanBuilder {
         var accumulate = false
         chunks.forEachCall(chunk, loops, lengths) { outerStart, outerCount, innerStart, innerCount in
           let depth = outerCount * innerCount
-          for panel in aPanels {
+          let aRows = aBase + outerStart * loops.aOuterStep + innerStart * loops.aInnerStep
+          for panel in aPanels where packsA {
             kernels.packPanels(
-              aBase + outerStart * loops.aOuterStep + innerStart * loops.aInnerStep, outerStep: loops.aOuterStep,
-              outerCount, innerStep: loops.aInnerStep, innerCount, panel, of: rows,
+              aRows, outerStep: loops.aOuterStep, outerCount, innerStep: loops.aInnerStep, innerCount, panel, of: rows,
               to: packedA + (panel - aPanels.lowerBound) * panelFloats)
           }
           for panel in bPanels {
@@ -69,13 +70,22 @@ extension PlanBuilder {
               outerCount, innerStep: loops.bInnerStep, innerCount, panel, of: columns, to: packedB)
             let column = panel * tiling.panelColumns
             let columnCount = min(tiling.panelColumns, columns - column)
-            for aPanel in aPanels {
+            for aPanel in aPanels where packsA {
               let row = aPanel * tiling.panelColumns
               kernels.columnProduct(
                 ColumnProduct(
                   a: packedA + (aPanel - aPanels.lowerBound) * panelFloats, aSteps: (0, 0, tiling.panelColumns),
                   depths: (1, 1, depth), b: packedB, c: target + row * columns + column, cStride: columns,
                   rows: min(tiling.panelColumns, rows - row), columns: columnCount, accumulate: accumulate))
+            }
+            if !packsA {
+              let row = aPanels.lowerBound * tiling.panelColumns
+              kernels.columnProduct(
+                ColumnProduct(
+                  a: aRows + row, aSteps: (0, loops.aOuterStep, loops.aInnerStep),
+                  depths: (1, outerCount, innerCount), b: packedB, c: target + row * columns + column,
+                  cStride: columns, rows: min(aPanels.count * tiling.panelColumns, rows - row), columns: columnCount,
+                  accumulate: accumulate))
             }
             if bias != nil && aPanels.lowerBound == 0 {
               kernels.columnSum(packedB, depth, columnCount, tiling.panelColumns, biasTarget + column, accumulate)
@@ -114,6 +124,8 @@ private struct WeightGradientTiling {
   private let aPanels: Int
   private let bPanels: Int
   private let bPanelsPerBlock: Int
+  /// Whether enough panels of `B` meet a packed block of `A`.
+  var packsA: Bool { bPanelsPerBlock >= 4 }
   private let bBlocks: Int
   let tiles: Int
 
