@@ -35,13 +35,6 @@ package struct ConvolutionOperation: Operation, ActivationFusing {
     return [ValueType(.float32, [axes.vertical.output, axes.horizontal.output, filters])]
   }
 
-  package func fusing(_ activation: ActivationKind) -> (any Operation)? {
-    guard self.activation == .linear else { return nil }
-    var fused = self
-    fused.activation = activation
-    return fused
-  }
-
   /// Whether the convolution is a matrix product over pixels.
   private func isPointwise(_ vertical: WindowAxis, _ horizontal: WindowAxis) -> Bool {
     [vertical, horizontal].allSatisfy { $0.window == 1 && $0.stride == 1 && $0.before == 0 && $0.after == 0 }
