@@ -306,8 +306,10 @@ NNK_API nnk_status nnk_trainer_gradients(nnk_trainer *trainer, const nnk_tensor 
  * them. Returns: NNK_OK, INVALID_HANDLE, NUMERIC (a gradient is not finite), BUSY. */
 NNK_API nnk_status nnk_trainer_apply(nnk_trainer *trainer);
 
-/* Fills *out with a view of all gradients, laid out as the parameters are (nnk_model_parameters_view). The
- * memory stays until the trainer is destroyed and is valid after nnk_trainer_gradients.
+/* Fills *out with a view of all gradients, laid out as the parameters are (nnk_model_parameters_view). In the
+ * place of a parameter that is not trainable (a running statistic of batchnorm) nnk_trainer_gradients leaves
+ * its next value, which nnk_trainer_apply copies. The memory stays until the trainer is destroyed and is valid
+ * after nnk_trainer_gradients.
  * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE. */
 NNK_API nnk_status nnk_trainer_gradients_view(nnk_trainer *trainer, nnk_tensor *out);
 

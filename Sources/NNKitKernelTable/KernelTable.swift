@@ -62,6 +62,14 @@ public struct KernelTable: Sendable {
   public let globalAveragePoolForward: @Sendable (GlobalAveragePool) -> Void
   public let globalAveragePoolBackward: @Sendable (GlobalAveragePoolGradient) -> Void
 
+  // Normalisation
+  public let columnMoments: @Sendable (ColumnMoments) -> Void
+  public let batchNormStatistics: @Sendable (BatchNormStatistics) -> Void
+  public let batchNormForward: @Sendable (BatchNorm) -> Void
+  public let batchNormSums: @Sendable (BatchNormSums) -> Void
+  public let batchNormParameterGradient: @Sendable (BatchNormParameterGradient) -> Void
+  public let batchNormBackward: @Sendable (BatchNormGradient) -> Void
+
   // Softmax and losses
   public let softmaxForward: @Sendable (Softmax) -> Void
   public let softmaxBackward: @Sendable (SoftmaxGradient) -> Void
@@ -121,6 +129,12 @@ public struct KernelTable: Sendable {
     averagePool2DBackward: @escaping @Sendable (Pool2DGradient) -> Void,
     globalAveragePoolForward: @escaping @Sendable (GlobalAveragePool) -> Void,
     globalAveragePoolBackward: @escaping @Sendable (GlobalAveragePoolGradient) -> Void,
+    columnMoments: @escaping @Sendable (ColumnMoments) -> Void,
+    batchNormStatistics: @escaping @Sendable (BatchNormStatistics) -> Void,
+    batchNormForward: @escaping @Sendable (BatchNorm) -> Void,
+    batchNormSums: @escaping @Sendable (BatchNormSums) -> Void,
+    batchNormParameterGradient: @escaping @Sendable (BatchNormParameterGradient) -> Void,
+    batchNormBackward: @escaping @Sendable (BatchNormGradient) -> Void,
     softmaxForward: @escaping @Sendable (Softmax) -> Void,
     softmaxBackward: @escaping @Sendable (SoftmaxGradient) -> Void,
     softmaxCrossEntropy: @escaping @Sendable (SoftmaxCrossEntropy) -> Void,
@@ -154,6 +168,12 @@ public struct KernelTable: Sendable {
     self.averagePool2DBackward = averagePool2DBackward
     self.globalAveragePoolForward = globalAveragePoolForward
     self.globalAveragePoolBackward = globalAveragePoolBackward
+    self.columnMoments = columnMoments
+    self.batchNormStatistics = batchNormStatistics
+    self.batchNormForward = batchNormForward
+    self.batchNormSums = batchNormSums
+    self.batchNormParameterGradient = batchNormParameterGradient
+    self.batchNormBackward = batchNormBackward
     self.softmaxForward = softmaxForward
     self.softmaxBackward = softmaxBackward
     self.softmaxCrossEntropy = softmaxCrossEntropy

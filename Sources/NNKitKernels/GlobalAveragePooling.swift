@@ -7,12 +7,11 @@ private var pixelsPerBlock: Int { 64 }
 
 /// The mean over all pixels: see `GlobalAveragePool`.
 func globalAveragePoolForward(_ pool: GlobalAveragePool) {
-  let divisor = DoubleVector(repeating: Double(pool.pixels))
+  let divisor = DoubleLanes(repeating: Double(pool.pixels))
   var c = 0
   while c < pool.channels {
     let lanes = pool.channels &- c
-    var low = DoubleVector()
-    var high = DoubleVector()
+    var total = DoubleLanes(repeating: 0)
     var source = pool.input + c
     var pixel = 0
     while pixel < pool.pixels {
@@ -31,25 +30,11 @@ func globalAveragePoolForward(_ pool: GlobalAveragePool) {
         source += pool.channels
         pixel &+= 1
       }
-      let sum = even + odd
-      low += DoubleVector(sum.lowHalf)
-      high += DoubleVector(sum.highHalf)
+      total = total + DoubleLanes(even + odd)
     }
-    storeLanes(vector(low / divisor, high / divisor), pool.output + c, lanes)
+    storeLanes((total / divisor).rounded, pool.output + c, lanes)
     c &+= vectorWidth
   }
-}
-
-/// Two vectors of doubles, rounded, side by side.
-@_transparent
-func vector(_ low: DoubleVector, _ high: DoubleVector) -> Vector {
-  #if NNKIT_AVX512
-    Vector(lowHalf: SIMD8<Float>(low), highHalf: SIMD8<Float>(high))
-  #elseif NNKIT_AVX2
-    Vector(lowHalf: SIMD4<Float>(low), highHalf: SIMD4<Float>(high))
-  #else
-    Vector(lowHalf: SIMD2<Float>(low), highHalf: SIMD2<Float>(high))
-  #endif
 }
 
 /// Spreads each channel's gradient evenly over all pixels: see `GlobalAveragePoolGradient`.

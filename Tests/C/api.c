@@ -17,6 +17,7 @@ static void catalog_lists_everything(void) {
         "globalavgpool2d",
         "flatten",
         "dense",
+        "batchnorm",
         "add",
         "activation",
         "softmax",

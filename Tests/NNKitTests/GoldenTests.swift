@@ -6,7 +6,9 @@ import Testing
 /// 84 epsilons: sums of a few hundred float32 products, and activations within 4 ulp.
 @Suite struct GoldenTests {
   static let bound = 1e-5
-  static let layerGroups = ["convolution", "pooling", "dense", "elementwise", "embedding", "lstm", "residual"]
+  static let layerGroups = [
+    "convolution", "pooling", "dense", "elementwise", "embedding", "lstm", "residual", "batchnorm",
+  ]
 
   @Test(arguments: layerGroups)
   func layersMatchPyTorchForwardAndBackward(group: String) throws {
@@ -85,8 +87,31 @@ import Testing
     }
   }
 
-  @Test func wholeNetworksMatchPyTorchWithAllGradients() throws {
-    let file = try GoldenFile("networks")
+  /// What is computed with other numbers at inference than in training.
+  @Test func inferenceMatchesPyTorch() throws {
+    let file = try GoldenFile("batchnorm")
+    let cases = try file.cases()
+    #expect(!cases.isEmpty)
+    for golden in cases {
+      let shape = try file.shape("\(golden.name)/input0")
+      var graph = Graph()
+      let x = graph.input("x", Shape(Array(shape.dropFirst())))
+      graph.output("y", graph.layer(golden.kind, "name=layer \(golden.options)", x))
+      let model = try Model(graph)
+      for parameter in model.parameters {
+        let values = try file.floats("\(golden.name)/\(parameter.specification.name)")
+        try model.withParameter(parameter.name) { target, _ in _ = target.update(fromContentsOf: values) }
+      }
+      let session = try Session(model, maximumBatch: shape[0])
+      let output = try session.predict(try file.floats("\(golden.name)/input0"))
+      let error = relativeError(output, try file.floats("\(golden.name)/inference"))
+      #expect(error <= Self.bound, "\(golden.name) \(golden.options): inference is off by \(error)")
+    }
+  }
+
+  @Test(arguments: ["networks", "residual_networks"])
+  func wholeNetworksMatchPyTorchWithAllGradients(group: String) throws {
+    let file = try GoldenFile(group)
     for golden in try file.cases() {
       var graph = Graph()
       var values: [String: Value] = [:]

@@ -173,7 +173,31 @@ ADDITIONS: list[tuple[tuple[int, ...], str]] = [
 ]
 
 # (batch, height, width, channels); for the mean of all pixels.
-GLOBAL_POOLINGS: list[tuple[int, int, int, int]] = [(1, 1, 1, 1), (2, 3, 4, 5), (5, 7, 7, 17), (2, 1, 9, 16), (1, 8, 9, 33)]
+GLOBAL_POOLINGS: list[tuple[int, int, int, int]] = [
+    (1, 1, 1, 1),
+    (2, 3, 4, 5),
+    (5, 7, 7, 17),
+    (2, 1, 9, 16),
+    (1, 8, 9, 33),
+]
+
+# Input shape, options.
+BATCH_NORMS: list[tuple[tuple[int, ...], str]] = [
+    ((5, 3), ""),
+    ((7, 1), "momentum=0"),
+    ((33, 17), "momentum=0.99"),
+    ((3, 4, 5, 7), "epsilon=1e-3"),
+    ((2, 5, 5, 16), "momentum=1"),
+    ((2, 7, 33), "momentum=0.5 epsilon=0.1"),
+    ((5, 9, 9, 5), ""),
+    ((3, 5, 4, 33), "activation=relu"),
+    ((40, 64), "activation=relu"),
+    ((3, 4, 3, 5), "activation=leaky_relu"),
+    ((9, 17), "activation=gelu"),
+    ((2, 6, 16), "activation=tanh"),
+    ((4, 5, 33), "activation=hard_swish"),
+    ((5, 16), "activation=softplus"),
+]
 
 # Input shape, options.
 EMBEDDINGS: list[tuple[tuple[int, ...], str]] = [
@@ -295,6 +319,41 @@ NETWORKS: list[dict] = [
             ("lstm", "name=lstm_a units=8 return_sequences=true", ["x", "lengths"]),
             ("lstm", "name=lstm_b units=6", ["lstm_a", "lengths"]),
             ("dense", "name=result units=2", ["lstm_b"]),
+        ],
+        "loss": "mean_squared_error",
+    },
+]
+
+# As NETWORKS, with the layers of residual networks.
+RESIDUAL_NETWORKS: list[dict] = [
+    {
+        "title": "residual_cnn",
+        "inputs": {"image": ("float32", (4, 8, 8, 3))},
+        "layers": [
+            ("conv2d", "name=stem filters=8 kernel=3 padding=same bias=false", ["image"]),
+            ("batchnorm", "name=stem_norm activation=relu", ["stem"]),
+            ("conv2d", "name=conv_a filters=12 kernel=3 stride=2 padding=same bias=false", ["stem_norm"]),
+            ("batchnorm", "name=norm_a", ["conv_a"]),
+            ("activation", "name=relu_a function=relu", ["norm_a"]),
+            ("conv2d", "name=conv_b filters=12 kernel=3 padding=same bias=false", ["relu_a"]),
+            ("batchnorm", "name=norm_b", ["conv_b"]),
+            ("conv2d", "name=shortcut filters=12 kernel=1 stride=2 padding=same bias=false", ["stem_norm"]),
+            ("add", "name=sum activation=relu", ["norm_b", "shortcut"]),
+            ("add", "name=doubled", ["sum", "sum"]),
+            ("globalavgpool2d", "name=mean", ["doubled"]),
+            ("dense", "name=logits units=10", ["mean"]),
+        ],
+        "loss": "softmax_cross_entropy",
+    },
+    {
+        "title": "normalized_dense",
+        "inputs": {"x": ("float32", (9, 7))},
+        "layers": [
+            ("batchnorm", "name=norm_x activation=tanh", ["x"]),
+            ("dense", "name=hidden units=16 bias=false", ["norm_x"]),
+            ("batchnorm", "name=norm_hidden momentum=0.7", ["hidden"]),
+            ("activation", "name=act function=silu", ["norm_hidden"]),
+            ("dense", "name=result units=3", ["act"]),
         ],
         "loss": "mean_squared_error",
     },

@@ -11,7 +11,9 @@ Each group becomes one safetensors file with the metadata {"cases": "<JSON array
 "options"; its tensors are called "<case>/...":
 
 layers      "inputs" (names): input0, input1, ...; every parameter by its name (kernel, bias, recurrent_kernel,
-            embeddings); output, dOutput; dInput0, ... (of float32 inputs), d_kernel, d_bias, ...
+            embeddings); output, dOutput; dInput0, ... (of float32 inputs), d_kernel, d_bias, ...; of a parameter that
+            is not trainable (moving_mean, moving_variance), d_... is its next value; inference: the output at
+            inference, where it differs from that in training
 losses      prediction, target, loss (shape [1]), d_prediction
 optimizers  "layer": {"kind", "options", "input"}, whose parameters they are, and "steps": initial/kernel,
             initial/bias; for each step s = 0, 1, ...: gradient<s>/kernel, after<s>/kernel and the same for the bias.
@@ -81,6 +83,9 @@ def draw_parameters(
     """Parameters whose layer gives outputs of about the size of its inputs."""
     result: Arrays = {}
     for name, shape in references.parameter_shapes(kind, options, input_shape).items():
+        if name in ("gamma", "moving_variance"):
+            result[name] = generator.uniform(0.5, 2.0, shape).astype(np.float32)
+            continue
         fan_in = 1 if name in ("bias", "embeddings") else int(np.prod(shape[:-1]))
         result[name] = normal(generator, shape, (0.5 if name == "bias" else 1.0) / fan_in**0.5)
     return result
@@ -103,8 +108,12 @@ def layer_case(kind: str, options: str, inputs: Arrays, generator: np.random.Gen
     for i, leaf in enumerate(leaves):
         if leaf.requires_grad:
             tensors[f"dInput{i}"] = rounded(leaf.grad)
+    state = references.next_state(kind, parsed, leaves[0], weights)
     for name, weight in weights.items():
-        tensors[f"d_{name}"] = rounded(weight.grad)
+        tensors[f"d_{name}"] = rounded(state[name] if name in state else weight.grad)
+    inference = references.inference(kind, parsed, leaves[0], weights)
+    if inference is not None:
+        tensors["inference"] = rounded(inference)
     return tensors
 
 
@@ -174,6 +183,7 @@ def network_case(network: dict, generator: np.random.Generator) -> Arrays:
         values[name] = exact(array)
     margin = Margin()
     weights: dict[str, torch.Tensor] = {}
+    state: dict[str, torch.Tensor] = {}
     output = None
     for kind, options, inputs in network["layers"]:
         parsed = references.parse(options)
@@ -183,6 +193,8 @@ def network_case(network: dict, generator: np.random.Generator) -> Arrays:
             tensors[f"{parsed['name']}/{name}"] = array
             weights[f"{parsed['name']}/{name}"] = own[name]
         output = references.layer(kind, parsed, [values[name] for name in inputs], own, margin)
+        for name, value in references.next_state(kind, parsed, values[inputs[0]], own).items():
+            state[f"{parsed['name']}/{name}"] = value
         values[parsed["name"]] = output
     check(margin)
     if network["loss"] == "softmax_cross_entropy":
@@ -193,7 +205,7 @@ def network_case(network: dict, generator: np.random.Generator) -> Arrays:
     value.backward()
     tensors |= {"target": target, "output": rounded(output), "loss": rounded(value.reshape(1))}
     for name, weight in weights.items():
-        tensors[f"d_{name}"] = weight.grad.numpy().astype(np.float32)
+        tensors[f"d_{name}"] = (state[name] if name in state else weight.grad).numpy().astype(np.float32)
     return tensors
 
 
@@ -244,7 +256,7 @@ def groups() -> list[Group]:
     convolution, pooling, dense = Group("convolution"), Group("pooling"), Group("dense")
     elementwise, embedding, lstm = Group("elementwise"), Group("embedding"), Group("lstm")
     losses, optimizers, networks = Group("losses"), Group("optimizers"), Group("networks")
-    residual = Group("residual")
+    residual, batchnorm, residual_networks = Group("residual"), Group("batchnorm"), Group("residual_networks")
 
     for shape, options in cases.CONVOLUTIONS:
         convolution.add_layer("conv2d", options, lambda g, s=shape: {"x": normal(g, s)})
@@ -266,6 +278,8 @@ def groups() -> list[Group]:
         residual.add_layer("add", options, lambda g, s=shape: {"x": normal(g, s), "y": normal(g, s)})
     for shape in cases.GLOBAL_POOLINGS:
         residual.add_layer("globalavgpool2d", "", lambda g, s=shape: {"x": normal(g, s)})
+    for shape, options in cases.BATCH_NORMS:
+        batchnorm.add_layer("batchnorm", options, lambda g, s=shape: {"x": normal(g, s, 2.0) + np.float32(1.5)})
     for kind, shape in cases.LOSSES:
         losses.add(kind, "", lambda g, k=kind, s=shape: loss_case(k, s, g))
     for options in cases.OPTIMIZERS:
@@ -276,10 +290,12 @@ def groups() -> list[Group]:
             layer=OPTIMIZER_LAYER,
             steps=OPTIMIZER_STEPS,
         )
-    for network in cases.NETWORKS:
+    for group, network in [(networks, n) for n in cases.NETWORKS] + [
+        (residual_networks, n) for n in cases.RESIDUAL_NETWORKS
+    ]:
         inputs = [{"name": n, "dtype": d, "shape": list(s)} for n, (d, s) in network["inputs"].items()]
         layers = [{"kind": k, "options": o, "inputs": i} for k, o, i in network["layers"]]
-        networks.add(
+        group.add(
             "network",
             "",
             lambda g, n=network: network_case(n, g),
@@ -288,7 +304,8 @@ def groups() -> list[Group]:
             layers=layers,
             loss=network["loss"],
         )
-    return [convolution, pooling, dense, elementwise, embedding, lstm, residual, losses, optimizers, networks]
+    layer_groups = [convolution, pooling, dense, elementwise, embedding, lstm, residual, batchnorm]
+    return [*layer_groups, losses, optimizers, networks, residual_networks]
 
 
 def main() -> None:

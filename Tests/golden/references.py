@@ -135,6 +135,22 @@ def pool2d(options: Options, x: Tensor, margin: Margin, average: bool) -> Tensor
     return channels_last(F.max_pool2d(padded, window, stride))
 
 
+def batch_norm(options: Options, x: Tensor, parameters: Parameters, training: bool) -> tuple[Tensor, Parameters]:
+    """The result before the activation, and the next running statistics."""
+    state = {name: parameters[f"moving_{name}"].detach().clone() for name in ("mean", "variance")}
+    y = F.batch_norm(
+        x.reshape(-1, x.shape[-1]),
+        state["mean"],
+        state["variance"],
+        parameters["gamma"],
+        parameters["beta"],
+        training=training,
+        momentum=1 - float(options.get("momentum", "0.9")),  # PyTorch's is the share of the new statistics.
+        eps=float(options.get("epsilon", "1e-5")),
+    )
+    return y.reshape(x.shape), {f"moving_{name}": value for name, value in state.items()}
+
+
 def dense(options: Options, x: Tensor, parameters: Parameters, margin: Margin) -> Tensor:
     y = F.linear(x, parameters["kernel"].T, parameters.get("bias"))
     return activate(options.get("activation", "linear"), y, margin)
@@ -172,6 +188,8 @@ def layer(kind: str, options: Options, inputs: list[Tensor], parameters: Paramet
             return pool2d(options, x, margin, average=kind == "avgpool2d")
         case "globalavgpool2d":
             return x.mean(dim=(1, 2))
+        case "batchnorm":
+            return activate(options.get("activation", "linear"), batch_norm(options, x, parameters, True)[0], margin)
         case "add":
             return activate(options.get("activation", "linear"), x + inputs[1], margin)
         case "flatten":
@@ -193,6 +211,18 @@ def layer(kind: str, options: Options, inputs: list[Tensor], parameters: Paramet
     raise ValueError(f"no reference for the layer {kind}")
 
 
+def next_state(kind: str, options: Options, x: Tensor, parameters: Parameters) -> Parameters:
+    """The values that a training step gives to a layer's parameters that are not trainable."""
+    return batch_norm(options, x, parameters, True)[1] if kind == "batchnorm" else {}
+
+
+def inference(kind: str, options: Options, x: Tensor, parameters: Parameters) -> Tensor | None:
+    """The output at inference, where it differs from that in training."""
+    if kind != "batchnorm":
+        return None
+    return ACTIVATIONS[options.get("activation", "linear")](batch_norm(options, x, parameters, False)[0])
+
+
 def parameter_shapes(kind: str, options: Options, input_shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
     """The parameters of a layer by NNKit's names, with NNKit's layouts."""
     bias = options.get("bias", "true") == "true"
@@ -210,6 +240,8 @@ def parameter_shapes(kind: str, options: Options, input_shape: tuple[int, ...]) 
                 "recurrent_kernel": (units, 4 * units),
                 "bias": (4 * units,),
             }
+        case "batchnorm":
+            return {name: (input_shape[-1],) for name in ("gamma", "beta", "moving_mean", "moving_variance")}
         case "embedding":
             return {"embeddings": (int(options["vocabulary"]), int(options["units"]))}
         case _:

@@ -56,8 +56,8 @@ extension Graph {
 package enum LayerCatalog {
   package static let definitions: [LayerDefinition] = [
     Conv2D.definition, MaxPool2D.definition, AvgPool2D.definition, GlobalAvgPool2D.definition, Flatten.definition,
-    Dense.definition, Add.definition, Activation.definition, Softmax.definition, LogSoftmax.definition,
-    Dropout.definition, Embedding.definition, LSTM.definition,
+    Dense.definition, BatchNorm.definition, Add.definition, Activation.definition, Softmax.definition,
+    LogSoftmax.definition, Dropout.definition, Embedding.definition, LSTM.definition,
   ]
 
   package static let kinds = definitions.map(\.kind)

@@ -45,23 +45,36 @@ public final class Model: @unchecked Sendable {
     self.graph = graph
     if let runtime { self.runtime = runtime } else { self.runtime = try Runtime.shared() }
     self.seed = seed
-    var offset = 0
-    var parametersByNode: [[Parameter]] = []
-    for node in graph.nodes {
-      var parameters: [Parameter] = []
-      for specification in node.operation.parameters {
-        let name = "\(node.name)/\(specification.name)"
-        let count = try checkedProduct(specification.shape.sizes, of: "the parameter \(name) \(specification.shape)")
-        parameters.append(Parameter(name: name, specification: specification, offset: offset, count: count))
-        // Parameters begin on cache lines; the sum cannot overflow before the arena's own check refuses it.
-        offset = try checkedSum(offset, count.roundedUp(toMultipleOf: 16))
-      }
-      parametersByNode.append(parameters)
-    }
-    self.parametersByNode = parametersByNode
-    arena = try ParameterArena(count: offset)
+    let layout = try Model.layOut(graph)
+    parametersByNode = layout.parametersByNode
+    arena = try ParameterArena(count: layout.count, trainableCount: layout.trainableCount)
     flatShape = .allocate(capacity: 1)
-    flatShape.pointee = Int64(offset)
+    flatShape.pointee = Int64(layout.count)
+  }
+
+  /// Places the parameters one behind the other: first all trainable ones, so that optimizers, norms and weight decay
+  /// cover one range, then the others.
+  private static func layOut(
+    _ graph: Graph
+  ) throws(NNKitError) -> (parametersByNode: [[Parameter]], trainableCount: Int, count: Int) {
+    let specifications = graph.nodes.map { $0.operation.parameters }
+    var parametersByNode: [[Parameter]] = specifications.map { _ in [] }
+    var (offset, trainableCount) = (0, 0)
+    for trainable in [true, false] {
+      for (index, node) in graph.nodes.enumerated() {
+        // Parameters keep the order of their operation; operations list the trainable ones first.
+        for specification in specifications[index] where specification.trainable == trainable {
+          let name = "\(node.name)/\(specification.name)"
+          let count = try checkedProduct(specification.shape.sizes, of: "the parameter \(name) \(specification.shape)")
+          parametersByNode[index].append(
+            Parameter(name: name, specification: specification, offset: offset, count: count))
+          // Parameters begin on cache lines; the sum cannot overflow before the arena's own check refuses it.
+          offset = try checkedSum(offset, count.roundedUp(toMultipleOf: 16))
+        }
+      }
+      if trainable { trainableCount = offset }
+    }
+    return (parametersByNode, trainableCount, offset)
   }
 
   /// The shape of the flat buffer of all parameters, at an address that stays as long as the model.
@@ -71,7 +84,7 @@ public final class Model: @unchecked Sendable {
 
   package var parameters: [Parameter] { parametersByNode.flatMap { $0 } }
 
-  /// The number of trainable numbers.
+  /// How many numbers the parameters hold, trainable or not.
   public var parameterCount: Int { parameters.reduce(0) { $0 + $1.count } }
 
   /// The names of the parameters, "<layer>/<parameter>", in the order of the layers.

@@ -28,7 +28,7 @@ package struct ModelInfo: Encodable {
     var shape: [Int]
     var offset: Int
     var count: Int
-    var trainable = true
+    var trainable: Bool
   }
 
   var inputs: [Port]
@@ -61,7 +61,9 @@ package struct ModelInfo: Encodable {
         parameters: parameters.reduce(0) { $0 + $1.count })
     }
     parameters = model.parameters.map {
-      ParameterEntry(name: $0.name, shape: $0.shape.sizes, offset: $0.offset, count: $0.count)
+      ParameterEntry(
+        name: $0.name, shape: $0.shape.sizes, offset: $0.offset, count: $0.count,
+        trainable: $0.specification.trainable)
     }
     parameterCount = model.parameterCount
     seed = model.seed

@@ -22,10 +22,13 @@ package struct ParameterSpecification: Sendable {
   package let fanOut: Int
   /// Adds this to the columns `range` after the initialiser; LSTM's forget gates begin open.
   package var offset: (columns: Range<Int>, value: Float)?
+  /// Whether the optimizer changes it. A parameter that is not trainable is state that training steps write: its place
+  /// among the gradients holds the next value, which `Trainer.applyGradients` copies.
+  package let trainable: Bool
 
   package init(
     _ name: String, _ shape: Shape, _ initializer: Initializer, fanIn: Int, fanOut: Int,
-    offset: (columns: Range<Int>, value: Float)? = nil
+    offset: (columns: Range<Int>, value: Float)? = nil, trainable: Bool = true
   ) {
     self.name = name
     self.shape = shape
@@ -33,6 +36,7 @@ package struct ParameterSpecification: Sendable {
     self.fanIn = fanIn
     self.fanOut = fanOut
     self.offset = offset
+    self.trainable = trainable
   }
 }
 
@@ -46,4 +50,6 @@ package struct Parameter: Sendable {
   package let count: Int
 
   package var shape: Shape { specification.shape }
+  /// Its elements in the arena.
+  package var range: Range<Int> { offset..<offset + count }
 }

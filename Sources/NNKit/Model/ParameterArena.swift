@@ -1,14 +1,17 @@
 import Synchronization
 
-/// All parameters of a model in one aligned piece of memory.
+/// All parameters of a model in one aligned piece of memory: the trainable ones first, then the others.
 package final class ParameterArena: @unchecked Sendable {
   package let memory: AlignedMemory
   package let count: Int
+  /// How many of the first elements belong to trainable parameters.
+  package let trainableCount: Int
   private let currentVersion = Atomic<Int>(1)
 
   /// Throws: `.outOfMemory`.
-  package init(count: Int) throws(NNKitError) {
+  package init(count: Int, trainableCount: Int) throws(NNKitError) {
     self.count = count
+    self.trainableCount = trainableCount
     memory = try AlignedMemory(byteCount: count * MemoryLayout<Float>.stride)
   }
 

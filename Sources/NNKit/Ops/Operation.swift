@@ -3,7 +3,7 @@
 /// An operation is made by a layer from its options; it knows shapes and gradients and adds steps to a plan. What
 /// it is given has been checked: `forward` and `backward` see only shapes that `outputTypes` accepted.
 package protocol Operation: Sendable {
-  /// The parameters, in the order in which `ForwardNode.parameters` holds them.
+  /// The parameters, in the order in which `ForwardNode.parameters` holds them: the trainable ones first.
   var parameters: [ParameterSpecification] { get }
 
   /// The types of the outputs, for inputs whose time may be open or concrete.
@@ -47,7 +47,7 @@ package struct BackwardNode {
   package let outputs: [Tensor]
   package let saved: [Tensor]
   package let parameters: [Tensor]
-  /// Where the parameters' gradients go.
+  /// Where the parameters' gradients go; of those that are not trainable, their next values.
   package let dParameters: [Tensor]
   /// The gradient of each output that the loss depends on.
   package let dOutputs: [Tensor?]

@@ -29,6 +29,8 @@ package struct Plan {
   package let lossReports: [LossReport]
   /// The gradients of the inputs, where they were asked for.
   package let dInputs: [Tensor?]
+  /// Where in the arena parameters lie that are not trainable and whose next values a run leaves among the gradients.
+  package let updatedState: [Range<Int>]
   /// The values that each int32 input may hold.
   package let inputRanges: [ClosedRange<Int32>?]
   package let targetRanges: [ClosedRange<Int32>?]
@@ -87,6 +89,7 @@ package struct Plan {
     self.targetRanges = targetRanges
     self.lossReports = reports
     self.dInputs = inputGradients ? dInputs : []
+    self.updatedState = network.updatedState
     self.inputRanges = network.inputRanges
     self.steps = builder.steps
     self.prologue = builder.prologue

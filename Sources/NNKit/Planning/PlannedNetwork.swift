@@ -11,6 +11,8 @@ struct PlannedNetwork {
   private var types: [ValueType?]
   private var saved: [[Tensor]]
   private var parameterTensors: [[Tensor]]
+  /// Parameters that are not trainable, whose next values the backward steps write.
+  private(set) var updatedState: [Range<Int>] = []
   /// Of each value: the gradients that its consumers have computed so far.
   private var contributions: [[Tensor]]
 
@@ -91,6 +93,7 @@ struct PlannedNetwork {
         dOutputs: dOutputs, wantsInput: wantsInput)
       do throws(NNKitError) {
         let dInputs = try node.operation.backward(plan, backward)
+        updatedState += parameters[node.graphIndex].filter { !$0.specification.trainable }.map(\.range)
         for (value, dInput) in zip(node.inputs, dInputs) where wanted[value.index] {
           if let dInput { contributions[value.index].append(dInput) }
         }

@@ -79,7 +79,7 @@ package struct OptimizerDefinition: Sendable {
   ]
 }
 
-/// An optimizer with its memory: one fused pass over the flat arena of parameters.
+/// An optimizer with its memory: one fused pass over the trainable part of the arena of parameters.
 final class OptimizerState {
   private let optimizer: Optimizer
   private let slots: [AlignedMemory]
@@ -109,7 +109,9 @@ final class OptimizerState {
     self.gradients = gradients.base.assumingMemoryBound(to: Float.self)
     pool = runtime.pool
     var slots: [AlignedMemory] = []
-    for _ in 0..<optimizer.slots { slots.append(try AlignedMemory(byteCount: parameters.memory.byteCount)) }
+    for _ in 0..<optimizer.slots {
+      slots.append(try AlignedMemory(byteCount: parameters.trainableCount * MemoryLayout<Float>.stride))
+    }
     self.slots = slots
     factors = .allocate(capacity: 1)
     factors.initialize(to: Factors())
@@ -120,7 +122,7 @@ final class OptimizerState {
 
   deinit { factors.deallocate() }
 
-  /// Changes all parameters by their gradients, which count `gradientScale` times.
+  /// Changes all trainable parameters by their gradients, which count `gradientScale` times.
   func apply(gradientScale: Float) {
     step += 1
     factors.pointee.gradientScale = gradientScale
@@ -128,7 +130,7 @@ final class OptimizerState {
       factors.pointee.stepSize = Float(learningRate / (1 - pow(beta1, Double(step))))
       factors.pointee.inverseCorrection = Float(1 / (1 - pow(beta2, Double(step))).squareRoot())
     }
-    pool.run(tiles: ceilDivide(parameters.count, Self.elementsPerTile), update)
+    pool.run(tiles: ceilDivide(parameters.trainableCount, Self.elementsPerTile), update)
     parameters.markChanged()
   }
 
@@ -136,7 +138,7 @@ final class OptimizerState {
     _ optimizer: Optimizer, _ parameters: ParameterArena, _ gradients: UnsafeMutablePointer<Float>,
     _ slots: [UnsafeMutablePointer<Float>], _ factors: UnsafeMutablePointer<Factors>, _ kernels: KernelTable
   ) -> (Int, Int) -> Void {
-    let (weights, total) = (parameters.floats, parameters.count)
+    let (weights, total) = (parameters.floats, parameters.trainableCount)
     switch optimizer {
     case .sgd(let learningRate, let momentum, let nesterov, let weightDecay):
       let velocity = slots.first

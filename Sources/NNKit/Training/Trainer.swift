@@ -13,6 +13,8 @@ public final class Trainer: @unchecked Sendable {
   private var trainingPlans = PlanCache()
   private var evaluationPlans = PlanCache()
   var validation: Dataset?
+  /// Whose next values of running statistics wait among the gradients.
+  private var pendingState: [Range<Int>] = []
 
   package static let options: [OptionSpecification] =
     [
@@ -51,7 +53,7 @@ public final class Trainer: @unchecked Sendable {
     self.clipNorm = clipNorm
     gradients = try AlignedMemory(byteCount: model.arena.memory.byteCount)
     self.optimizer = try OptimizerState(optimizer, model.arena, gradients: gradients, runtime: model.runtime)
-    sums = NormSums(gradients, count: model.arena.count, runtime: model.runtime)
+    sums = NormSums(gradients, count: model.arena.trainableCount, runtime: model.runtime)
   }
 
   /// Reads `loss=... optimizer=...` and the chosen optimizer's own options.
@@ -87,6 +89,7 @@ public final class Trainer: @unchecked Sendable {
       &trainingPlans, .training(definition.loss), batch: batch, inputCount: inputCount, input, targetCount: targetCount)
     try load(bound, input, target, index: index)
     bound.run(seed: model.seed, step: model.passes.add(1, ordering: .relaxed).oldValue)
+    pendingState = bound.plan.updatedState
     return result(bound)
   }
 
@@ -102,15 +105,23 @@ public final class Trainer: @unchecked Sendable {
     return result(bound)
   }
 
-  /// Lets the optimizer use the gradients, clipped. Throws: `.numeric` where one is not finite; then nothing changes.
+  /// Lets the optimizer use the gradients, clipped, and gives running statistics the values that the last batch left.
+  /// Throws: `.numeric` where a number is not finite; then nothing changes.
   func applyGradients() throws(NNKitError) {
     let norm = sums.norm()
-    guard norm.isFinite else {
+    let next = gradients.base.assumingMemoryBound(to: Float.self)
+    let kernels = model.runtime.kernels
+    let stateIsFinite = pendingState.allSatisfy { kernels.sumOfSquares(next + $0.lowerBound, $0.count).isFinite }
+    guard norm.isFinite, stateIsFinite else {
       throw NNKitError(
         .numeric,
-        "the gradients hold a number that is not finite; no parameter was changed. Check the data for NaN "
-          + "and infinity, or lower learning_rate")
+        "the \(norm.isFinite ? "batch's statistics" : "gradients") hold a number that is not finite; no parameter was "
+          + "changed. Check the data for NaN and infinity, or lower learning_rate")
     }
+    for range in pendingState {
+      (model.arena.floats + range.lowerBound).update(from: next + range.lowerBound, count: range.count)
+    }
+    pendingState = []
     optimizer.apply(gradientScale: clipNorm > 0 && norm > clipNorm ? Float(clipNorm / norm) : 1)
   }
 

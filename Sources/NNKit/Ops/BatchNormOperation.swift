@@ -1,0 +1,278 @@
+import NNKitKernelTable
+
+/// Batch normalisation of the last axis, `y = f(γ (x - μ) / √(σ² + ε) + β)`, `x` `[..., C]`.
+///
+/// In training `μ` and `σ²` are mean and biased variance over the batch and all leading axes; each step moves the
+/// running statistics towards them (towards the unbiased variance, `σ² m / (m - 1)` for `m` rows; a single row says
+/// nothing about a variance and leaves it). At inference they are the running statistics.
+/// Parameters: gamma, beta `[C]`; moving_mean, moving_variance `[C]`, which no optimizer changes.
+/// Source: Ioffe and Szegedy, Batch Normalization (2015).
+package struct BatchNormOperation: Operation, ActivationFusing {
+  package let channels: Int
+  package let momentum: Double
+  package let epsilon: Double
+  package var activation: ActivationKind
+
+  package init(channels: Int, momentum: Double, epsilon: Double, activation: ActivationKind) {
+    self.channels = channels
+    self.momentum = momentum
+    self.epsilon = epsilon
+    self.activation = activation
+  }
+
+  package var parameters: [ParameterSpecification] {
+    func specification(_ name: String, _ initializer: Initializer, trainable: Bool) -> ParameterSpecification {
+      ParameterSpecification(
+        name, [channels], initializer, fanIn: channels, fanOut: channels, trainable: trainable)
+    }
+    return [
+      specification("gamma", .ones, trainable: true), specification("beta", .zeros, trainable: true),
+      specification("moving_mean", .zeros, trainable: false),
+      specification("moving_variance", .ones, trainable: false),
+    ]
+  }
+
+  package func outputTypes(_ inputs: [ValueType]) throws(NNKitError) -> [ValueType] {
+    try requireFloat(inputs[0])
+    guard inputs[0].shape.sizes.last == channels else {
+      throw NNKitError(.shape, "the input has shape \(inputs[0].shape); expected [..., \(channels)]")
+    }
+    return [inputs[0]]
+  }
+
+  package func forward(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> ForwardResult {
+    let x = node.inputs[0]
+    let y = try ActivatedOutput(plan, x.type, activation)
+    let (gamma, beta) = (node.parameters[0], node.parameters[1])
+    guard plan.isTraining else {
+      let scale = try runningScale(plan, node)
+      let factors = Factors(mean: node.parameters[2], scale: scale, shift: beta)
+      normalize(plan, x, factors, y)
+      return y.finish(plan)
+    }
+    let statistics = try Statistics(plan, channels)
+    let rows = RowChunks(rows: x.rows, columns: channels)
+    let moments = try plan.doubles(rows.doubles)
+    let (kernels, channels, epsilon) = (plan.kernels, channels, epsilon)
+    plan.step("batch norm moments", reads: [x], writes: [moments], tiles: rows.chunks, work: [x.count]) { binding in
+      let (input, target) = (UnsafePointer(binding.floats(x)), binding.doubles(moments))
+      return { chunk, _ in
+        let part = rows.chunk(chunk)
+        let mean = target + 2 * chunk * rows.stride
+        kernels.columnMoments(
+          ColumnMoments(
+            x: input + part.lowerBound * channels, rows: part.count, columns: channels, mean: mean,
+            squares: mean + rows.stride))
+      }
+    }
+    plan.step(
+      "batch norm statistics", reads: [moments, gamma], writes: statistics.all, work: [rows.chunks, channels, 8]
+    ) { binding in
+      let chunked = rows.sums(UnsafePointer(binding.doubles(moments)))
+      let weights = UnsafePointer(binding.floats(gamma))
+      let (mean, variance) = (binding.floats(statistics.mean), binding.floats(statistics.variance))
+      let (inverse, scale) = (binding.floats(statistics.inverseDeviation), binding.floats(statistics.scale))
+      return { _, _ in
+        kernels.batchNormStatistics(
+          BatchNormStatistics(
+            moments: chunked, channels: channels, gamma: weights, epsilon: epsilon, mean: mean, variance: variance,
+            inverseDeviation: inverse, scale: scale))
+      }
+    }
+    normalize(plan, x, Factors(mean: statistics.mean, scale: statistics.scale, shift: beta), y)
+    var result = y.finish(plan)
+    result.saved += statistics.all
+    return result
+  }
+
+  /// `γ / √(σ² + ε)` of the running variance, computed whenever the parameters have changed.
+  private func runningScale(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> Tensor {
+    let scale = try plan.persistent([channels])
+    let (gamma, variance) = (node.parameters[0], node.parameters[3])
+    let (channels, epsilon) = (channels, epsilon)
+    plan.prologueStep("batch norm scale", tiles: 1, work: [channels, 8]) { binding in
+      let (weights, squares, out) = (binding.floats(gamma), binding.floats(variance), binding.floats(scale))
+      return { _, _ in
+        for c in 0..<channels { out[c] = Float(Double(weights[c]) / (Double(squares[c]) + epsilon).squareRoot()) }
+      }
+    }
+    return scale
+  }
+
+  /// Adds `y = f((x - mean) · scale + shift)`.
+  private func normalize(_ plan: PlanBuilder, _ x: Tensor, _ factors: Factors, _ y: ActivatedOutput) {
+    let (kernels, channels, rowCount) = (plan.kernels, channels, x.rows)
+    let tileRows = elementwiseRows
+    plan.step(
+      "batch norm", reads: [x] + factors.tensors, writes: [y.product], tiles: ceilDivide(rowCount, tileRows),
+      work: [x.count, 2]
+    ) { binding in
+      let (input, output) = (UnsafePointer(binding.floats(x)), binding.floats(y.product))
+      let normalization = factors.bind(binding, channels, relu: y.fused == .relu)
+      return { tile, _ in
+        let first = tile * tileRows
+        let rows = min(tileRows, rowCount - first)
+        kernels.batchNormForward(
+          NNKitKernelTable.BatchNorm(
+            normalization: normalization, x: input + first * channels, y: output + first * channels, rows: rows))
+        if y.fused != .relu && y.fused != .linear {
+          let part = output + first * channels
+          kernels.activationForward(y.fused, part, part, rows * channels)
+        }
+      }
+    }
+  }
+
+  /// Rows of one tile of the elementwise steps: about 64 KiB of floats.
+  private var elementwiseRows: Int { max(1, 16_384 / channels) }
+
+  package func backward(_ plan: PlanBuilder, _ node: BackwardNode) throws(NNKitError) -> [Tensor?] {
+    guard let dy = node.dOutputs[0] else { return [nil] }
+    let x = node.inputs[0]
+    let statistics = Statistics(Array(node.saved.dropFirst()))
+    let factors = Factors(mean: statistics.mean, scale: statistics.scale, shift: node.parameters[1])
+    // The kernels go through a ReLU themselves, without reading its output.
+    let relu = activation == .relu
+    let dz = relu ? dy : try plan.activationGradient(activation, saved: node.saved[0], dy)
+    let rows = RowChunks(rows: x.rows, columns: channels)
+    let sums = try plan.doubles(rows.doubles)
+    let (kernels, channels) = (plan.kernels, channels)
+    plan.step(
+      "batch norm gradient sums", reads: [x, dz] + factors.tensors, writes: [sums], tiles: rows.chunks,
+      work: [x.count, 2]
+    ) { binding in
+      let (input, gradient) = (UnsafePointer(binding.floats(x)), UnsafePointer(binding.floats(dz)))
+      let (target, normalization) = (binding.doubles(sums), factors.bind(binding, channels, relu: relu))
+      return { chunk, _ in
+        let part = rows.chunk(chunk)
+        kernels.batchNormSums(
+          BatchNormSums(
+            normalization: normalization, x: input + part.lowerBound * channels,
+            dy: gradient + part.lowerBound * channels, rows: part.count, sums: target + 2 * chunk * rows.stride,
+            stride: rows.stride))
+      }
+    }
+    let (slope, offset) = (try plan.floats([channels]), try plan.floats([channels]))
+    addParameterGradients(plan, node, rows, sums, statistics, slope: slope, offset: offset)
+
+    guard node.wantsInput[0] else { return [nil] }
+    let dx = try plan.tensor(x.type)
+    let (tileRows, rowCount) = (elementwiseRows, x.rows)
+    plan.step(
+      "batch norm input gradient", reads: [x, dz, slope, offset] + factors.tensors, writes: [dx],
+      tiles: ceilDivide(rowCount, tileRows), work: [x.count, 4]
+    ) { binding in
+      let (input, gradient) = (UnsafePointer(binding.floats(x)), UnsafePointer(binding.floats(dz)))
+      let (slopes, offsets) = (UnsafePointer(binding.floats(slope)), UnsafePointer(binding.floats(offset)))
+      let (target, normalization) = (binding.floats(dx), factors.bind(binding, channels, relu: relu))
+      return { tile, _ in
+        let start = tile * tileRows * channels
+        kernels.batchNormBackward(
+          BatchNormGradient(
+            normalization: normalization, x: input + start, dy: gradient + start, dx: target + start,
+            rows: min(tileRows, rowCount - tile * tileRows), slope: slopes, offset: offsets))
+      }
+    }
+    return [dx]
+  }
+
+  /// Adds the gradients of gamma and beta, the factors of the input's gradient, and the next running statistics, which
+  /// wait in the places of their gradients until the step is known to be good.
+  private func addParameterGradients(
+    _ plan: PlanBuilder, _ node: BackwardNode, _ rows: RowChunks, _ sums: Tensor, _ statistics: Statistics,
+    slope: Tensor, offset: Tensor
+  ) {
+    let (kernels, channels, momentum) = (plan.kernels, channels, momentum)
+    let (oldMean, oldVariance) = (node.parameters[2], node.parameters[3])
+    let unbiased = rows.rows > 1 ? Double(rows.rows) / Double(rows.rows - 1) : nil
+    plan.step(
+      "batch norm parameter gradients", reads: [sums, oldMean, oldVariance] + statistics.all,
+      writes: node.dParameters + [slope, offset], work: [rows.chunks, channels, 8]
+    ) { binding in
+      let chunked = rows.sums(UnsafePointer(binding.doubles(sums)))
+      let scale = UnsafePointer(binding.floats(statistics.scale))
+      let inverse = UnsafePointer(binding.floats(statistics.inverseDeviation))
+      let targets = node.dParameters.map { binding.floats($0) }
+      let (dGamma, dBeta, nextMean, nextVariance) = (targets[0], targets[1], targets[2], targets[3])
+      let (slopes, offsets) = (binding.floats(slope), binding.floats(offset))
+      let (mean, variance) = (binding.floats(statistics.mean), binding.floats(statistics.variance))
+      let (runningMean, runningVariance) = (binding.floats(oldMean), binding.floats(oldVariance))
+      return { _, _ in
+        kernels.batchNormParameterGradient(
+          BatchNormParameterGradient(
+            sums: chunked, channels: channels, scale: scale, inverseDeviation: inverse, dGamma: dGamma, dBeta: dBeta,
+            slope: slopes, offset: offsets))
+        for c in 0..<channels {
+          nextMean[c] = Float(momentum * Double(runningMean[c]) + (1 - momentum) * Double(mean[c]))
+          let old = Double(runningVariance[c])
+          let new = unbiased.map { $0 * Double(variance[c]) } ?? old
+          nextVariance[c] = Float(momentum * old + (1 - momentum) * new)
+        }
+      }
+    }
+  }
+}
+
+/// The tensors that a normalisation reads besides its input.
+private struct Factors {
+  let mean: Tensor
+  let scale: Tensor
+  let shift: Tensor
+
+  var tensors: [Tensor] { [mean, scale, shift] }
+
+  func bind(_ binding: Binding, _ channels: Int, relu: Bool) -> ChannelNormalization {
+    ChannelNormalization(
+      channels: channels, mean: binding.floats(mean), scale: binding.floats(scale), shift: binding.floats(shift),
+      relu: relu)
+  }
+}
+
+/// What the forward steps of training learn about the batch, `[C]` each.
+private struct Statistics {
+  let mean: Tensor
+  let variance: Tensor
+  let inverseDeviation: Tensor
+  let scale: Tensor
+
+  var all: [Tensor] { [mean, variance, inverseDeviation, scale] }
+
+  init(_ plan: PlanBuilder, _ channels: Int) throws(NNKitError) {
+    mean = try plan.floats([channels])
+    variance = try plan.floats([channels])
+    inverseDeviation = try plan.floats([channels])
+    scale = try plan.floats([channels])
+  }
+
+  /// From `all`, as it was saved.
+  init(_ saved: [Tensor]) {
+    (mean, variance, inverseDeviation, scale) = (saved[0], saved[1], saved[2], saved[3])
+  }
+}
+
+/// How sums over rows are divided into chunks for different tiles: by the sizes alone.
+private struct RowChunks {
+  let rows: Int
+  let chunks: Int
+  /// A chunk's arrays of doubles have the columns rounded up, so that kernels need no tails there.
+  let stride: Int
+  private let rowsPerChunk: Int
+
+  init(rows: Int, columns: Int) {
+    self.rows = rows
+    // At most 16 chunks, of about 2¹⁵ elements or more, in whole blocks of the kernels.
+    let wanted = max(ceilDivide(rows, 16), ceilDivide(1 << 15, columns))
+    rowsPerChunk = wanted.roundedUp(toMultipleOf: 32)
+    chunks = ceilDivide(rows, rowsPerChunk)
+    stride = columns.roundedUp(toMultipleOf: 16)
+  }
+
+  /// The size of the sums: two arrays for each chunk.
+  var doubles: Int { 2 * chunks * stride }
+
+  func chunk(_ index: Int) -> Range<Int> { index * rowsPerChunk..<min((index + 1) * rowsPerChunk, rows) }
+
+  func sums(_ sums: UnsafePointer<Double>) -> ChunkedSums {
+    ChunkedSums(sums: sums, chunks: chunks, rowsPerChunk: rowsPerChunk, rows: rows, stride: stride)
+  }
+}
