@@ -18,6 +18,9 @@ public struct KernelTable: Sendable {
   public let rowProduct: @Sendable (RowProduct) -> Void
   public let columnProduct: @Sendable (ColumnProduct) -> Void
   public let packPanel: @Sendable (PanelPacking) -> Void
+  public let winogradInput: @Sendable (WinogradInput) -> Void
+  public let winogradOutput: @Sendable (WinogradOutput) -> Void
+  public let winogradWeights: @Sendable (WinogradWeights) -> Void
 
   // Elementwise
   /// `y = f(x)` for `count` elements; `y` may be `x`.
@@ -87,6 +90,9 @@ public struct KernelTable: Sendable {
     rowProduct: @escaping @Sendable (RowProduct) -> Void,
     columnProduct: @escaping @Sendable (ColumnProduct) -> Void,
     packPanel: @escaping @Sendable (PanelPacking) -> Void,
+    winogradInput: @escaping @Sendable (WinogradInput) -> Void,
+    winogradOutput: @escaping @Sendable (WinogradOutput) -> Void,
+    winogradWeights: @escaping @Sendable (WinogradWeights) -> Void,
     activationForward:
       @escaping @Sendable (
         _ kind: ActivationKind, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ count: Int
@@ -134,6 +140,9 @@ public struct KernelTable: Sendable {
     self.rowProduct = rowProduct
     self.columnProduct = columnProduct
     self.packPanel = packPanel
+    self.winogradInput = winogradInput
+    self.winogradOutput = winogradOutput
+    self.winogradWeights = winogradWeights
     self.activationForward = activationForward
     self.activationBackward = activationBackward
     self.accumulate = accumulate
