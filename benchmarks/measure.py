@@ -110,20 +110,31 @@ def python_worker(side: str, variant: str, workload: str, environment: Mapping[s
     return Worker([sys.executable, HERE / "worker.py", side, variant, workload], environment, timeout)
 
 
-def in_turn(workers: Mapping[str, Worker], limits: Worker, rounds: int, turn_seconds: float) -> dict[str, list[float]]:
+def in_turn(
+    workers: Mapping[str, Worker], limits: Worker, rounds: int, turn_seconds: float
+) -> tuple[dict[str, list[float]], dict[str, str]]:
     """Times workers A B C A B C ..., each for about `turn_seconds` a turn, and the machine's limits after each round.
 
-    Returns the seconds of every step by worker, and under "gflops" and "gigabytes" the limits.
+    Returns the seconds of every step by worker, and under "gflops" and "gigabytes" the limits; and the workers that
+    were lost on the way, with the reason.
     """
     samples: dict[str, list[float]] = {name: [] for name in workers} | {"gflops": [], "gigabytes": []}
-    counts = {}
-    for name, worker in workers.items():
-        # The second of two: the first follows a stop.
-        step_seconds = worker.ask(2)[-1]
-        counts[name] = max(1, min(20_000, round(turn_seconds / max(step_seconds, 1e-7))))
-    for _ in range(rounds):
+    lost: dict[str, str] = {}
+    counts: dict[str, int] = {}
+    for turn in range(rounds + 1):
         for name, worker in workers.items():
-            samples[name] += worker.ask(counts[name])
-        for name, value in limits.ask(min(turn_seconds, 0.4)).items():
-            samples[name].append(value)
-    return samples
+            if name in lost:
+                continue
+            try:
+                if turn:
+                    samples[name] += worker.ask(counts[name])
+                else:
+                    # The second of two steps says how many fill a turn: the first follows a stop.
+                    counts[name] = max(1, min(20_000, round(turn_seconds / max(worker.ask(2)[-1], 1e-7))))
+            except WorkerError as error:
+                lost[name] = str(error)
+                del samples[name]
+        if turn:
+            for name, value in limits.ask(min(turn_seconds, 0.4)).items():
+                samples[name].append(value)
+    return samples, lost

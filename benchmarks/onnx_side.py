@@ -94,11 +94,6 @@ class Exporter:
         return self._node("Squeeze", [f"{name}.h", f"{name}.axes"], name)
 
 
-def variants(workload: Workload) -> list[str]:
-    """The ways to run it that are worth a try."""
-    return [] if workload.trains else ["graph"]
-
-
 def prepare(workload: Workload, variant: str) -> tuple[Step, int]:
     """The workload's run, and how many parameters the model has."""
     network = workload.network()

@@ -78,19 +78,8 @@ class OneStep(nn.Module):
         return self.cell(x, (h, c))
 
 
-def variants(workload: Workload) -> list[str]:
-    """The ways to run it that are worth a try."""
-    kinds = workload.network().kinds
-    names = ["eager", "compiled"]
-    if "conv2d" in kinds:
-        names.insert(1, "channels-last")
-    if kinds & {"lstm", "gru"} and workload.name != "lstm-step":
-        names.append("compiled-unrolled")
-    return names
-
-
 def prepare(workload: Workload, variant: str) -> tuple[Step, int]:
-    """The workload's step in one of `variants`, and how many parameters the model has."""
+    """The workload's step as "eager", "channels-last", "compiled" or "compiled-unrolled", and how many parameters the model has."""
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     torch.manual_seed(1)
     network = workload.network()

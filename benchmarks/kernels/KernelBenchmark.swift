@@ -5,6 +5,7 @@
 // NAME leaves out every line whose name or variant holds none of them. NNKIT_ISA chooses the level.
 
 import FoundationEssentials
+import Glibc
 import NNKit
 import NNKitKernels
 
@@ -51,7 +52,16 @@ private struct Report: Encodable {
 }
 
 @main struct KernelBenchmark {
-  static func main() throws {
+  static func main() {
+    do {
+      try run()
+    } catch {
+      print("kernel-benchmark: \(error)")
+      exit(2)
+    }
+  }
+
+  private static func run() throws {
     let arguments = try Arguments(Array(CommandLine.arguments.dropFirst()))
     let runtime = try Runtime(threads: arguments.threads)
     let table = runtime.kernels
