@@ -2,9 +2,11 @@
 import PackageDescription
 
 /// One kernel source, three modules: each is compiled with its own instruction set. `-Ounchecked`, because every
-/// size and index is checked before a kernel is called.
+/// size and index is checked before a kernel is called. A module is emitted as one object: with one for each file,
+/// private functions become weak symbols, which the linker shares between the modules. Without errno, a square root
+/// is one instruction.
 func kernelSettings(march: String, define: String?) -> [SwiftSetting] {
-  var flags = ["-Ounchecked", "-wmo"]
+  var flags = ["-Ounchecked", "-wmo", "-Xfrontend", "-enable-single-module-llvm-emission", "-Xcc", "-fno-math-errno"]
   if !march.isEmpty { flags += ["-Xcc", "-march=\(march)"] }
   return [.unsafeFlags(flags)] + (define.map { [.define($0)] } ?? [])
 }
@@ -32,18 +34,22 @@ let package = Package(
     .target(name: "CNNKitHostSignals"),
 
     // Kernels: pointers in, pointers out. The AVX modules hold symbolic links to NNKitKernels' sources.
-    .target(name: "NNKitKernels", swiftSettings: kernelSettings(march: "", define: nil)),
+    .target(name: "NNKitKernelTable"),
     .target(
-      name: "NNKitKernelsAVX2", dependencies: ["NNKitKernels"],
+      name: "NNKitKernels", dependencies: ["NNKitKernelTable"], swiftSettings: kernelSettings(march: "", define: nil)),
+    .target(
+      name: "NNKitKernelsAVX2", dependencies: ["NNKitKernelTable"],
       swiftSettings: kernelSettings(march: "x86-64-v3", define: "NNKIT_AVX2")),
     .target(
-      name: "NNKitKernelsAVX512", dependencies: ["NNKitKernels"],
+      name: "NNKitKernelsAVX512", dependencies: ["NNKitKernelTable"],
       swiftSettings: kernelSettings(march: "x86-64-v4", define: "NNKIT_AVX512")),
 
     // The engine, and its C interface.
     .target(
       name: "NNKit",
-      dependencies: ["CNNKitPlatform", "NNKitKernels", "NNKitKernelsAVX2", "NNKitKernelsAVX512"],
+      dependencies: [
+        "CNNKitPlatform", "NNKitKernelTable", "NNKitKernels", "NNKitKernelsAVX2", "NNKitKernelsAVX512",
+      ],
       linkerSettings: [.linkedLibrary("m")]),
     .target(
       name: "NNKitCAPI", dependencies: ["NNKit", "CNNKit", "CNNKitHostSignals"], exclude: ["exports.map"],
@@ -59,8 +65,8 @@ let package = Package(
 
     .testTarget(
       name: "NNKitKernelsTests",
-      dependencies: ["NNKitKernels", "NNKitKernelsAVX2", "NNKitKernelsAVX512", "NNKit"]),
+      dependencies: ["NNKitKernelTable", "NNKit"]),
     .testTarget(
-      name: "NNKitTests", dependencies: ["NNKit", "NNKitKernels", "CNNKitPlatform"], exclude: ["Fixtures"]),
+      name: "NNKitTests", dependencies: ["NNKit", "NNKitKernelTable", "CNNKitPlatform"], exclude: ["Fixtures"]),
   ]
 )

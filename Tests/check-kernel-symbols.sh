@@ -4,9 +4,6 @@
 # The linker keeps one copy of a weak symbol and throws the others away. If a kernel module that is compiled for
 # AVX holds one, the baseline path may end up in AVX code and crash an older processor. BUILD-DIRECTORY is the one
 # that holds NNKitKernels.build, NNKitKernelsAVX2.build and NNKitKernelsAVX512.build, such as .build/release.
-#
-# One exception, in the baseline module alone: what the compiler makes for the types of KernelTable.swift (==, hash,
-# rawValue, copies of their bytes). The AVX modules define no type, and baseline code is safe whichever copy is kept.
 set -eu
 
 if [ $# -ne 1 ] || [ ! -d "$1" ]; then
@@ -14,16 +11,16 @@ if [ $# -ne 1 ] || [ ! -d "$1" ]; then
   exit 2
 fi
 
-table_types='^(\$s12NNKitKernels(14ActivationKind|19InstructionSetLevel)O|__swift_(memcpy|noop_void|instantiateConcrete))'
+sources=$(dirname "$0")/../Sources
 status=0
 for module in NNKitKernels NNKitKernelsAVX2 NNKitKernelsAVX512; do
   objects=0
-  for object in "$1/$module.build"/*.o; do
-    [ -e "$object" ] || break
+  for source in "$sources/$module"/*.swift; do
+    object=$1/$module.build/$(basename "$source").o
+    [ -e "$object" ] || continue
     objects=$((objects + 1))
     # W: weak, u: unique; both only where defined here. Weak data (V) is metadata, never run.
     symbols=$(nm --defined-only "$object" | awk '$2 == "W" || $2 == "u" { print $3 }')
-    if [ "$module" = NNKitKernels ]; then symbols=$(echo "$symbols" | grep -vE "$table_types" || true); fi
     for symbol in $symbols; do
       echo "$module/$(basename "$object"): weak code symbol $symbol" >&2
       status=1

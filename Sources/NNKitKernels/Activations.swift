@@ -1,6 +1,4 @@
-#if NNKIT_AVX2 || NNKIT_AVX512
-  import NNKitKernels
-#endif
+import NNKitKernelTable
 
 /// `y = f(x)`: see `KernelTable.activationForward` and `ActivationKind`.
 ///
@@ -42,12 +40,12 @@ private func activation(_ kind: ActivationKind, _ x: Vector) -> Vector {
   case .relu:
     return atLeast(0, x)
   case .leakyRelu:
-    return x.replacing(with: x * leakySlope, where: x .< Vector())
+    return x.blended(with: x * leakySlope, where: x .< Vector())
   case .elu:
-    return x.replacing(with: exponentialMinusOneOfNegative(atMost(0, x)), where: x .< Vector())
+    return x.blended(with: exponentialMinusOneOfNegative(atMost(0, x)), where: x .< Vector())
   case .selu:
     let negative = exponentialMinusOneOfNegative(atMost(0, x)) * (seluScale * seluAlpha)
-    return (x * seluScale).replacing(with: negative, where: x .< Vector())
+    return (x * seluScale).blended(with: negative, where: x .< Vector())
   case .gelu:
     // ½ (1 + tanh u) = σ(2u), which does not cancel for negative x. The limit at -∞ is 0: a finite number in its
     // place keeps 0 · ∞ away.
@@ -77,16 +75,16 @@ private func activationGradient(_ kind: ActivationKind, _ saved: Vector, _ dy: V
   case .linear:
     return dy
   case .relu:
-    return dy.replacing(with: zero, where: saved .<= zero)
+    return dy.blended(with: zero, where: saved .<= zero)
   case .leakyRelu:
-    return dy.replacing(with: dy * leakySlope, where: saved .<= zero)
+    return dy.blended(with: dy * leakySlope, where: saved .<= zero)
   case .elu:
     // exp(x) = y + 1 for x ≤ 0.
-    return dy.replacing(with: dy * (saved + one), where: saved .< zero)
+    return dy.blended(with: dy * (saved + one), where: saved .< zero)
   case .selu:
     // λ α exp(x) = y + λ α for x ≤ 0.
     let slope = saved + Vector(repeating: seluScale * seluAlpha)
-    return (dy * seluScale).replacing(with: dy * slope, where: saved .< zero)
+    return (dy * seluScale).blended(with: dy * slope, where: saved .< zero)
   case .gelu:
     // Beyond ±50 the derivative is 0 or 1 to the last bit; closer numbers keep 0 · ∞ away.
     let x = atMost(50, atLeast(-50, saved))
@@ -105,11 +103,11 @@ private func activationGradient(_ kind: ActivationKind, _ saved: Vector, _ dy: V
     // σ(x) = 1 - exp(-y).
     return -(dy * exponentialMinusOneOfNegative(-saved))
   case .hardSigmoid:
-    return (dy * Float(1.0 / 6.0)).replacing(with: zero, where: (saved .<= zero) .| (saved .>= one))
+    return (dy * Float(1.0 / 6.0)).blended(with: zero, where: (saved .<= zero) .| (saved .>= one))
   case .hardSwish:
     let three = Vector(repeating: 3)
     let inner = dy * multiplyAdd(saved, Float(1.0 / 3.0), 0.5)
-    return inner.replacing(with: zero, where: saved .<= -three).replacing(with: dy, where: saved .>= three)
+    return inner.blended(with: zero, where: saved .<= -three).blended(with: dy, where: saved .>= three)
   }
 }
 

@@ -1,6 +1,4 @@
-#if NNKIT_AVX2 || NNKIT_AVX512
-  import NNKitKernels
-#endif
+import NNKitKernelTable
 
 /// How many places the mean over `window` is taken over.
 @inline(__always)

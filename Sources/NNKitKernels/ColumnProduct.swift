@@ -1,6 +1,4 @@
-#if NNKIT_AVX2 || NNKIT_AVX512
-  import NNKitKernels
-#endif
+import NNKitKernelTable
 
 /// `C[m][n] (+)= Σ_d A[offset(d) + m] · B[d][n]`: see `ColumnProduct`.
 ///
@@ -49,12 +47,6 @@ private func columnProductNarrowTile(_ product: ColumnProduct, _ row: Int, _ row
   case 6: columnProduct6x1(product, row)
   case 7: columnProduct7x1(product, row)
   case 8: columnProduct8x1(product, row)
-  #if NNKIT_AVX2 || NNKIT_AVX512
-    case 9: columnProduct9x1(product, row)
-    case 10: columnProduct10x1(product, row)
-    case 11: columnProduct11x1(product, row)
-    case 12: columnProduct12x1(product, row)
-  #endif
   default: break
   }
 }
@@ -181,49 +173,49 @@ private func columnProduct4x2(_ product: ColumnProduct, _ row: Int) {
 
 #if NNKIT_AVX2 || NNKIT_AVX512
 
-@inline(never)
-private func columnProduct5x2(_ product: ColumnProduct, _ row: Int) {
-  columnTile(product, row, InlineArray<10, Vector>(repeating: Vector()), InlineArray<2, Vector>(repeating: Vector()))
-}
+  @inline(never)
+  private func columnProduct5x2(_ product: ColumnProduct, _ row: Int) {
+    columnTile(product, row, InlineArray<10, Vector>(repeating: Vector()), InlineArray<2, Vector>(repeating: Vector()))
+  }
 
-@inline(never)
-private func columnProduct6x2(_ product: ColumnProduct, _ row: Int) {
-  columnTile(product, row, InlineArray<12, Vector>(repeating: Vector()), InlineArray<2, Vector>(repeating: Vector()))
-}
+  @inline(never)
+  private func columnProduct6x2(_ product: ColumnProduct, _ row: Int) {
+    columnTile(product, row, InlineArray<12, Vector>(repeating: Vector()), InlineArray<2, Vector>(repeating: Vector()))
+  }
 
 #endif
 
 #if NNKIT_AVX512
 
-@inline(never)
-private func columnProduct7x2(_ product: ColumnProduct, _ row: Int) {
-  columnTile(product, row, InlineArray<14, Vector>(repeating: Vector()), InlineArray<2, Vector>(repeating: Vector()))
-}
+  @inline(never)
+  private func columnProduct7x2(_ product: ColumnProduct, _ row: Int) {
+    columnTile(product, row, InlineArray<14, Vector>(repeating: Vector()), InlineArray<2, Vector>(repeating: Vector()))
+  }
 
-@inline(never)
-private func columnProduct8x2(_ product: ColumnProduct, _ row: Int) {
-  columnTile(product, row, InlineArray<16, Vector>(repeating: Vector()), InlineArray<2, Vector>(repeating: Vector()))
-}
+  @inline(never)
+  private func columnProduct8x2(_ product: ColumnProduct, _ row: Int) {
+    columnTile(product, row, InlineArray<16, Vector>(repeating: Vector()), InlineArray<2, Vector>(repeating: Vector()))
+  }
 
-@inline(never)
-private func columnProduct9x2(_ product: ColumnProduct, _ row: Int) {
-  columnTile(product, row, InlineArray<18, Vector>(repeating: Vector()), InlineArray<2, Vector>(repeating: Vector()))
-}
+  @inline(never)
+  private func columnProduct9x2(_ product: ColumnProduct, _ row: Int) {
+    columnTile(product, row, InlineArray<18, Vector>(repeating: Vector()), InlineArray<2, Vector>(repeating: Vector()))
+  }
 
-@inline(never)
-private func columnProduct10x2(_ product: ColumnProduct, _ row: Int) {
-  columnTile(product, row, InlineArray<20, Vector>(repeating: Vector()), InlineArray<2, Vector>(repeating: Vector()))
-}
+  @inline(never)
+  private func columnProduct10x2(_ product: ColumnProduct, _ row: Int) {
+    columnTile(product, row, InlineArray<20, Vector>(repeating: Vector()), InlineArray<2, Vector>(repeating: Vector()))
+  }
 
-@inline(never)
-private func columnProduct11x2(_ product: ColumnProduct, _ row: Int) {
-  columnTile(product, row, InlineArray<22, Vector>(repeating: Vector()), InlineArray<2, Vector>(repeating: Vector()))
-}
+  @inline(never)
+  private func columnProduct11x2(_ product: ColumnProduct, _ row: Int) {
+    columnTile(product, row, InlineArray<22, Vector>(repeating: Vector()), InlineArray<2, Vector>(repeating: Vector()))
+  }
 
-@inline(never)
-private func columnProduct12x2(_ product: ColumnProduct, _ row: Int) {
-  columnTile(product, row, InlineArray<24, Vector>(repeating: Vector()), InlineArray<2, Vector>(repeating: Vector()))
-}
+  @inline(never)
+  private func columnProduct12x2(_ product: ColumnProduct, _ row: Int) {
+    columnTile(product, row, InlineArray<24, Vector>(repeating: Vector()), InlineArray<2, Vector>(repeating: Vector()))
+  }
 
 #endif
 
@@ -266,27 +258,3 @@ private func columnProduct7x1(_ product: ColumnProduct, _ row: Int) {
 private func columnProduct8x1(_ product: ColumnProduct, _ row: Int) {
   columnTile(product, row, InlineArray<8, Vector>(repeating: Vector()), InlineArray<1, Vector>(repeating: Vector()))
 }
-
-#if NNKIT_AVX2 || NNKIT_AVX512
-
-@inline(never)
-private func columnProduct9x1(_ product: ColumnProduct, _ row: Int) {
-  columnTile(product, row, InlineArray<9, Vector>(repeating: Vector()), InlineArray<1, Vector>(repeating: Vector()))
-}
-
-@inline(never)
-private func columnProduct10x1(_ product: ColumnProduct, _ row: Int) {
-  columnTile(product, row, InlineArray<10, Vector>(repeating: Vector()), InlineArray<1, Vector>(repeating: Vector()))
-}
-
-@inline(never)
-private func columnProduct11x1(_ product: ColumnProduct, _ row: Int) {
-  columnTile(product, row, InlineArray<11, Vector>(repeating: Vector()), InlineArray<1, Vector>(repeating: Vector()))
-}
-
-@inline(never)
-private func columnProduct12x1(_ product: ColumnProduct, _ row: Int) {
-  columnTile(product, row, InlineArray<12, Vector>(repeating: Vector()), InlineArray<1, Vector>(repeating: Vector()))
-}
-
-#endif

@@ -12,23 +12,26 @@ private func exponentialRemainder(_ r: Vector) -> Vector {
   return multiplyAdd(q, r, 0.49999994)
 }
 
-/// `x = n ln 2 + r` with |r| ≤ ln 2 / 2, for |x| < 2²¹.
+/// `x = n ln 2 + r` with an integer n and |r| ≤ ln 2 / 2, for |x| < 2²¹.
 @_transparent
-private func reduceByLogarithmOfTwo(_ x: Vector) -> (n: IntegerVector, r: Vector) {
-  // Adding 1.5 · 2²³ rounds to an integer and leaves it in the low bits.
-  let magic = Vector(repeating: 12_582_912)
-  let shifted = multiplyAdd(x, Vector(repeating: 1.442695), magic)
-  let n = shifted - magic
+private func reduceByLogarithmOfTwo(_ x: Vector) -> (n: Vector, r: Vector) {
+  let n = multiplyAdd(x, 1.442695, roundingMagic) - Vector(repeating: roundingMagic)
   // ln 2 in two parts; the first has so few bits that its product with n is exact.
   var r = multiplyAdd(n, Vector(repeating: -0.693359375), x)
   r = multiplyAdd(n, Vector(repeating: 2.1219444e-4), r)
-  return (bits(of: shifted) &- bits(of: magic), r)
+  return (n, r)
 }
 
-/// `2ⁿ` for -126 ≤ n ≤ 128 (128 gives infinity).
+/// 1.5 · 2²³: a number below 2²² added to it is rounded to an integer and lies in its low bits.
 @_transparent
-private func powerOfTwo(_ n: IntegerVector) -> Vector {
-  bits(asFloat: (n &+ IntegerVector(repeating: 127)) &<< IntegerVector(repeating: 23))
+private var roundingMagic: Float { 12_582_912 }
+
+/// `2ⁿ` for an integer -126 ≤ n ≤ 128 (128 gives infinity).
+@_transparent
+private func powerOfTwo(_ n: Vector) -> Vector {
+  // The low bits of n + 127 in place of the exponent; what else was in the word leaves at the top.
+  let shifted = integers(of: n + Vector(repeating: roundingMagic + 127))
+  return vector(ofIntegers: shifted &* IntegerVector(repeating: 1 << 23))
 }
 
 /// `exp(x)`.
@@ -40,13 +43,13 @@ func exponential(_ x: Vector) -> Vector {
   let (n, r) = reduceByLogarithmOfTwo(atMost(89, atLeast(-105, x)))
   let p = multiplyAdd(exponentialRemainder(r), r * r, r) + Vector(repeating: 1)
   // In two steps, so that neither power leaves the range of normal numbers.
-  let half = n &>> IntegerVector(repeating: 1)
-  return p * powerOfTwo(half) * powerOfTwo(n &- half)
+  let half = multiplyAdd(n, 0.5, roundingMagic) - Vector(repeating: roundingMagic)
+  return p * powerOfTwo(half) * powerOfTwo(n - half)
 }
 
 /// `exp(x) - 1` for x ≤ 0.
 ///
-/// Accuracy: 3 ulp. `-∞` gives -1, NaN is kept.
+/// Accuracy: 2 ulp. `-∞` gives -1, NaN is kept.
 @_transparent
 func exponentialMinusOneOfNegative(_ x: Vector) -> Vector {
   let (n, r) = reduceByLogarithmOfTwo(atLeast(-20, x))
@@ -70,7 +73,7 @@ func hyperbolicTangent(_ x: Vector) -> Vector {
   let small = multiplyAdd(p, square * magnitude, magnitude)
   let e = exponential(magnitude + magnitude)
   let large = Vector(repeating: 1) - Vector(repeating: 2) / (e + Vector(repeating: 1))
-  return withSign(of: x, large.replacing(with: small, where: magnitude .< Vector(repeating: 0.625)))
+  return withSign(of: x, large.blended(with: small, where: magnitude .< Vector(repeating: 0.625)))
 }
 
 /// `σ(x) = 1 / (1 + exp(-x))`.
@@ -79,9 +82,9 @@ func hyperbolicTangent(_ x: Vector) -> Vector {
 @_transparent
 func sigmoid(_ x: Vector) -> Vector {
   // From exp(-|x|), which cannot overflow, so that small results are as exact as large ones.
-  let e = exponential(bits(asFloat: bits(of: x) | IntegerVector(repeating: Int32.min)))
+  let e = exponential(negativeMagnitude(x))
   let one = Vector(repeating: 1)
-  let numerator = one.replacing(with: e, where: x .< Vector())
+  let numerator = one.blended(with: e, where: x .< Vector())
   return numerator / (one + e)
 }
 
@@ -90,11 +93,11 @@ func sigmoid(_ x: Vector) -> Vector {
 /// Accuracy: 4 ulp each. NaN is kept.
 @_transparent
 func sigmoidAndSlope(_ x: Vector) -> (value: Vector, slope: Vector) {
-  let e = exponential(bits(asFloat: bits(of: x) | IntegerVector(repeating: Int32.min)))
+  let e = exponential(negativeMagnitude(x))
   let one = Vector(repeating: 1)
   let larger = one / (one + e)
   let smaller = e * larger
-  return (larger.replacing(with: smaller, where: x .< Vector()), smaller * larger)
+  return (larger.blended(with: smaller, where: x .< Vector()), smaller * larger)
 }
 
 /// `atanh(s) / s - 1` for |s| ≤ 1/3, as a function of s²: the core of both logarithms. Error 5e-9 of `atanh(s) / s`.
@@ -118,32 +121,26 @@ private func logarithmOfOnePlus(_ e: Vector) -> Vector {
 
 /// `softplus(x) = log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|))`.
 ///
-/// Accuracy: 4 ulp. `softplus(-∞) = 0`, `softplus(+∞) = +∞`, NaN is kept.
+/// Accuracy: 3 ulp. `softplus(-∞) = 0`, `softplus(+∞) = +∞`, NaN is kept.
 @_transparent
 func softplus(_ x: Vector) -> Vector {
-  let e = exponential(bits(asFloat: bits(of: x) | IntegerVector(repeating: Int32.min)))
+  let e = exponential(negativeMagnitude(x))
   return atLeast(0, x) + logarithmOfOnePlus(e)
 }
 
-/// `log(x)` for normal x > 0.
+/// `log(x)` for normal x > 0: one number, since softmax needs one for each row.
 ///
 /// Accuracy: 3 ulp for x ≥ 1. NaN is kept.
-@_transparent
-func logarithm(_ x: Vector) -> Vector {
+@inline(__always)
+func logarithm(_ x: Float) -> Float {
+  if x != x { return x }
   // x = 2ⁿ m with m in [√½, √2): the offset makes the exponent field step at √½.
-  let offset = IntegerVector(repeating: 0x3f35_04f3)
-  let shifted = bits(of: x) &- offset
-  let exponent = shifted &>> IntegerVector(repeating: 23)
-  let m = bits(asFloat: (shifted & IntegerVector(repeating: 0x007f_ffff)) &+ offset)
-  // The exponent as a float: an integer below 2²² in the low bits of 1.5 · 2²³.
-  let magic = Vector(repeating: 12_582_912)
-  let n = bits(asFloat: bits(of: magic) &+ exponent) - magic
-  let f = m - Vector(repeating: 1)
-  let s = f / (f + Vector(repeating: 2))
-  let twice = s + s
-  let fraction = multiplyAdd(logarithmCore(s * s), twice, twice)
+  let offset: UInt32 = 0x3f35_04f3
+  let shifted = Int32(bitPattern: x.bitPattern &- offset)
+  let n = Float(shifted &>> 23)
+  let m = Float(bitPattern: (UInt32(bitPattern: shifted) & 0x007f_ffff) &+ offset)
+  let s = (m - 1) / (m + 1)
+  let fraction = 2 * s + 2 * s * logarithmCore(Vector(repeating: s * s))[0]
   // ln 2 in two parts, the small one first, so that the last addition alone rounds visibly.
-  let tail = multiplyAdd(n, Vector(repeating: -2.1219444e-4), fraction)
-  let result = multiplyAdd(n, Vector(repeating: 0.693359375), tail)
-  return result.replacing(with: x, where: x .!= x)
+  return n * 0.693359375 + (fraction - n * 2.1219444e-4)
 }

@@ -1,6 +1,4 @@
-#if NNKIT_AVX2 || NNKIT_AVX512
-  import NNKitKernels
-#endif
+import NNKitKernelTable
 
 /// Loss, hit and gradient of each row's logits against its label: see `SoftmaxCrossEntropy`.
 ///
@@ -17,7 +15,7 @@ func softmaxCrossEntropy(_ loss: SoftmaxCrossEntropy) {
     loss.correct[row] = labelLogit == maximum && firstIndex(of: maximum, logits, label) == label ? 1 : 0
     let dLogits = loss.dLogits.map { $0 + row &* classes }
     let sum = sumOfExponentials(logits, classes, maximum: maximum, dLogits)
-    loss.losses[row] = logarithm(Vector(repeating: sum))[0] - (labelLogit - maximum)
+    loss.losses[row] = logarithm(sum) - (labelLogit - maximum)
     if let dLogits {
       let labelExponential = dLogits[label]
       let divisor = Vector(repeating: sum)

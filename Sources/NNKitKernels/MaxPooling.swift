@@ -1,6 +1,4 @@
-#if NNKIT_AVX2 || NNKIT_AVX512
-  import NNKitKernels
-#endif
+import NNKitKernelTable
 
 /// The places of the input that one window covers.
 struct PoolWindow {
@@ -188,8 +186,8 @@ private func maximaOfWindow(
 @_transparent
 private func takeLarger(_ value: Vector, _ pixel: Int32, _ best: inout Vector, _ place: inout IntegerVector) {
   let isLarger = (value .> best) .| ((value .!= value) .& (best .== best))
-  best.replace(with: value, where: isLarger)
-  place.replace(with: IntegerVector(repeating: pixel), where: isLarger)
+  best = best.blended(with: value, where: isLarger)
+  place = place.blended(with: IntegerVector(repeating: pixel), where: isLarger)
 }
 
 #if NNKIT_AVX2 || NNKIT_AVX512
@@ -199,8 +197,8 @@ private func takeLarger(_ value: Vector, _ pixel: Int32, _ best: inout Vector, _
     _ value: NarrowVector, _ pixel: Int32, _ best: inout NarrowVector, _ place: inout SIMD4<Int32>
   ) {
     let isLarger = (value .> best) .| ((value .!= value) .& (best .== best))
-    best.replace(with: value, where: isLarger)
-    place.replace(with: SIMD4(repeating: pixel), where: isLarger)
+    best = best.blended(with: value, where: isLarger)
+    place = place.blended(with: SIMD4(repeating: pixel), where: isLarger)
   }
 #endif
 
@@ -251,7 +249,7 @@ private func spreadGradient(
       let target = pool.dInput + (pixel &* channels &+ c)
       let current = loadVector(target)
       let isPlace = place .== IntegerVector(repeating: Int32(truncatingIfNeeded: pixel))
-      storeVector(current.replacing(with: current + gradient, where: isPlace), target)
+      storeVector(current.blended(with: current + gradient, where: isPlace), target)
       x &+= 1
     }
     y &+= 1

@@ -1,6 +1,4 @@
-#if NNKIT_AVX2 || NNKIT_AVX512
-  import NNKitKernels
-#endif
+import NNKitKernelTable
 
 /// `w -= learningRate · (g or a mean of past g)`: see `SGDUpdate`.
 func sgd(_ update: SGDUpdate) {

@@ -1,6 +1,4 @@
-#if NNKIT_AVX2 || NNKIT_AVX512
-  import NNKitKernels
-#endif
+import NNKitKernelTable
 
 /// `panel[k][n] = source[k · depthStride + n · columnStride]`, zero beyond `columns`: see `PanelPacking`.
 func packPanel(_ packing: PanelPacking) {

@@ -1,21 +1,21 @@
-#if NNKIT_AVX2 || NNKIT_AVX512
-  import NNKitKernels
-#endif
+import NNKitKernelTable
 
 /// Philox4x32-10, a generator whose word `i` is a function of key, stream and `i` alone, so that any part of a
 /// stream can be made anywhere, in any order.
 /// Source: Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3 (2011).
 
 #if NNKIT_AVX512
-  /// One counter word of each of several blocks, in the low halves of the lanes.
-  private typealias Counters = SIMD8<UInt64>
-  private typealias Words = SIMD16<UInt64>
+  private typealias HalfCounters = SIMD8<UInt64>
+  private typealias Counters = SIMD16<UInt64>
+  private typealias CounterBits = SIMDMask<SIMD16<Int64>>
 #elseif NNKIT_AVX2
-  private typealias Counters = SIMD4<UInt64>
-  private typealias Words = SIMD8<UInt64>
+  private typealias HalfCounters = SIMD4<UInt64>
+  private typealias Counters = SIMD8<UInt64>
+  private typealias CounterBits = SIMDMask<SIMD8<Int64>>
 #else
-  private typealias Counters = SIMD2<UInt64>
-  private typealias Words = SIMD4<UInt64>
+  private typealias HalfCounters = SIMD2<UInt64>
+  private typealias Counters = SIMD4<UInt64>
+  private typealias CounterBits = SIMDMask<SIMD4<Int64>>
 #endif
 
 /// Words that one call of `philoxWords` makes: two vectors.
@@ -25,44 +25,48 @@ private var wordsOfGroup: Int { 2 &* vectorWidth }
 /// The words of the consecutive blocks from `block` on, in the order of the stream.
 @_transparent
 private func philoxWords(key: UInt64, stream: UInt64, block: UInt64) -> (IntegerVector, IntegerVector) {
-  let low = Counters(repeating: 0xffff_ffff)
-  let multiplier0 = Counters(repeating: 0xD251_1F53)
-  let multiplier1 = Counters(repeating: 0xCD9E_8D57)
-  let thirtyTwo = Counters(repeating: 32)
-  let bump0 = Counters(repeating: 0x9E37_79B9)
-  let bump1 = Counters(repeating: 0xBB67_AE85)
-  var c0 = Counters(repeating: block)
+  var blocks = HalfCounters(repeating: block)
   var lane = 0
-  while lane < Counters.scalarCount {
-    c0[lane] = block &+ UInt64(truncatingIfNeeded: lane)
+  while lane < HalfCounters.scalarCount {
+    blocks[lane] = block &+ UInt64(truncatingIfNeeded: lane)
     lane &+= 1
   }
-  var c1 = c0 &>> thirtyTwo
-  var c2 = Counters(repeating: stream)
-  var c3 = Counters(repeating: stream &>> 32)
-  var key0 = Counters(repeating: key)
-  var key1 = Counters(repeating: key &>> 32)
+  let thirtyTwo = HalfCounters(repeating: 32)
+  let low = bits(Counters(repeating: 0xffff_ffff))
+  let multiplier = halves(HalfCounters(repeating: 0xD251_1F53), HalfCounters(repeating: 0xCD9E_8D57))
+  let bump = halves(HalfCounters(repeating: 0x9E37_79B9), HalfCounters(repeating: 0xBB67_AE85))
+  // A lane of `even` holds words 0 (low half of the lanes) and 2 (high half) of a block's counter, a lane of `odd` 1
+  // and 3. The upper bits of a lane may hold anything between the rounds: the product looks at the lower ones.
+  var even = halves(blocks, HalfCounters(repeating: stream))
+  var odd = halves(blocks &>> thirtyTwo, HalfCounters(repeating: stream &>> 32))
+  var keys = halves(HalfCounters(repeating: key), HalfCounters(repeating: key &>> 32))
   var round = 0
   while round < 10 {
-    // The high halves of the lanes may hold anything between the rounds: the multiplications look at the low halves.
-    let product0 = (c0 & low) &* multiplier0
-    let product1 = (c2 & low) &* multiplier1
-    c0 = (product1 &>> thirtyTwo) ^ c1 ^ key0
-    c1 = product1
-    c2 = (product0 &>> thirtyTwo) ^ c3 ^ key1
-    c3 = product0
-    key0 = key0 &+ bump0
-    key1 = key1 &+ bump1
+    let product = counters(bits(even) .& low) &* multiplier
+    let swapped = halves(product.highHalf, product.lowHalf)
+    even = counters(bits(swapped &>> Counters(repeating: 32)) .^ bits(odd) .^ bits(keys))
+    odd = swapped
+    keys = keys &+ bump
     round &+= 1
   }
-  // A block is two lanes: words 0 and 1, words 2 and 3.
-  var words = Words()
-  words.evenHalf = (c0 & low) | (c1 &<< thirtyTwo)
-  words.oddHalf = (c2 & low) | (c3 &<< thirtyTwo)
+  // Two words a lane: words 0 and 1 of all blocks, then 2 and 3.
+  let pairs = counters((bits(even) .& low) .| bits(odd &* Counters(repeating: 1 << 32)))
+  var words = Counters()
+  words.evenHalf = pairs.lowHalf
+  words.oddHalf = pairs.highHalf
   return (
     unsafeBitCast(words.lowHalf, to: IntegerVector.self), unsafeBitCast(words.highHalf, to: IntegerVector.self)
   )
 }
+
+@_transparent
+private func halves(_ low: HalfCounters, _ high: HalfCounters) -> Counters { Counters(lowHalf: low, highHalf: high) }
+
+@_transparent
+private func bits(_ counters: Counters) -> CounterBits { unsafeBitCast(counters, to: CounterBits.self) }
+
+@_transparent
+private func counters(_ bits: CounterBits) -> Counters { unsafeBitCast(bits, to: Counters.self) }
 
 /// Word `index` (< `wordsOfGroup`) of a group.
 @_transparent
@@ -144,8 +148,8 @@ func dropout(_ dropout: Dropout) {
 /// `value` where the unsigned `words` are at least `threshold`, else 0.
 @_transparent
 private func keep(_ value: Vector, where words: IntegerVector, isAtLeast threshold: UInt32) -> Vector {
-  // A flipped top bit turns the unsigned order into the signed one, which has an instruction.
-  let flip = IntegerVector(repeating: Int32.min)
-  let limit = IntegerVector(repeating: Int32(bitPattern: threshold ^ 0x8000_0000))
-  return value.replacing(with: Vector(), where: (words ^ flip) .< limit)
+  // An offset of 2³¹ turns the unsigned order into the signed one, which has an instruction.
+  let offset = words &+ IntegerVector(repeating: Int32.min)
+  let limit = IntegerVector(repeating: Int32(bitPattern: threshold &+ 0x8000_0000))
+  return vector(ofBits: bits(of: value) .& (offset .>= limit))
 }

@@ -1,6 +1,4 @@
-#if NNKIT_AVX2 || NNKIT_AVX512
-  import NNKitKernels
-#endif
+import NNKitKernelTable
 
 /// `C[r][n] = Σ_t Σ_k A[aRows[r] + taps[t] + k] · B[t][k][n]`: see `RowProduct`.
 ///
@@ -50,12 +48,6 @@ private func rowProductNarrowTile(_ product: RowProduct, _ row: Int, _ rows: Int
   case 6: rowProduct6x1(product, row)
   case 7: rowProduct7x1(product, row)
   case 8: rowProduct8x1(product, row)
-  #if NNKIT_AVX2 || NNKIT_AVX512
-    case 9: rowProduct9x1(product, row)
-    case 10: rowProduct10x1(product, row)
-    case 11: rowProduct11x1(product, row)
-    case 12: rowProduct12x1(product, row)
-  #endif
   default: break
   }
 }
@@ -196,49 +188,49 @@ private func rowProduct4x2(_ product: RowProduct, _ row: Int) {
 
 #if NNKIT_AVX2 || NNKIT_AVX512
 
-@inline(never)
-private func rowProduct5x2(_ product: RowProduct, _ row: Int) {
-  rowTile(product, row, InlineArray<10, Vector>(repeating: Vector()), InlineArray<5, Int>(repeating: 0))
-}
+  @inline(never)
+  private func rowProduct5x2(_ product: RowProduct, _ row: Int) {
+    rowTile(product, row, InlineArray<10, Vector>(repeating: Vector()), InlineArray<5, Int>(repeating: 0))
+  }
 
-@inline(never)
-private func rowProduct6x2(_ product: RowProduct, _ row: Int) {
-  rowTile(product, row, InlineArray<12, Vector>(repeating: Vector()), InlineArray<6, Int>(repeating: 0))
-}
+  @inline(never)
+  private func rowProduct6x2(_ product: RowProduct, _ row: Int) {
+    rowTile(product, row, InlineArray<12, Vector>(repeating: Vector()), InlineArray<6, Int>(repeating: 0))
+  }
 
 #endif
 
 #if NNKIT_AVX512
 
-@inline(never)
-private func rowProduct7x2(_ product: RowProduct, _ row: Int) {
-  rowTile(product, row, InlineArray<14, Vector>(repeating: Vector()), InlineArray<7, Int>(repeating: 0))
-}
+  @inline(never)
+  private func rowProduct7x2(_ product: RowProduct, _ row: Int) {
+    rowTile(product, row, InlineArray<14, Vector>(repeating: Vector()), InlineArray<7, Int>(repeating: 0))
+  }
 
-@inline(never)
-private func rowProduct8x2(_ product: RowProduct, _ row: Int) {
-  rowTile(product, row, InlineArray<16, Vector>(repeating: Vector()), InlineArray<8, Int>(repeating: 0))
-}
+  @inline(never)
+  private func rowProduct8x2(_ product: RowProduct, _ row: Int) {
+    rowTile(product, row, InlineArray<16, Vector>(repeating: Vector()), InlineArray<8, Int>(repeating: 0))
+  }
 
-@inline(never)
-private func rowProduct9x2(_ product: RowProduct, _ row: Int) {
-  rowTile(product, row, InlineArray<18, Vector>(repeating: Vector()), InlineArray<9, Int>(repeating: 0))
-}
+  @inline(never)
+  private func rowProduct9x2(_ product: RowProduct, _ row: Int) {
+    rowTile(product, row, InlineArray<18, Vector>(repeating: Vector()), InlineArray<9, Int>(repeating: 0))
+  }
 
-@inline(never)
-private func rowProduct10x2(_ product: RowProduct, _ row: Int) {
-  rowTile(product, row, InlineArray<20, Vector>(repeating: Vector()), InlineArray<10, Int>(repeating: 0))
-}
+  @inline(never)
+  private func rowProduct10x2(_ product: RowProduct, _ row: Int) {
+    rowTile(product, row, InlineArray<20, Vector>(repeating: Vector()), InlineArray<10, Int>(repeating: 0))
+  }
 
-@inline(never)
-private func rowProduct11x2(_ product: RowProduct, _ row: Int) {
-  rowTile(product, row, InlineArray<22, Vector>(repeating: Vector()), InlineArray<11, Int>(repeating: 0))
-}
+  @inline(never)
+  private func rowProduct11x2(_ product: RowProduct, _ row: Int) {
+    rowTile(product, row, InlineArray<22, Vector>(repeating: Vector()), InlineArray<11, Int>(repeating: 0))
+  }
 
-@inline(never)
-private func rowProduct12x2(_ product: RowProduct, _ row: Int) {
-  rowTile(product, row, InlineArray<24, Vector>(repeating: Vector()), InlineArray<12, Int>(repeating: 0))
-}
+  @inline(never)
+  private func rowProduct12x2(_ product: RowProduct, _ row: Int) {
+    rowTile(product, row, InlineArray<24, Vector>(repeating: Vector()), InlineArray<12, Int>(repeating: 0))
+  }
 
 #endif
 
@@ -281,27 +273,3 @@ private func rowProduct7x1(_ product: RowProduct, _ row: Int) {
 private func rowProduct8x1(_ product: RowProduct, _ row: Int) {
   rowTile(product, row, InlineArray<8, Vector>(repeating: Vector()), InlineArray<8, Int>(repeating: 0))
 }
-
-#if NNKIT_AVX2 || NNKIT_AVX512
-
-@inline(never)
-private func rowProduct9x1(_ product: RowProduct, _ row: Int) {
-  rowTile(product, row, InlineArray<9, Vector>(repeating: Vector()), InlineArray<9, Int>(repeating: 0))
-}
-
-@inline(never)
-private func rowProduct10x1(_ product: RowProduct, _ row: Int) {
-  rowTile(product, row, InlineArray<10, Vector>(repeating: Vector()), InlineArray<10, Int>(repeating: 0))
-}
-
-@inline(never)
-private func rowProduct11x1(_ product: RowProduct, _ row: Int) {
-  rowTile(product, row, InlineArray<11, Vector>(repeating: Vector()), InlineArray<11, Int>(repeating: 0))
-}
-
-@inline(never)
-private func rowProduct12x1(_ product: RowProduct, _ row: Int) {
-  rowTile(product, row, InlineArray<12, Vector>(repeating: Vector()), InlineArray<12, Int>(repeating: 0))
-}
-
-#endif

@@ -1,6 +1,4 @@
-#if NNKIT_AVX2 || NNKIT_AVX512
-  import NNKitKernels
-#endif
+import NNKitKernelTable
 
 /// The largest of `count` (≥ 1) elements; NaN if any is NaN.
 @inline(__always)
@@ -51,7 +49,7 @@ func softmaxForward(_ softmax: Softmax) {
     let maximum = largestElement(x, columns)
     if softmax.logarithm {
       let sum = sumOfExponentials(x, columns, maximum: maximum, nil)
-      let logarithmOfSum = logarithm(Vector(repeating: sum))
+      let logarithmOfSum = Vector(repeating: logarithm(sum))
       var i = 0
       while i < columns {
         let lanes = columns &- i

@@ -1,6 +1,4 @@
-#if NNKIT_AVX2 || NNKIT_AVX512
-  import NNKitKernels
-#endif
+import NNKitKernelTable
 
 /// The kernels of this module's instruction-set level. Only a processor that has the level may call them.
 public func makeKernelTable() -> KernelTable {

@@ -13,16 +13,10 @@ var tileRows: Int {
   #endif
 }
 
-/// Rows of the largest tile that is one vector wide: as many as have registers for their addresses, so that
-/// enough independent sums are under way.
+/// Rows of the largest tile that is one vector wide: eight sums under way hide the latency of a multiply-add, and eight
+/// rows that lie a power of two apart still fit into one set of the first cache.
 @inline(__always)
-var narrowTileRows: Int {
-  #if NNKIT_AVX2 || NNKIT_AVX512
-    12
-  #else
-    8
-  #endif
-}
+var narrowTileRows: Int { 8 }
 
 /// Columns of a packed panel: two vectors.
 @inline(__always)

@@ -21,6 +21,9 @@
   typealias DoubleVector = SIMD2<Double>
 #endif
 
+/// The result of a comparison: all bits of a lane, or none.
+typealias Mask = SIMDMask<IntegerVector>
+
 /// Lanes of `Vector`.
 @_transparent
 var vectorWidth: Int { MemoryLayout<Vector>.size / MemoryLayout<Float>.size }
@@ -116,9 +119,15 @@ func storePartialVector(_ vector: Vector, _ target: UnsafeMutablePointer<Float>,
 }
 
 /// A vector, or its first `lanes` lanes and zeros where there are fewer: one step of a loop over any count.
+///
+/// A short vector goes through memory. If it were put together in registers, the compiler would carry its pieces
+/// through the whole computation, that of the full vectors too.
 @_transparent
 func loadLanes(_ source: UnsafePointer<Float>, _ lanes: Int) -> Vector {
-  lanes >= vectorWidth ? loadVector(source) : loadPartialVector(source, lanes)
+  if lanes >= vectorWidth { return loadVector(source) }
+  var staged = Vector()
+  copyLanes(source, &staged, lanes)
+  return staged
 }
 
 @_transparent
@@ -129,7 +138,19 @@ func loadLanes(_ source: UnsafeMutablePointer<Float>, _ lanes: Int) -> Vector {
 /// Stores a vector, or its first `lanes` lanes where there are fewer.
 @_transparent
 func storeLanes(_ vector: Vector, _ target: UnsafeMutablePointer<Float>, _ lanes: Int) {
-  if lanes >= vectorWidth { storeVector(vector, target) } else { storePartialVector(vector, target, lanes) }
+  if lanes >= vectorWidth {
+    storeVector(vector, target)
+  } else {
+    var staged = vector
+    copyLanes(&staged, target, lanes)
+  }
+}
+
+/// Copies `count` (< `vectorWidth`) floats.
+@inline(never)
+private func copyLanes(_ source: UnsafeRawPointer, _ target: UnsafeMutableRawPointer, _ count: Int) {
+  let lanes = loadPartialVector(source.assumingMemoryBound(to: Float.self), count)
+  storePartialVector(lanes, target.assumingMemoryBound(to: Float.self), count)
 }
 
 // MARK: Arithmetic
@@ -156,42 +177,84 @@ func multiplyAdd(_ a: Vector, _ b: Vector, _ c: Float) -> Vector {
   multiplyAdd(a, b, Vector(repeating: c))
 }
 
+// Of the library's operations on integer vectors, only comparisons, `&+`, `&-` and `&*` are made for vectors; the
+// others, and `replacing(with:where:)`, go lane by lane and leave it to the optimizer to find a vector in that, which
+// it does not always. Operations on masks are made for vectors, too, and do what they say bit by bit: so all bit
+// operations here go through masks.
+
+extension Vector {
+  /// `other` where `mask` holds, else this vector.
+  @_transparent
+  func blended(with other: Vector, where mask: Mask) -> Vector {
+    vector(ofBits: bits(of: self).replacing(with: bits(of: other), where: mask))
+  }
+}
+
+extension IntegerVector {
+  /// `other` where `mask` holds, else this vector.
+  @_transparent
+  func blended(with other: IntegerVector, where mask: Mask) -> IntegerVector {
+    let mine = unsafeBitCast(self, to: Mask.self)
+    return unsafeBitCast(mine.replacing(with: unsafeBitCast(other, to: Mask.self), where: mask), to: IntegerVector.self)
+  }
+}
+
 /// `x > low ? x : low`, with NaN kept.
 @_transparent
 func atLeast(_ low: Float, _ x: Vector) -> Vector {
   let low = Vector(repeating: low)
-  return x.replacing(with: low, where: x .< low)
+  return x.blended(with: low, where: x .< low)
 }
 
 /// `x < high ? x : high`, with NaN kept.
 @_transparent
 func atMost(_ high: Float, _ x: Vector) -> Vector {
   let high = Vector(repeating: high)
-  return x.replacing(with: high, where: x .> high)
+  return x.blended(with: high, where: x .> high)
 }
 
 /// The larger lane by lane; `best` where they are equal; NaN where either is NaN.
 @_transparent
 func maximumKeepingNaN(_ best: Vector, _ x: Vector) -> Vector {
-  best.replacing(with: x, where: (x .> best) .| (x .!= x))
+  best.blended(with: x, where: (x .> best) .| (x .!= x))
 }
 
 @_transparent
 func absolute(_ x: Vector) -> Vector {
-  bits(asFloat: bits(of: x) & IntegerVector(repeating: 0x7fff_ffff))
+  vector(ofBits: bits(of: x) .& allBits(0x7fff_ffff))
+}
+
+/// `-|x|`.
+@_transparent
+func negativeMagnitude(_ x: Vector) -> Vector {
+  vector(ofBits: bits(of: x) .| allBits(Int32.min))
 }
 
 /// `magnitude` (not negative) with the sign of `x`.
 @_transparent
 func withSign(of x: Vector, _ magnitude: Vector) -> Vector {
-  bits(asFloat: bits(of: magnitude) | (bits(of: x) & IntegerVector(repeating: Int32.min)))
+  vector(ofBits: bits(of: magnitude) .| (bits(of: x) .& allBits(Int32.min)))
 }
 
+/// The bits of each lane.
 @_transparent
-func bits(of x: Vector) -> IntegerVector { unsafeBitCast(x, to: IntegerVector.self) }
+func bits(of x: Vector) -> Mask { unsafeBitCast(x, to: Mask.self) }
 
+/// The vector that has these bits.
 @_transparent
-func bits(asFloat x: IntegerVector) -> Vector { unsafeBitCast(x, to: Vector.self) }
+func vector(ofBits bits: Mask) -> Vector { unsafeBitCast(bits, to: Vector.self) }
+
+/// `pattern` in every lane.
+@_transparent
+func allBits(_ pattern: Int32) -> Mask { unsafeBitCast(IntegerVector(repeating: pattern), to: Mask.self) }
+
+/// The bits of each lane as an integer.
+@_transparent
+func integers(of x: Vector) -> IntegerVector { unsafeBitCast(x, to: IntegerVector.self) }
+
+/// The vector whose lanes have the bits of these integers.
+@_transparent
+func vector(ofIntegers x: IntegerVector) -> Vector { unsafeBitCast(x, to: Vector.self) }
 
 // MARK: Across lanes
 
@@ -228,9 +291,9 @@ func sumOfLanes(_ vector: DoubleVector) -> Double {
 @_transparent
 func maximumOfLanes(_ vector: Vector) -> Float {
   #if NNKIT_AVX512
-    var eight = vector.lowHalf
-    eight.replace(with: vector.highHalf, where: (vector.highHalf .> eight) .| (vector.highHalf .!= vector.highHalf))
-    let four = maximumKeepingNaN(eight.lowHalf, eight.highHalf)
+    let low128 = maximumKeepingNaN(vector.lowHalf.lowHalf, vector.lowHalf.highHalf)
+    let high128 = maximumKeepingNaN(vector.highHalf.lowHalf, vector.highHalf.highHalf)
+    let four = maximumKeepingNaN(low128, high128)
   #elseif NNKIT_AVX2
     let four = maximumKeepingNaN(vector.lowHalf, vector.highHalf)
   #else
@@ -263,9 +326,29 @@ func storeNarrow(_ vector: NarrowVector, _ target: UnsafeMutablePointer<Float>) 
 }
 
 #if NNKIT_AVX2 || NNKIT_AVX512
+  extension NarrowVector {
+    /// `other` where `mask` holds, else this vector.
+    @_transparent
+    func blended(with other: NarrowVector, where mask: SIMDMask<SIMD4<Int32>>) -> NarrowVector {
+      let mine = unsafeBitCast(self, to: SIMDMask<SIMD4<Int32>>.self)
+      let theirs = unsafeBitCast(other, to: SIMDMask<SIMD4<Int32>>.self)
+      return unsafeBitCast(mine.replacing(with: theirs, where: mask), to: NarrowVector.self)
+    }
+  }
+
+  extension SIMD4<Int32> {
+    /// `other` where `mask` holds, else this vector.
+    @_transparent
+    func blended(with other: SIMD4<Int32>, where mask: SIMDMask<SIMD4<Int32>>) -> SIMD4<Int32> {
+      let mine = unsafeBitCast(self, to: SIMDMask<SIMD4<Int32>>.self)
+      let theirs = unsafeBitCast(other, to: SIMDMask<SIMD4<Int32>>.self)
+      return unsafeBitCast(mine.replacing(with: theirs, where: mask), to: SIMD4<Int32>.self)
+    }
+  }
+
   /// The larger lane by lane; `best` where they are equal; NaN where either is NaN.
   @_transparent
   func maximumKeepingNaN(_ best: NarrowVector, _ x: NarrowVector) -> NarrowVector {
-    best.replacing(with: x, where: (x .> best) .| (x .!= x))
+    best.blended(with: x, where: (x .> best) .| (x .!= x))
   }
 #endif

@@ -1,7 +1,7 @@
 import FoundationEssentials
 import Glibc
 import NNKit
-import NNKitKernels
+import NNKitKernelTable
 import Testing
 
 @Suite struct FormatTests {

@@ -1,6 +1,6 @@
 import FoundationEssentials
 import NNKit
-import NNKitKernels
+import NNKitKernelTable
 import Testing
 
 /// Golden values made with float64 PyTorch by Tests/golden/make_golden.py.

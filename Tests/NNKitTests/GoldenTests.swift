@@ -1,5 +1,5 @@
 import NNKit
-import NNKitKernels
+import NNKitKernelTable
 import Testing
 
 /// Outputs and all gradients against float64 PyTorch. The bound is `max|ours - reference| / max|reference| ≤ 1e-5`,

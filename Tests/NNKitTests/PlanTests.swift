@@ -1,5 +1,5 @@
 import NNKit
-import NNKitKernels
+import NNKitKernelTable
 import Testing
 
 @Suite struct PlanTests {
@@ -38,6 +38,36 @@ import Testing
     let a = try Session(separate, maximumBatch: 2).predict(samples)
     let b = try Session(together, maximumBatch: 2).predict(samples)
     #expect(a.map(\.bitPattern) == b.map(\.bitPattern))
+  }
+
+  /// The pool reads a copy of the convolution's output through a second output, which keeps the ReLU where it is.
+  @Test func aReLUBehindAMaximumPoolGivesTheSameBitsAsBeforeIt() throws {
+    func train(_ declaresOutput: Bool) throws -> (gradients: [UInt32], outputs: [UInt32]) {
+      var graph = Graph()
+      let x = graph.input("x", [9, 9, 2])
+      let a = graph.layer("conv2d", "filters=6 kernel=3 activation=relu", x)
+      graph.output("y", graph.layer("maxpool2d", "size=3 stride=2 padding=1", a))
+      if declaresOutput { graph.output("a", a) }
+      let harness = try TrainingHarness(graph, shapes: [[2, 9, 9, 2]], loss: SeedLoss())
+      let plan = harness.bound.plan
+      let input = (0..<plan.inputs[0].count).map { Float($0 * 37 % 101) / 50 - 1 }
+      let seed = (0..<plan.targets[0].count).map { Float($0 % 13) - 6 }
+      input.withUnsafeBytes { harness.set(plan.inputs[0], $0) }
+      seed.withUnsafeBytes { harness.set(plan.targets[0], $0) }
+      for target in plan.targets.dropFirst() {
+        let zeros = Array(repeating: Float(0), count: target.count)
+        zeros.withUnsafeBytes { harness.set(target, $0) }
+      }
+      harness.bound.run()
+      let gradients =
+        harness.model.parameters.flatMap { harness.gradient($0) } + harness.read(try #require(plan.dInputs[0]))
+      // Zero and minus zero are one value.
+      return (gradients.map { ($0 + 0).bitPattern }, harness.read(plan.outputs[0]).map { ($0 + 0).bitPattern })
+    }
+    let (moved, kept) = (try train(false), try train(true))
+    #expect(moved.outputs == kept.outputs)
+    #expect(moved.gradients == kept.gradients)
+    #expect(moved.gradients.contains { Float(bitPattern: $0) != 0 })
   }
 
   @Test func aValueWithTwoConsumersGetsTheSumOfTheirGradients() throws {

@@ -1,5 +1,5 @@
 import NNKit
-import NNKitKernels
+import NNKitKernelTable
 import Testing
 
 @Suite struct RandomTests {

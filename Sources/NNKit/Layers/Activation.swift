@@ -1,4 +1,4 @@
-import NNKitKernels
+import NNKitKernelTable
 
 /// An elementwise function as a layer of its own.
 public struct Activation: Layer {

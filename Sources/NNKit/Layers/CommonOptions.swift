@@ -1,4 +1,4 @@
-import NNKitKernels
+import NNKitKernelTable
 
 extension ActivationKind {
   /// The name that options use: "leaky_relu".

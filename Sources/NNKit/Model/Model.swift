@@ -1,4 +1,4 @@
-import NNKitKernels
+import NNKitKernelTable
 import Synchronization
 
 /// A checked graph with its parameters.

@@ -1,4 +1,4 @@
-import NNKitKernels
+import NNKitKernelTable
 
 /// `y[i, j, f] = f(Σ_m Σ_n Σ_c x[i s + m d - p, j s + n d - p, c] K[m, n, c, f] + b[f])`: cross-correlation over an
 /// image `[H, W, C]` with a kernel `[kh, kw, C, filters]`.
@@ -33,13 +33,6 @@ package struct ConvolutionOperation: Operation, ActivationFusing {
     }
     let axes = try window.axes(height: shape[0], width: shape[1], pooling: false)
     return [ValueType(.float32, [axes.vertical.output, axes.horizontal.output, filters])]
-  }
-
-  package func fusing(_ activation: ActivationKind) -> (any Operation)? {
-    guard self.activation == .linear else { return nil }
-    var fused = self
-    fused.activation = activation
-    return fused
   }
 
   /// Whether the convolution is a matrix product over pixels.

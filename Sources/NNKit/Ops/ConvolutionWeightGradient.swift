@@ -1,4 +1,4 @@
-import NNKitKernels
+import NNKitKernelTable
 
 /// `dK[m, n, c, f] = Σ_images Σ_pixels x[pixel + (m, n), c] dz[pixel, f]` and `db[f] = Σ dz[pixel, f]`: a product whose
 /// depth is the pixels of all images.

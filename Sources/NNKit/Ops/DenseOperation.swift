@@ -1,11 +1,11 @@
-import NNKitKernels
+import NNKitKernelTable
 
 /// `y = f(x K + b)` on the last axis, `K` `[in, units]`; with `W = Kᵀ` this is `y = f(x Wᵀ + b)`.
 package struct DenseOperation: Operation, ActivationFusing {
   package let inputs: Int
   package let units: Int
   package let hasBias: Bool
-  package let activation: ActivationKind
+  package var activation: ActivationKind
   package let kernelInitializer: Initializer
   package let biasInitializer: Initializer
 
@@ -22,13 +22,6 @@ package struct DenseOperation: Operation, ActivationFusing {
       throw NNKitError(.shape, "the input has shape \(shape); expected [..., \(self.inputs)]")
     }
     return [ValueType(.float32, Shape(shape.sizes.dropLast() + [units]))]
-  }
-
-  package func fusing(_ activation: ActivationKind) -> (any Operation)? {
-    guard self.activation == .linear else { return nil }
-    return DenseOperation(
-      inputs: inputs, units: units, hasBias: hasBias, activation: activation, kernelInitializer: kernelInitializer,
-      biasInitializer: biasInitializer)
   }
 
   package func forward(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> ForwardResult {

@@ -1,4 +1,4 @@
-import NNKitKernels
+import NNKitKernelTable
 
 /// Inverted dropout: in training, `y = x / (1 - rate)` with probability `1 - rate`, else 0; otherwise `y = x`. The
 /// mask is drawn again in the backward pass, from the same counters.
@@ -35,7 +35,7 @@ package struct DropoutOperation: Operation {
       let (input, output, state) = (UnsafePointer(binding.floats(x)), binding.floats(y), binding.state)
       return { start, count in
         kernels.dropout(
-          NNKitKernels.Dropout(
+          NNKitKernelTable.Dropout(
             x: input + start, y: output + start, count: count, key: state.pointee.seed,
             stream: stream &+ state.pointee.step, start: UInt64(start), threshold: threshold, scale: scale))
       }

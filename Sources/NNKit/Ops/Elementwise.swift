@@ -1,4 +1,4 @@
-import NNKitKernels
+import NNKitKernelTable
 
 /// Elements in one tile of an elementwise step: 32 KiB of floats.
 private let elementsPerTile = 8192

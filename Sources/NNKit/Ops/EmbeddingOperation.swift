@@ -1,4 +1,4 @@
-import NNKitKernels
+import NNKitKernelTable
 
 /// `y[...] = E[x[...]]`: each index becomes a row of the table `E` `[vocabulary, units]`.
 package struct EmbeddingOperation: Operation {

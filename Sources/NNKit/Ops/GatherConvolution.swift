@@ -1,4 +1,4 @@
-import NNKitKernels
+import NNKitKernelTable
 
 /// One place in a window: where it lies, relative to the window's origin in the source image, and where its weights
 /// begin.

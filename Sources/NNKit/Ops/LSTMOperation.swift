@@ -1,4 +1,4 @@
-import NNKitKernels
+import NNKitKernelTable
 
 /// A long short-term memory over a whole sequence, forward and backward as one operation each:
 ///

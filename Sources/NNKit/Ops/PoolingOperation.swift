@@ -1,7 +1,7 @@
-import NNKitKernels
+import NNKitKernelTable
 
-/// The largest value, or the mean, of each window of an image `[H, W, C]`.
-package struct PoolingOperation: Operation {
+/// The largest value, or the mean, of each window of an image `[H, W, C]`, then an activation.
+package struct PoolingOperation: Operation, ActivationFusing {
   package enum Kind: Sendable {
     case maximum
     case average(countsPadding: Bool)
@@ -9,6 +9,9 @@ package struct PoolingOperation: Operation {
 
   package let kind: Kind
   package let window: Window2D
+  package var activation = ActivationKind.linear
+
+  var isMaximum: Bool { if case .maximum = kind { true } else { false } }
 
   private static let layout = "[H, W, C]"
 
@@ -39,49 +42,44 @@ package struct PoolingOperation: Operation {
   package func forward(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> ForwardResult {
     let x = node.inputs[0]
     let type = try outputTypes([x.type])[0]
-    let y = try plan.tensor(type)
+    let activated = try ActivatedOutput(plan, type, activation)
+    let (y, fused) = (activated.product, activated.fused)
     let geometry = try geometry(x.shape)
     let (kernels, inputSize, outputSize) = (plan.kernels, x.sampleCount, y.sampleCount)
-    let work = [y.count, geometry.windowHeight, geometry.windowWidth]
-    switch kind {
-    case .maximum:
-      let argmax = plan.isTraining ? try plan.tensor(ValueType(.int32, type.shape)) : nil
-      plan.step(
-        "maximum pool", reads: [x], writes: [y] + (argmax.map { [$0] } ?? []), tiles: plan.batch, work: work
-      ) { binding in
-        let (input, output) = (UnsafePointer(binding.floats(x)), binding.floats(y))
-        let places = argmax.map { binding.integers($0) }
-        return { image, _ in
-          kernels.maxPool2DForward(
-            Pool2D(
-              geometry: geometry, input: input + image * inputSize, output: output + image * outputSize, rowStart: 0,
-              rowEnd: geometry.outputHeight), places.map { $0 + image * outputSize })
+    let (takesMaximum, work) = (isMaximum, [y.count, geometry.windowHeight, geometry.windowWidth])
+    // Where each maximum came from, for the gradient.
+    let argmax = takesMaximum && plan.isTraining ? try plan.tensor(ValueType(.int32, type.shape)) : nil
+    plan.step("pool", reads: [x], writes: [y] + (argmax.map { [$0] } ?? []), tiles: plan.batch, work: work) { binding in
+      let (input, output) = (UnsafePointer(binding.floats(x)), binding.floats(y))
+      let places = argmax.map { binding.integers($0) }
+      return { image, _ in
+        let result = output + image * outputSize
+        let pool = Pool2D(
+          geometry: geometry, input: input + image * inputSize, output: result, rowStart: 0,
+          rowEnd: geometry.outputHeight)
+        if takesMaximum {
+          kernels.maxPool2DForward(pool, places.map { $0 + image * outputSize })
+        } else {
+          kernels.averagePool2DForward(pool)
         }
+        if fused != .linear { kernels.activationForward(fused, result, result, outputSize) }
       }
-      return ForwardResult(outputs: [y], saved: argmax.map { [$0] } ?? [])
-    case .average:
-      plan.step("average pool", reads: [x], writes: [y], tiles: plan.batch, work: work) { binding in
-        let (input, output) = (UnsafePointer(binding.floats(x)), binding.floats(y))
-        return { image, _ in
-          kernels.averagePool2DForward(
-            Pool2D(
-              geometry: geometry, input: input + image * inputSize, output: output + image * outputSize, rowStart: 0,
-              rowEnd: geometry.outputHeight))
-        }
-      }
-      return ForwardResult(outputs: [y])
     }
+    var result = activated.finish(plan)
+    if let argmax { result.saved.append(argmax) }
+    return result
   }
 
   package func backward(_ plan: PlanBuilder, _ node: BackwardNode) throws(NNKitError) -> [Tensor?] {
-    guard let dy = node.dOutputs[0] else { return [nil] }
+    guard let dOutput = node.dOutputs[0] else { return [nil] }
     let x = node.inputs[0]
+    let dy = try plan.activationGradient(activation, saved: node.saved[0], dOutput)
     let dx = try plan.tensor(x.type)
     let geometry = try geometry(x.shape)
     let (kernels, inputSize, outputSize) = (plan.kernels, x.sampleCount, dy.sampleCount)
-    let argmax = node.saved.first
+    let argmax = node.saved.dropFirst().first
     plan.step(
-      "pool gradient", reads: [dy] + node.saved, writes: [dx], tiles: plan.batch,
+      "pool gradient", reads: [dy] + (argmax.map { [$0] } ?? []), writes: [dx], tiles: plan.batch,
       work: [dy.count, argmax == nil ? geometry.windowHeight * geometry.windowWidth : 4]
     ) { binding in
       let (dOutput, dInput) = (UnsafePointer(binding.floats(dy)), binding.floats(dx))

@@ -1,4 +1,4 @@
-import NNKitKernels
+import NNKitKernelTable
 
 /// Weights packed into panels for `KernelTable.rowProduct`.
 package struct PackedWeights: Sendable {

@@ -1,4 +1,4 @@
-import NNKitKernels
+import NNKitKernelTable
 
 /// `y_i = exp(x_i) / Σ_j exp(x_j)` over the last axis, or its logarithm.
 package struct SoftmaxOperation: Operation {
@@ -25,7 +25,7 @@ package struct SoftmaxOperation: Operation {
       return { tile, _ in
         let first = tile * Self.rowsPerTile
         kernels.softmaxForward(
-          NNKitKernels.Softmax(
+          NNKitKernelTable.Softmax(
             x: input + first * columns, y: output + first * columns, rows: min(Self.rowsPerTile, rows - first),
             columns: columns, logarithm: logarithm))
       }

@@ -1,4 +1,4 @@
-import NNKitKernels
+import NNKitKernelTable
 
 /// The depth of a weight gradient: pairs of rows of `A` and `B`, in two nested loops.
 struct DepthLoops {
@@ -23,63 +23,130 @@ extension PlanBuilder {
   /// Adds `C[m][n] = Σ_d A[d][m] · B[d][n]` for `C` `[rows, columns]`, and, where `bias` is given,
   /// `bias[n] = Σ_d B[d][n]`. Where `C` is small and the depth large, chunks of the depth are summed on their own
   /// and then added in ascending order; their number depends on the sizes alone.
+  ///
+  /// A tile that uses its part of `A` for several panels of `B` packs both: rows of `A` are often a power of two apart,
+  /// and would push one another out of the cache.
   func weightGradient(
     _ name: String, _ a: Tensor, _ b: Tensor, _ loops: DepthLoops, rows: Int, columns: Int, to c: Tensor, bias: Tensor?
   ) throws(NNKitError) {
     let kernels = kernels
-    let panelColumns = kernels.panelColumns
-    let panels = ceilDivide(columns, panelColumns)
-    let blockRows = min(rows, 16 * kernels.tileRows)
-    let rowBlocks = ceilDivide(rows, blockRows)
-    let chunks = WeightGradientChunks(loops, tiles: rowBlocks * panels)
+    let tiling = WeightGradientTiling(rows: rows, columns: columns, panelColumns: kernels.panelColumns)
+    let chunks = WeightGradientChunks(loops, tiles: tiling.tiles)
     let partials = try PartialSums(self, chunks: chunks.count, sizes: [rows * columns, bias == nil ? 0 : columns])
-    let scratch = try scratch(floats: chunks.callDepth * panelColumns)
-    let tiles = rowBlocks * panels * chunks.count
+    let panelFloats = chunks.callDepth * tiling.panelColumns
+    let packsA = tiling.packsA
+    let scratch = try scratch(floats: ((packsA ? tiling.aPanelsPerBlock : 0) + 1) * panelFloats)
 
     step(
       name, reads: [a, b] + (loops.sequences.map { [$0.tensor] } ?? []),
-      writes: [c] + (bias.map { [$0] } ?? []) + partials.tensors, scratch: scratch, tiles: tiles,
+      writes: [c] + (bias.map { [$0] } ?? []) + partials.tensors, scratch: scratch, tiles: tiling.tiles * chunks.count,
       work: [loops.depth, rows, columns]
     ) { binding in
       let aBase = UnsafePointer(binding.floats(a)) + loops.aStart
       let bBase = UnsafePointer(binding.floats(b)) + loops.bStart
       let cTargets = partials.target(binding, 0, c)
       let biasTargets = partials.target(binding, 1, bias ?? c)
-      let panelScratch = binding.scratch(scratch)
+      let workspace = binding.scratch(scratch)
       let lengths = loops.sequences.map { binding.integers($0.tensor) }
       return { tile, worker in
-        let chunk = tile / (rowBlocks * panels)
-        let panel = tile % (rowBlocks * panels) / rowBlocks
-        let block = tile % rowBlocks
-        let column = panel * panelColumns
-        let columnCount = min(panelColumns, columns - column)
-        let packed = panelScratch.base + worker * panelScratch.stride
+        let chunk = tile / tiling.tiles
+        let (aPanels, bPanels) = tiling.block(tile % tiling.tiles)
+        let packedB = workspace.base + worker * workspace.stride
+        let packedA = packedB + panelFloats
         let target = cTargets(chunk)
         let biasTarget = biasTargets(chunk)
         var accumulate = false
         chunks.forEachCall(chunk, loops, lengths) { outerStart, outerCount, innerStart, innerCount in
-          for i in 0..<outerCount {
-            kernels.packPanel(
-              PanelPacking(
-                source: bBase + (outerStart + i) * loops.bOuterStep + innerStart * loops.bInnerStep + column,
-                depthStride: loops.bInnerStep, columnStride: 1, depth: innerCount, columns: columnCount,
-                panel: packed + i * innerCount * panelColumns))
+          let depth = outerCount * innerCount
+          let aRows = aBase + outerStart * loops.aOuterStep + innerStart * loops.aInnerStep
+          for panel in aPanels where packsA {
+            kernels.packPanels(
+              aRows, outerStep: loops.aOuterStep, outerCount, innerStep: loops.aInnerStep, innerCount, panel, of: rows,
+              to: packedA + (panel - aPanels.lowerBound) * panelFloats)
           }
-          kernels.columnProduct(
-            ColumnProduct(
-              a: aBase + outerStart * loops.aOuterStep + innerStart * loops.aInnerStep + block * blockRows,
-              aSteps: (0, loops.aOuterStep, loops.aInnerStep), depths: (1, outerCount, innerCount), b: packed,
-              c: target + block * blockRows * columns + column, cStride: columns,
-              rows: min(blockRows, rows - block * blockRows), columns: columnCount, accumulate: accumulate))
-          if bias != nil && block == 0 {
-            kernels.columnSum(
-              packed, outerCount * innerCount, columnCount, panelColumns, biasTarget + column, accumulate)
+          for panel in bPanels {
+            kernels.packPanels(
+              bBase + outerStart * loops.bOuterStep + innerStart * loops.bInnerStep, outerStep: loops.bOuterStep,
+              outerCount, innerStep: loops.bInnerStep, innerCount, panel, of: columns, to: packedB)
+            let column = panel * tiling.panelColumns
+            let columnCount = min(tiling.panelColumns, columns - column)
+            for aPanel in aPanels where packsA {
+              let row = aPanel * tiling.panelColumns
+              kernels.columnProduct(
+                ColumnProduct(
+                  a: packedA + (aPanel - aPanels.lowerBound) * panelFloats, aSteps: (0, 0, tiling.panelColumns),
+                  depths: (1, 1, depth), b: packedB, c: target + row * columns + column, cStride: columns,
+                  rows: min(tiling.panelColumns, rows - row), columns: columnCount, accumulate: accumulate))
+            }
+            if !packsA {
+              let row = aPanels.lowerBound * tiling.panelColumns
+              kernels.columnProduct(
+                ColumnProduct(
+                  a: aRows + row, aSteps: (0, loops.aOuterStep, loops.aInnerStep),
+                  depths: (1, outerCount, innerCount), b: packedB, c: target + row * columns + column,
+                  cStride: columns, rows: min(aPanels.count * tiling.panelColumns, rows - row), columns: columnCount,
+                  accumulate: accumulate))
+            }
+            if bias != nil && aPanels.lowerBound == 0 {
+              kernels.columnSum(packedB, depth, columnCount, tiling.panelColumns, biasTarget + column, accumulate)
+            }
           }
           accumulate = true
         }
       }
     }
     partials.addReduction(self, name, to: [c] + (bias.map { [$0] } ?? []))
+  }
+}
+
+extension KernelTable {
+  /// Packs panel `index` of the rows that two nested loops visit, which have `columns` elements.
+  @inline(__always)
+  fileprivate func packPanels(
+    _ source: UnsafePointer<Float>, outerStep: Int, _ outerCount: Int, innerStep: Int, _ innerCount: Int, _ index: Int,
+    of columns: Int, to panel: UnsafeMutablePointer<Float>
+  ) {
+    let column = index * panelColumns
+    for outer in 0..<outerCount {
+      packPanel(
+        PanelPacking(
+          source: source + outer * outerStep + column, depthStride: innerStep, columnStride: 1, depth: innerCount,
+          columns: min(panelColumns, columns - column), panel: panel + outer * innerCount * panelColumns))
+    }
+  }
+}
+
+/// How the matrix of a weight gradient is divided into tiles of panels of `A` (its rows) and of `B` (its columns). A
+/// function of the sizes alone.
+private struct WeightGradientTiling {
+  let panelColumns: Int
+  let aPanelsPerBlock: Int
+  private let aPanels: Int
+  private let bPanels: Int
+  private let bPanelsPerBlock: Int
+  /// Whether enough panels of `B` meet a packed block of `A`.
+  var packsA: Bool { bPanelsPerBlock >= 4 }
+  private let bBlocks: Int
+  let tiles: Int
+
+  init(rows: Int, columns: Int, panelColumns: Int) {
+    self.panelColumns = panelColumns
+    aPanels = ceilDivide(rows, panelColumns)
+    bPanels = ceilDivide(columns, panelColumns)
+    // Packed, a block of A and a panel of B fill about half of the second-level cache.
+    let aLimit = max(1, 192 / panelColumns)
+    let aBlocks = ceilDivide(aPanels, aLimit)
+    aPanelsPerBlock = ceilDivide(aPanels, aBlocks)
+    bPanelsPerBlock = ceilDivide(bPanels, min(bPanels, ceilDivide(16, aBlocks)))
+    bBlocks = ceilDivide(bPanels, bPanelsPerBlock)
+    tiles = aBlocks * bBlocks
+  }
+
+  @inline(__always)
+  func block(_ tile: Int) -> (aPanels: Range<Int>, bPanels: Range<Int>) {
+    let a = min(tile / bBlocks * aPanelsPerBlock, aPanels)
+    let b = min(tile % bBlocks * bPanelsPerBlock, bPanels)
+    return (a..<min(a + aPanelsPerBlock, aPanels), b..<min(b + bPanelsPerBlock, bPanels))
   }
 }
 

@@ -4,6 +4,7 @@ import CNNKitPlatform
 /// nothing.
 package final class BoundPlan {
   private struct BoundStep {
+    let name: String
     let body: StepBody
     let tiles: Int
     let small: Bool
@@ -55,7 +56,9 @@ package final class BoundPlan {
     let binding = Binding(addresses: addresses, state: state)
     self.binding = binding
     let bind = { (step: PlanBuilder.PlannedStep) in
-      BoundStep(body: step.bind(binding), tiles: step.tiles, small: step.tiles < 2 || step.work < BoundPlan.smallWork)
+      BoundStep(
+        name: step.name, body: step.bind(binding), tiles: step.tiles,
+        small: step.tiles < 2 || step.work < BoundPlan.smallWork)
     }
     steps = plan.steps.map(bind)
     prologue = plan.prologue.map(bind)
@@ -89,6 +92,15 @@ package final class BoundPlan {
       } else {
         pool.run(tiles: step.tiles, step.body)
       }
+    }
+  }
+
+  /// Runs all steps once, one after another, and says how long each took; for benchmarks.
+  package func timeSteps(clock: () -> Double) -> [(name: String, seconds: Double)] {
+    (prologue + steps).map { step in
+      let start = clock()
+      run([step])
+      return (step.name, clock() - start)
     }
   }
 }

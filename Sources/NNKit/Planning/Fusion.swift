@@ -1,23 +1,23 @@
-import NNKitKernels
+import NNKitKernelTable
 
 /// A node of the graph as it is planned.
 struct PlannedNode {
   let name: String
   /// Of the graph's node that holds the parameters.
   let graphIndex: Int
-  let operation: any Operation
+  var operation: any Operation
   let inputs: [Value]
-  let outputs: [Value]
+  var outputs: [Value]
 }
 
 /// An operation that can apply an activation to its output on the way to memory.
 package protocol ActivationFusing: Operation {
-  /// The same operation with the activation behind it; nil where it has one already.
-  func fusing(_ activation: ActivationKind) -> (any Operation)?
+  var activation: ActivationKind { get set }
 }
 
-/// The nodes that the outputs depend on, with each activation layer folded into the layer before it where that
-/// layer can take it and nobody else reads its output.
+/// The nodes that the outputs depend on, rewritten where the result has the same bits:
+/// an activation layer is folded into the layer before it, where that can take it and nobody else reads its output;
+/// a ReLU before a maximum pool moves behind it, where there are fewer elements.
 func fuse(_ graph: Graph) -> [PlannedNode] {
   var needed = Array(repeating: 0, count: graph.types.count)
   for output in graph.outputs { needed[output.value.index] += 1 }
@@ -31,21 +31,27 @@ func fuse(_ graph: Graph) -> [PlannedNode] {
   var planned: [PlannedNode] = []
   var producer: [Value: Int] = [:]
   for (index, node) in graph.nodes.enumerated() where live[index] {
-    if let activation = node.operation as? ActivationOperation, needed[node.inputs[0].index] == 1,
-      let previous = producer[node.inputs[0]], let fusing = planned[previous].operation as? any ActivationFusing,
-      let fused = fusing.fusing(activation.kind)
+    var operation = node.operation
+    if needed[node.inputs[0].index] == 1, let previous = producer[node.inputs[0]],
+      var before = planned[previous].operation as? any ActivationFusing
     {
-      let before = planned[previous]
-      planned[previous] = PlannedNode(
-        name: before.name, graphIndex: before.graphIndex, operation: fused, inputs: before.inputs,
-        outputs: node.outputs)
-      producer[node.outputs[0]] = previous
-      continue
+      if let activation = operation as? ActivationOperation, before.activation == .linear {
+        before.activation = activation.kind
+        planned[previous].operation = before
+        planned[previous].outputs = node.outputs
+        producer[node.outputs[0]] = previous
+        continue
+      }
+      if var pool = operation as? PoolingOperation, pool.isMaximum, before.activation == .relu {
+        before.activation = .linear
+        planned[previous].operation = before
+        pool.activation = .relu
+        operation = pool
+      }
     }
     for output in node.outputs { producer[output] = planned.count }
     planned.append(
-      PlannedNode(
-        name: node.name, graphIndex: index, operation: node.operation, inputs: node.inputs, outputs: node.outputs))
+      PlannedNode(name: node.name, graphIndex: index, operation: operation, inputs: node.inputs, outputs: node.outputs))
   }
   return planned
 }

@@ -1,4 +1,4 @@
-import NNKitKernels
+import NNKitKernelTable
 
 /// What a plan is for.
 package enum PlanPurpose {

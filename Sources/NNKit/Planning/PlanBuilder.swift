@@ -1,4 +1,4 @@
-import NNKitKernels
+import NNKitKernelTable
 
 /// Collects the buffers and steps of a plan. Operations add tensors and steps in the order in which they run; the
 /// builder derives every buffer's lifetime from the steps that touch it.

@@ -1,6 +1,6 @@
 import CNNKitPlatform
 import Glibc
-import NNKitKernels
+import NNKitKernelTable
 
 /// Which instruction-set levels this processor and operating system run, and which one to use.
 package enum CPUFeatures {

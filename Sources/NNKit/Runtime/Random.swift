@@ -1,5 +1,5 @@
 import Glibc
-import NNKitKernels
+import NNKitKernelTable
 
 /// Random numbers by counter: any word of any stream can be had on its own, so results depend on the seed alone
 /// and not on the order or the number of threads in which they are asked for.

@@ -1,4 +1,5 @@
 import Glibc
+import NNKitKernelTable
 import NNKitKernels
 import NNKitKernelsAVX2
 import NNKitKernelsAVX512
@@ -48,11 +49,12 @@ public final class Runtime: Sendable {
 
   /// The runtime that everything uses that is not given one. Throws: as `init`.
   public static func shared() throws(NNKitError) -> Runtime {
-    try GlobalLock.withLock { () throws(NNKitError) -> Runtime in
-      if let sharedRuntime { return sharedRuntime }
-      let runtime = try Runtime()
-      sharedRuntime = runtime
-      return runtime
+    if let runtime = GlobalLock.withLock({ sharedRuntime }) { return runtime }
+    // Made outside of the lock, which is never held while another one is taken; the first one made is the one kept.
+    let runtime = try Runtime()
+    return GlobalLock.withLock {
+      sharedRuntime = sharedRuntime ?? runtime
+      return sharedRuntime ?? runtime
     }
   }
 

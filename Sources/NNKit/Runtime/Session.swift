@@ -85,6 +85,9 @@ public final class Session: @unchecked Sendable {
       for (index, tensor) in bound.plan.outputs.enumerated() {
         let view = try output(index)
         try view.check(tensor.type, "output \"\(model.graph.outputs[index].name)\"")
+        guard view.type != .int64 else {
+          throw NNKitError(.type, "output \"\(model.graph.outputs[index].name)\" is int64; expected int32")
+        }
         guard view.size(0) == bound.plan.batch else {
           throw NNKitError(
             .shape,

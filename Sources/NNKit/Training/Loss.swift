@@ -1,4 +1,4 @@
-import NNKitKernels
+import NNKitKernelTable
 
 /// What a loss leaves behind after a run.
 package struct LossReport {

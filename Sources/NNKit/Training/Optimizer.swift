@@ -1,5 +1,5 @@
 import Glibc
-import NNKitKernels
+import NNKitKernelTable
 
 /// How parameters follow their gradients.
 public enum Optimizer: Sendable, Equatable {

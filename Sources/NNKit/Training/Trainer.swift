@@ -1,4 +1,4 @@
-import NNKitKernels
+import NNKitKernelTable
 
 /// A model with a loss, an optimizer and gradients. A trainer serves one call at a time.
 public final class Trainer: @unchecked Sendable {

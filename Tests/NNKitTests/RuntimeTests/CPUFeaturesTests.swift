@@ -1,6 +1,6 @@
 import CNNKitPlatform
 import NNKit
-import NNKitKernels
+import NNKitKernelTable
 import Testing
 
 @Suite struct CPUFeaturesTests {

@@ -16,6 +16,7 @@ struct ThreadPoolProcessTests {
       while isDone[0] == 0 { pool.run(tiles: 64) { _, _ in for _ in 0..<20 { nnkit_platform_pause() } } }
     }
     let sums = UnsafeMutablePointer<Int>.allocate(capacity: 100)
+    sums.initialize(repeating: 0, count: 100)
     let body: (Int, Int) -> Void = { tile, _ in sums[tile] += tile + 1 }
     pool.run(tiles: 100, body)
     let succeeded = (0..<50).filter { _ in

@@ -1,0 +1,198 @@
+/// The kernels of one instruction-set level.
+///
+/// Each field is one kernel. The three kernel modules are compiled from the same sources with their own
+/// instruction set, and each offers `makeKernelTable()`; the engine picks one table when it starts.
+///
+/// Rules for every kernel: single-threaded; no allocation; no argument is checked (the callers have done so);
+/// pointers need only the alignment of their element; counts may be zero; tails are handled inside, and
+/// nothing is read or written outside what the arguments describe. Inputs and outputs do not overlap unless
+/// the kernel says that they may. All sums run in an order fixed by the sizes.
+public struct KernelTable: Sendable {
+  public let level: InstructionSetLevel
+  /// How many rows the largest register tile of a product has; row counts that are multiples run fastest.
+  public let tileRows: Int
+  /// Columns of one packed panel, a multiple of the vector width.
+  public let panelColumns: Int
+
+  // Products
+  public let rowProduct: @Sendable (RowProduct) -> Void
+  public let columnProduct: @Sendable (ColumnProduct) -> Void
+  public let packPanel: @Sendable (PanelPacking) -> Void
+
+  // Elementwise
+  /// `y = f(x)` for `count` elements; `y` may be `x`.
+  public let activationForward:
+    @Sendable (
+      _ kind: ActivationKind, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ count: Int
+    ) -> Void
+  /// `dx = f'(·) dy` for `count` elements; `dx` may be `dy`. `saved` is `x` where
+  /// `kind.gradientNeedsInput`, else `y`.
+  public let activationBackward:
+    @Sendable (
+      _ kind: ActivationKind, _ saved: UnsafePointer<Float>, _ dy: UnsafePointer<Float>,
+      _ dx: UnsafeMutablePointer<Float>, _ count: Int
+    ) -> Void
+  /// `sum += x` for `count` elements.
+  public let accumulate: @Sendable (_ x: UnsafePointer<Float>, _ sum: UnsafeMutablePointer<Float>, _ count: Int) -> Void
+  public let dropout: @Sendable (Dropout) -> Void
+  /// The `count` words of the Philox4x32-10 stream `key`, `stream` from word `start` on. Word `i` is word
+  /// `i % 4` of the block with counter `(low(i / 4), high(i / 4), low(stream), high(stream))`.
+  /// Source: Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3 (2011).
+  public let randomBits:
+    @Sendable (
+      _ key: UInt64, _ stream: UInt64, _ start: UInt64, _ out: UnsafeMutablePointer<UInt32>, _ count: Int
+    ) -> Void
+
+  // Reductions
+  /// `out[n] = Σ_r x[r * stride + n]` for `n < columns`, rows in ascending order; with `accumulate`, `out[n] +=`.
+  public let columnSum:
+    @Sendable (
+      _ x: UnsafePointer<Float>, _ rows: Int, _ columns: Int, _ stride: Int, _ out: UnsafeMutablePointer<Float>,
+      _ accumulate: Bool
+    ) -> Void
+  /// `Σ x²`, in double precision.
+  public let sumOfSquares: @Sendable (_ x: UnsafePointer<Float>, _ count: Int) -> Double
+
+  // Pooling
+  public let maxPool2DForward: @Sendable (Pool2D, _ argmax: UnsafeMutablePointer<Int32>?) -> Void
+  public let maxPool2DBackward: @Sendable (Pool2DGradient, _ argmax: UnsafePointer<Int32>) -> Void
+  public let averagePool2DForward: @Sendable (Pool2D) -> Void
+  public let averagePool2DBackward: @Sendable (Pool2DGradient) -> Void
+
+  // Softmax and losses
+  public let softmaxForward: @Sendable (Softmax) -> Void
+  public let softmaxBackward: @Sendable (SoftmaxGradient) -> Void
+  public let softmaxCrossEntropy: @Sendable (SoftmaxCrossEntropy) -> Void
+  /// Returns `Σ (prediction - target)²` over `count` elements, in double precision. Where `dPrediction` is
+  /// given, writes `2 * scale * (prediction - target)` to it.
+  public let squaredError:
+    @Sendable (
+      _ prediction: UnsafePointer<Float>, _ target: UnsafePointer<Float>, _ count: Int, _ scale: Float,
+      _ dPrediction: UnsafeMutablePointer<Float>?
+    ) -> Double
+
+  // Recurrent cells
+  public let lstmCellForward: @Sendable (LSTMCell) -> Void
+  public let lstmCellBackward: @Sendable (LSTMCellGradient) -> Void
+
+  // Optimizers
+  public let sgd: @Sendable (SGDUpdate) -> Void
+  public let adam: @Sendable (AdamUpdate) -> Void
+
+  /// Every kernel by name, so that no module can leave one out.
+  public init(
+    level: InstructionSetLevel,
+    tileRows: Int,
+    panelColumns: Int,
+    rowProduct: @escaping @Sendable (RowProduct) -> Void,
+    columnProduct: @escaping @Sendable (ColumnProduct) -> Void,
+    packPanel: @escaping @Sendable (PanelPacking) -> Void,
+    activationForward:
+      @escaping @Sendable (
+        _ kind: ActivationKind, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ count: Int
+      ) -> Void,
+    activationBackward:
+      @escaping @Sendable (
+        _ kind: ActivationKind, _ saved: UnsafePointer<Float>, _ dy: UnsafePointer<Float>,
+        _ dx: UnsafeMutablePointer<Float>, _ count: Int
+      ) -> Void,
+    accumulate:
+      @escaping @Sendable (
+        _ x: UnsafePointer<Float>, _ sum: UnsafeMutablePointer<Float>, _ count: Int
+      ) -> Void,
+    dropout: @escaping @Sendable (Dropout) -> Void,
+    randomBits:
+      @escaping @Sendable (
+        _ key: UInt64, _ stream: UInt64, _ start: UInt64, _ out: UnsafeMutablePointer<UInt32>, _ count: Int
+      ) -> Void,
+    columnSum:
+      @escaping @Sendable (
+        _ x: UnsafePointer<Float>, _ rows: Int, _ columns: Int, _ stride: Int, _ out: UnsafeMutablePointer<Float>,
+        _ accumulate: Bool
+      ) -> Void,
+    sumOfSquares: @escaping @Sendable (_ x: UnsafePointer<Float>, _ count: Int) -> Double,
+    maxPool2DForward: @escaping @Sendable (Pool2D, _ argmax: UnsafeMutablePointer<Int32>?) -> Void,
+    maxPool2DBackward: @escaping @Sendable (Pool2DGradient, _ argmax: UnsafePointer<Int32>) -> Void,
+    averagePool2DForward: @escaping @Sendable (Pool2D) -> Void,
+    averagePool2DBackward: @escaping @Sendable (Pool2DGradient) -> Void,
+    softmaxForward: @escaping @Sendable (Softmax) -> Void,
+    softmaxBackward: @escaping @Sendable (SoftmaxGradient) -> Void,
+    softmaxCrossEntropy: @escaping @Sendable (SoftmaxCrossEntropy) -> Void,
+    squaredError:
+      @escaping @Sendable (
+        _ prediction: UnsafePointer<Float>, _ target: UnsafePointer<Float>, _ count: Int, _ scale: Float,
+        _ dPrediction: UnsafeMutablePointer<Float>?
+      ) -> Double,
+    lstmCellForward: @escaping @Sendable (LSTMCell) -> Void,
+    lstmCellBackward: @escaping @Sendable (LSTMCellGradient) -> Void,
+    sgd: @escaping @Sendable (SGDUpdate) -> Void,
+    adam: @escaping @Sendable (AdamUpdate) -> Void
+  ) {
+    self.level = level
+    self.tileRows = tileRows
+    self.panelColumns = panelColumns
+    self.rowProduct = rowProduct
+    self.columnProduct = columnProduct
+    self.packPanel = packPanel
+    self.activationForward = activationForward
+    self.activationBackward = activationBackward
+    self.accumulate = accumulate
+    self.dropout = dropout
+    self.randomBits = randomBits
+    self.columnSum = columnSum
+    self.sumOfSquares = sumOfSquares
+    self.maxPool2DForward = maxPool2DForward
+    self.maxPool2DBackward = maxPool2DBackward
+    self.averagePool2DForward = averagePool2DForward
+    self.averagePool2DBackward = averagePool2DBackward
+    self.softmaxForward = softmaxForward
+    self.softmaxBackward = softmaxBackward
+    self.softmaxCrossEntropy = softmaxCrossEntropy
+    self.squaredError = squaredError
+    self.lstmCellForward = lstmCellForward
+    self.lstmCellBackward = lstmCellBackward
+    self.sgd = sgd
+    self.adam = adam
+  }
+}
+
+public enum InstructionSetLevel: Int, Sendable, CaseIterable, Comparable {
+  case baseline
+  case avx2
+  case avx512
+
+  public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+}
+
+/// The functions a layer may apply to its result. `α` is fixed where a function has one.
+public enum ActivationKind: Int, Sendable, CaseIterable {
+  case linear
+  /// `max(0, x)`; NaN stays NaN.
+  case relu
+  /// `x` for `x > 0`, else `0.01 x`.
+  case leakyRelu
+  /// `x` for `x > 0`, else `exp(x) - 1`.
+  case elu
+  /// `λ x` for `x > 0`, else `λ α (exp(x) - 1)`; λ = 1.0507009873554805, α = 1.6732632423543772.
+  case selu
+  /// `x Φ(x)` by its tanh form: `0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³)))`.
+  case gelu
+  /// `x σ(x)`.
+  case silu
+  case sigmoid
+  case tanh
+  /// `log(1 + exp(x))`.
+  case softplus
+  /// `clip(x / 6 + 1/2, 0, 1)`.
+  case hardSigmoid
+  /// `x · hardSigmoid(x)`.
+  case hardSwish
+
+  /// Whether the gradient is computed from the input (`true`) or from the output (`false`).
+  public var gradientNeedsInput: Bool {
+    switch self {
+    case .gelu, .silu, .hardSwish: true
+    default: false
+    }
+  }
+}

@@ -1,0 +1,159 @@
+import NNKitKernelTable
+import Testing
+
+/// Geometries: windows that fit, overlap, leave gaps, reach into the padding, cover everything.
+private let geometries: [PoolGeometry] = {
+  var list: [PoolGeometry] = []
+  func add(_ h: Int, _ w: Int, window: (Int, Int), stride: (Int, Int), pad: (Int, Int), countsPadding: Bool) {
+    list.append(
+      PoolGeometry(
+        inputHeight: h, inputWidth: w, channels: 0, outputHeight: (h + 2 * pad.0 - window.0) / stride.0 + 1,
+        outputWidth: (w + 2 * pad.1 - window.1) / stride.1 + 1, windowHeight: window.0, windowWidth: window.1,
+        strideHeight: stride.0, strideWidth: stride.1, padTop: pad.0, padLeft: pad.1, countsPadding: countsPadding))
+  }
+  add(4, 4, window: (2, 2), stride: (2, 2), pad: (0, 0), countsPadding: false)
+  add(5, 7, window: (3, 2), stride: (1, 2), pad: (1, 1), countsPadding: false)
+  add(5, 7, window: (3, 3), stride: (2, 1), pad: (1, 1), countsPadding: true)
+  add(6, 5, window: (4, 5), stride: (3, 3), pad: (2, 0), countsPadding: true)
+  add(7, 3, window: (1, 1), stride: (3, 2), pad: (0, 0), countsPadding: false)
+  add(3, 3, window: (3, 3), stride: (1, 1), pad: (0, 0), countsPadding: false)
+  return list
+}()
+
+/// The pixels of the input in the window of one output pixel, ascending.
+private func places(_ g: PoolGeometry, _ row: Int, _ column: Int) -> [Int] {
+  var result: [Int] = []
+  for y in (row * g.strideHeight - g.padTop)..<(row * g.strideHeight - g.padTop + g.windowHeight) {
+    for x in (column * g.strideWidth - g.padLeft)..<(column * g.strideWidth - g.padLeft + g.windowWidth) {
+      if y >= 0 && y < g.inputHeight && x >= 0 && x < g.inputWidth { result.append(y * g.inputWidth + x) }
+    }
+  }
+  return result
+}
+
+@Suite struct PoolingTests {
+  private func channelCounts(_ table: KernelTable) -> [Int] {
+    [1, 2, 3, 4, 5, table.width - 1, table.width, table.width + 1, 2 * table.width + 3, 37]
+  }
+
+  /// Calls `body` for every geometry, channel count and placement.
+  private func forEachCase(_ table: KernelTable, _ body: (PoolGeometry, Placement) -> Void) {
+    for var geometry in geometries {
+      for channels in channelCounts(table) {
+        geometry.channels = channels
+        for placement in Placement.allCases { body(geometry, placement) }
+      }
+    }
+  }
+
+  @Test(arguments: testedLevels)
+  func maxPoolTakesTheFirstLargest(level: InstructionSetLevel) {
+    let table = kernels(level)
+    var numbers = TestNumbers(seed: 14)
+    forEachCase(table) { g, placement in
+      // Few different values, so that equal ones are common; some NaN, and -∞ as the smallest.
+      let values: [Float] = (0..<(g.inputHeight * g.inputWidth * g.channels)).map { _ in
+        let draw = numbers.next() % 24
+        return draw == 0 ? .nan : draw < 6 ? -.infinity : Float(draw / 6)
+      }
+      let input = GuardedBuffer(values, placement)
+      let outputs = g.outputHeight * g.outputWidth * g.channels
+      let output = GuardedBuffer(outputs, placement, repeating: Float(-9))
+      let argmax = GuardedBuffer(outputs, placement, repeating: Int32(-9))
+      let alone = GuardedBuffer(outputs, placement, repeating: Float(-9))
+      // In two calls, as two threads would.
+      for rows in [0..<(g.outputHeight / 2), (g.outputHeight / 2)..<g.outputHeight] {
+        let pool = { (target: GuardedBuffer<Float>) in
+          Pool2D(
+            geometry: g, input: input.read, output: target.pointer, rowStart: rows.lowerBound, rowEnd: rows.upperBound)
+        }
+        table.maxPool2DForward(pool(output), argmax.pointer)
+        table.maxPool2DForward(pool(alone), nil)
+      }
+      for index in 0..<outputs {
+        let (pixel, channel) = (index / g.channels, index % g.channels)
+        let window = places(g, pixel / g.outputWidth, pixel % g.outputWidth)
+        var best = window[0]
+        for place in window.dropFirst() {
+          let (value, current) = (values[place * g.channels + channel], values[best * g.channels + channel])
+          if value > current || (value.isNaN && !current.isNaN) { best = place }
+        }
+        let exact = values[best * g.channels + channel]
+        if !(output[index] == exact || (output[index].isNaN && exact.isNaN)) || argmax[index] != Int32(best)
+          || !(alone[index] == exact || (alone[index].isNaN && exact.isNaN))
+        {
+          Issue.record("\(g): \(output[index]) from \(argmax[index]), not \(exact) from \(best)")
+        }
+      }
+    }
+  }
+
+  @Test(arguments: testedLevels)
+  func maxPoolGradientGoesToTheMaximum(level: InstructionSetLevel) {
+    let table = kernels(level)
+    var numbers = TestNumbers(seed: 15)
+    forEachCase(table) { g, placement in
+      let outputs = g.outputHeight * g.outputWidth * g.channels
+      let dOutput = GuardedBuffer(numbers.floats(outputs), placement)
+      let inputs = g.inputHeight * g.inputWidth * g.channels
+      let dInput = GuardedBuffer(inputs, placement, repeating: Float.nan)
+      let argmax = GuardedBuffer(outputs, placement, repeating: Int32(0))
+      var exact = [Float](repeating: 0, count: inputs)
+      for index in 0..<outputs {
+        let (pixel, channel) = (index / g.channels, index % g.channels)
+        let window = places(g, pixel / g.outputWidth, pixel % g.outputWidth)
+        let place = window[Int(numbers.next()) % window.count]
+        argmax[index] = Int32(place)
+        exact[place * g.channels + channel] += dOutput[index]
+      }
+      table.maxPool2DBackward(
+        Pool2DGradient(geometry: g, dOutput: dOutput.read, dInput: dInput.pointer), argmax.read)
+      #expect(sameBits(dInput.array, exact), "\(g)")
+    }
+  }
+
+  /// Sums run over ascending places and are divided once, so that plain floats give the same bits.
+  @Test(arguments: testedLevels)
+  func averagePoolIsTheMeanOfTheWindow(level: InstructionSetLevel) {
+    let table = kernels(level)
+    var numbers = TestNumbers(seed: 16)
+    forEachCase(table) { g, placement in
+      let input = GuardedBuffer(numbers.floats(g.inputHeight * g.inputWidth * g.channels), placement)
+      let outputs = g.outputHeight * g.outputWidth * g.channels
+      let output = GuardedBuffer(outputs, placement, repeating: Float.nan)
+      for rows in [0..<(g.outputHeight / 2), (g.outputHeight / 2)..<g.outputHeight] {
+        table.averagePool2DForward(
+          Pool2D(
+            geometry: g, input: input.read, output: output.pointer, rowStart: rows.lowerBound, rowEnd: rows.upperBound))
+      }
+      let exact = (0..<outputs).map { index -> Float in
+        let (pixel, channel) = (index / g.channels, index % g.channels)
+        let window = places(g, pixel / g.outputWidth, pixel % g.outputWidth)
+        let divisor = g.countsPadding ? g.windowHeight * g.windowWidth : window.count
+        return window.reduce(Float(0)) { $0 + input[$1 * g.channels + channel] } / Float(divisor)
+      }
+      #expect(sameBits(output.array, exact), "\(g)")
+    }
+  }
+
+  @Test(arguments: testedLevels)
+  func averagePoolGradientIsSpreadEvenly(level: InstructionSetLevel) {
+    let table = kernels(level)
+    var numbers = TestNumbers(seed: 17)
+    forEachCase(table) { g, placement in
+      let outputs = g.outputHeight * g.outputWidth * g.channels
+      let dOutput = GuardedBuffer(numbers.floats(outputs), placement)
+      let inputs = g.inputHeight * g.inputWidth * g.channels
+      let dInput = GuardedBuffer(inputs, placement, repeating: Float.nan)
+      var exact = [Float](repeating: 0, count: inputs)
+      for index in 0..<outputs {
+        let (pixel, channel) = (index / g.channels, index % g.channels)
+        let window = places(g, pixel / g.outputWidth, pixel % g.outputWidth)
+        let divisor = Float(g.countsPadding ? g.windowHeight * g.windowWidth : window.count)
+        for place in window { exact[place * g.channels + channel] += dOutput[index] / divisor }
+      }
+      table.averagePool2DBackward(Pool2DGradient(geometry: g, dOutput: dOutput.read, dInput: dInput.pointer))
+      #expect(sameBits(dInput.array, exact), "\(g)")
+    }
+  }
+}
