@@ -60,7 +60,7 @@ let package = Package(
     // What the machine can do at best, and every kernel against it.
     .target(name: "CMachineLimits", path: "benchmarks/machine", exclude: ["peak.c"]),
     .executableTarget(
-      name: "kernel-benchmark", dependencies: ["NNKit", "NNKitKernels", "CMachineLimits"],
+      name: "kernel-benchmark", dependencies: ["NNKit", "NNKitKernelTable", "CMachineLimits"],
       path: "benchmarks/kernels"),
 
     .testTarget(

@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import statistics
 import subprocess
 import sys
@@ -108,6 +109,8 @@ def machine(settings: Settings) -> dict[str, Any]:
 
 def main() -> None:
     parsed = arguments()
+    # Workers are in sessions of their own: they end with this process only where its clean-up runs.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory() as folder:
         settings = settings_of(parsed, Path(folder))
         compile_helpers(settings.build)

@@ -79,7 +79,10 @@ class OneStep(nn.Module):
 
 
 def prepare(workload: Workload, variant: str) -> tuple[Step, int]:
-    """The workload's step as "eager", "channels-last", "compiled" or "compiled-unrolled", and how many parameters the model has."""
+    """The workload's step, and how many parameters the model has.
+
+    variant: "eager", "channels-last", "compiled", or "compiled-unrolled" for recurrent layers step by step.
+    """
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     torch.manual_seed(1)
     network = workload.network()

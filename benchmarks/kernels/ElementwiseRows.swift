@@ -1,5 +1,5 @@
 import NNKit
-import NNKitKernels
+import NNKitKernelTable
 
 /// Functions of one element, random numbers and reductions.
 let elementwiseRows: [KernelRow] = activationRows + walkingRows + randomRows

@@ -7,7 +7,7 @@
 import FoundationEssentials
 import Glibc
 import NNKit
-import NNKitKernels
+import NNKitKernelTable
 
 private struct Arguments {
   var json: String?

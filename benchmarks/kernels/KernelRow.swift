@@ -1,5 +1,5 @@
 import NNKit
-import NNKitKernels
+import NNKitKernelTable
 
 /// What one call of a kernel does, for the unit of its figure.
 enum Work {

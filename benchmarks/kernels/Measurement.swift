@@ -1,6 +1,6 @@
 import CMachineLimits
 import Glibc
-import NNKitKernels
+import NNKitKernelTable
 
 /// What a figure is held against, measured beside it.
 enum Limit {

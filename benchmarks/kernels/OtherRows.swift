@@ -1,4 +1,4 @@
-import NNKitKernels
+import NNKitKernelTable
 
 /// Softmax and the losses: 32 rows of 96 and of 1000 classes.
 let lossRows: [KernelRow] =

@@ -1,4 +1,4 @@
-import NNKitKernels
+import NNKitKernelTable
 
 /// Pooling of one image: side by side as in LeNet, overlapping as in ResNet-18.
 let poolingRows: [KernelRow] = [

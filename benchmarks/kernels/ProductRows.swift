@@ -1,4 +1,4 @@
-import NNKitKernels
+import NNKitKernelTable
 
 /// Matrix products by their depth and rows, direct convolutions by their shape, and packing.
 let productRows: [KernelRow] =

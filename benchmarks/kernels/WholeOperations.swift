@@ -1,5 +1,5 @@
 import NNKit
-import NNKitKernels
+import NNKitKernelTable
 
 /// One layer through the engine: its plans for running and for training, on all threads.
 struct WholeOperation {
