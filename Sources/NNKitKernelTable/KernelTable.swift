@@ -37,6 +37,7 @@ public struct KernelTable: Sendable {
     ) -> Void
   /// `sum += x` for `count` elements.
   public let accumulate: @Sendable (_ x: UnsafePointer<Float>, _ sum: UnsafeMutablePointer<Float>, _ count: Int) -> Void
+  public let add: @Sendable (Addition) -> Void
   public let dropout: @Sendable (Dropout) -> Void
   /// The `count` words of the Philox4x32-10 stream `key`, `stream` from word `start` on. Word `i` is word
   /// `i % 4` of the block with counter `(low(i / 4), high(i / 4), low(stream), high(stream))`.
@@ -61,6 +62,8 @@ public struct KernelTable: Sendable {
   public let maxPool2DBackward: @Sendable (Pool2DGradient, _ argmax: UnsafePointer<Int32>) -> Void
   public let averagePool2DForward: @Sendable (Pool2D) -> Void
   public let averagePool2DBackward: @Sendable (Pool2DGradient) -> Void
+  public let globalAveragePoolForward: @Sendable (GlobalAveragePool) -> Void
+  public let globalAveragePoolBackward: @Sendable (GlobalAveragePoolGradient) -> Void
 
   // Softmax and losses
   public let softmaxForward: @Sendable (Softmax) -> Void
@@ -106,6 +109,7 @@ public struct KernelTable: Sendable {
       @escaping @Sendable (
         _ x: UnsafePointer<Float>, _ sum: UnsafeMutablePointer<Float>, _ count: Int
       ) -> Void,
+    add: @escaping @Sendable (Addition) -> Void,
     dropout: @escaping @Sendable (Dropout) -> Void,
     randomBits:
       @escaping @Sendable (
@@ -121,6 +125,8 @@ public struct KernelTable: Sendable {
     maxPool2DBackward: @escaping @Sendable (Pool2DGradient, _ argmax: UnsafePointer<Int32>) -> Void,
     averagePool2DForward: @escaping @Sendable (Pool2D) -> Void,
     averagePool2DBackward: @escaping @Sendable (Pool2DGradient) -> Void,
+    globalAveragePoolForward: @escaping @Sendable (GlobalAveragePool) -> Void,
+    globalAveragePoolBackward: @escaping @Sendable (GlobalAveragePoolGradient) -> Void,
     softmaxForward: @escaping @Sendable (Softmax) -> Void,
     softmaxBackward: @escaping @Sendable (SoftmaxGradient) -> Void,
     softmaxCrossEntropy: @escaping @Sendable (SoftmaxCrossEntropy) -> Void,
@@ -146,6 +152,7 @@ public struct KernelTable: Sendable {
     self.activationForward = activationForward
     self.activationBackward = activationBackward
     self.accumulate = accumulate
+    self.add = add
     self.dropout = dropout
     self.randomBits = randomBits
     self.columnSum = columnSum
@@ -154,6 +161,8 @@ public struct KernelTable: Sendable {
     self.maxPool2DBackward = maxPool2DBackward
     self.averagePool2DForward = averagePool2DForward
     self.averagePool2DBackward = averagePool2DBackward
+    self.globalAveragePoolForward = globalAveragePoolForward
+    self.globalAveragePoolBackward = globalAveragePoolBackward
     self.softmaxForward = softmaxForward
     self.softmaxBackward = softmaxBackward
     self.softmaxCrossEntropy = softmaxCrossEntropy

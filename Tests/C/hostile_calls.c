@@ -222,6 +222,9 @@ static void values(void) {
          nnk_graph_layer_multi(f.graph, "flatten", "", &f.value, 1, out.values, -1));
     CASE("layer_multi with a bad value", ARGUMENT, ANYTHING,
          (first = 50, nnk_graph_layer_multi(f.graph, "flatten", "", &first, 1, out.values, 1)));
+    CASE("add of two shapes", SHAPE, SAYS("add"),
+         (pair[0] = nnk_graph_input(f.graph, "x", NNK_FLOAT32, f.net->shapes[0] + 1, 2), pair[1] = f.value,
+          nnk_graph_layer_multi(f.graph, "add", "", pair, 2, out.values, 1)));
     CASE("lstm whose lengths are an image", SHAPE | TYPE, SAYS("lstm"),
          (pair[0] = nnk_graph_input(f.graph, "x", NNK_FLOAT32, f.net->shapes[0] + 1, 2), pair[1] = f.value,
           nnk_graph_layer_multi(f.graph, "lstm", "units=3", pair, 2, out.values, 1)));

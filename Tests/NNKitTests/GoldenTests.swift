@@ -6,7 +6,7 @@ import Testing
 /// 84 epsilons: sums of a few hundred float32 products, and activations within 4 ulp.
 @Suite struct GoldenTests {
   static let bound = 1e-5
-  static let layerGroups = ["convolution", "pooling", "dense", "elementwise", "embedding", "lstm"]
+  static let layerGroups = ["convolution", "pooling", "dense", "elementwise", "embedding", "lstm", "residual"]
 
   @Test(arguments: layerGroups)
   func layersMatchPyTorchForwardAndBackward(group: String) throws {

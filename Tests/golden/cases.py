@@ -163,6 +163,19 @@ ELEMENTWISE: list[tuple[str, tuple[int, ...], str]] = [
 ]
 
 # Input shape, options.
+ADDITIONS: list[tuple[tuple[int, ...], str]] = [
+    ((2, 5), ""),
+    ((1, 1), ""),
+    ((3, 4, 5, 7), ""),
+    ((2, 3, 33), "activation=relu"),
+    ((5, 17), "activation=tanh"),
+    ((2, 3, 16), "activation=gelu"),
+]
+
+# (batch, height, width, channels); for the mean of all pixels.
+GLOBAL_POOLINGS: list[tuple[int, int, int, int]] = [(1, 1, 1, 1), (2, 3, 4, 5), (5, 7, 7, 17), (2, 1, 9, 16), (1, 8, 9, 33)]
+
+# Input shape, options.
 EMBEDDINGS: list[tuple[tuple[int, ...], str]] = [
     ((2, 5), "vocabulary=7 units=3"),
     ((1, 1), "vocabulary=1 units=1"),

@@ -11,7 +11,7 @@ Each group becomes one safetensors file with the metadata {"cases": "<JSON array
 "options"; its tensors are called "<case>/...":
 
 layers      "inputs" (names): input0, input1, ...; every parameter by its name (kernel, bias, recurrent_kernel,
-            embeddings); output, dOutput; dInput0 (where input 0 is float32), d_kernel, d_bias, ...
+            embeddings); output, dOutput; dInput0, ... (of float32 inputs), d_kernel, d_bias, ...
 losses      prediction, target, loss (shape [1]), d_prediction
 optimizers  "layer": {"kind", "options", "input"}, whose parameters they are, and "steps": initial/kernel,
             initial/bias; for each step s = 0, 1, ...: gradient<s>/kernel, after<s>/kernel and the same for the bias.
@@ -100,8 +100,9 @@ def layer_case(kind: str, options: str, inputs: Arrays, generator: np.random.Gen
     tensors = {f"input{i}": array for i, array in enumerate(arrays)}
     tensors |= parameters
     tensors |= {"output": rounded(output), "dOutput": d_output}
-    if leaves[0].requires_grad:
-        tensors["dInput0"] = rounded(leaves[0].grad)
+    for i, leaf in enumerate(leaves):
+        if leaf.requires_grad:
+            tensors[f"dInput{i}"] = rounded(leaf.grad)
     for name, weight in weights.items():
         tensors[f"d_{name}"] = rounded(weight.grad)
     return tensors
@@ -243,6 +244,7 @@ def groups() -> list[Group]:
     convolution, pooling, dense = Group("convolution"), Group("pooling"), Group("dense")
     elementwise, embedding, lstm = Group("elementwise"), Group("embedding"), Group("lstm")
     losses, optimizers, networks = Group("losses"), Group("optimizers"), Group("networks")
+    residual = Group("residual")
 
     for shape, options in cases.CONVOLUTIONS:
         convolution.add_layer("conv2d", options, lambda g, s=shape: {"x": normal(g, s)})
@@ -260,6 +262,10 @@ def groups() -> list[Group]:
     for shape, options, lengths in cases.LSTMS:
         extra = {} if lengths is None else {"lengths": np.array(lengths, dtype=np.int32)}
         lstm.add_layer("lstm", options, lambda g, s=shape, e=extra: {"x": normal(g, s), **e})
+    for shape, options in cases.ADDITIONS:
+        residual.add_layer("add", options, lambda g, s=shape: {"x": normal(g, s), "y": normal(g, s)})
+    for shape in cases.GLOBAL_POOLINGS:
+        residual.add_layer("globalavgpool2d", "", lambda g, s=shape: {"x": normal(g, s)})
     for kind, shape in cases.LOSSES:
         losses.add(kind, "", lambda g, k=kind, s=shape: loss_case(k, s, g))
     for options in cases.OPTIMIZERS:
@@ -282,7 +288,7 @@ def groups() -> list[Group]:
             layers=layers,
             loss=network["loss"],
         )
-    return [convolution, pooling, dense, elementwise, embedding, lstm, losses, optimizers, networks]
+    return [convolution, pooling, dense, elementwise, embedding, lstm, residual, losses, optimizers, networks]
 
 
 def main() -> None:
@@ -293,7 +299,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     made = groups()
     total = sum(group.write(folder) for group in made)
-    layers = sum(len(group.cases) for group in made[:6])
+    layers = sum("inputs" in case and "loss" not in case for group in made for case in group.cases)
     print(f"{layers} layer configurations, {sum(len(g.cases) for g in made)} cases, {total} bytes")
 
 

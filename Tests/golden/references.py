@@ -170,6 +170,10 @@ def layer(kind: str, options: Options, inputs: list[Tensor], parameters: Paramet
             return conv2d(options, x, parameters, margin)
         case "maxpool2d" | "avgpool2d":
             return pool2d(options, x, margin, average=kind == "avgpool2d")
+        case "globalavgpool2d":
+            return x.mean(dim=(1, 2))
+        case "add":
+            return activate(options.get("activation", "linear"), x + inputs[1], margin)
         case "flatten":
             return x.reshape(x.shape[0], -1)
         case "dense":

@@ -44,14 +44,20 @@ extension Graph {
   public mutating func layer<Kind: Layer>(_ layer: Kind, _ input: Value) -> Value {
     self.layer(Kind.kind, layer.options, input)
   }
+
+  /// Adds a layer with several inputs and one output.
+  @discardableResult
+  public mutating func layer<Kind: Layer>(_ layer: Kind, _ inputs: [Value]) -> Value {
+    self.layer(Kind.kind, layer.options, inputs)?.first ?? Graph.noValue
+  }
 }
 
 /// Every kind of layer.
 package enum LayerCatalog {
   package static let definitions: [LayerDefinition] = [
-    Conv2D.definition, MaxPool2D.definition, AvgPool2D.definition, Flatten.definition, Dense.definition,
-    Activation.definition, Softmax.definition, LogSoftmax.definition, Dropout.definition, Embedding.definition,
-    LSTM.definition,
+    Conv2D.definition, MaxPool2D.definition, AvgPool2D.definition, GlobalAvgPool2D.definition, Flatten.definition,
+    Dense.definition, Add.definition, Activation.definition, Softmax.definition, LogSoftmax.definition,
+    Dropout.definition, Embedding.definition, LSTM.definition,
   ]
 
   package static let kinds = definitions.map(\.kind)

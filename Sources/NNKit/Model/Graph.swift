@@ -34,7 +34,7 @@ public struct Graph: Sendable {
   private var names: Set<String> = []
 
   /// What graphs return after an error.
-  private static let noValue = Value(index: -1)
+  static let noValue = Value(index: -1)
 
   public init() {}
 

@@ -20,15 +20,16 @@ extension PlanBuilder {
     }
   }
 
-  /// Adds `sum = Σ parts`, in their order. Each gradient that an output has more than one consumer for comes here.
+  /// Adds `sum = Σ parts`, two or more, in their order. Each gradient that an output has more than one consumer for comes here.
   func addSum(of parts: [Tensor], to sum: Tensor) {
     let kernels = kernels
     elementwise("sum of gradients", reads: parts, writes: [sum], count: sum.count) { binding in
       let pointers = parts.map { UnsafePointer(binding.floats($0)) }
       let total = binding.floats(sum)
       return { start, count in
-        (total + start).update(from: pointers[0] + start, count: count)
-        for part in 1..<pointers.count { kernels.accumulate(pointers[part] + start, total + start, count) }
+        kernels.add(
+          Addition(x: pointers[0] + start, y: pointers[1] + start, sum: total + start, count: count, relu: false))
+        for part in 2..<pointers.count { kernels.accumulate(pointers[part] + start, total + start, count) }
       }
     }
   }

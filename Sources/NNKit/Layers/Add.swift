@@ -1,0 +1,12 @@
+/// The sum of two values of one shape, with activation: `f(x + y)`.
+public struct Add: Layer {
+  public static let kind = "add"
+  public let options: String
+
+  public init(activation: ActivationFunction = .linear) { options = "activation=\(activation.rawValue)" }
+
+  package static let definition = LayerDefinition(
+    kind: kind, className: "Add", summary: "the sum of two values of one shape, with activation", inputs: ["x", "y"],
+    options: [CommonOption.activation()],
+    make: { (options, _) throws(NNKitError) -> any Operation in AddOperation(activation: .init(options)) })
+}
