@@ -20,7 +20,7 @@ lib: $(LIBRARY)      ## the shared library, its header and its pkg-config file, 
 $(LIBRARY): $(SOURCES)
 	$(SWIFT) build -c release --product nnkit
 	mkdir -p $(DIST)/lib/pkgconfig $(DIST)/include
-	cp $(BUILD)/libnnkit.so $(LIBRARY)
+	cp $(BUILD)/libnnkit.so $(LIBRARY).new && mv -f $(LIBRARY).new $(LIBRARY)  # programs that have the old one loaded keep it
 	cp include/nnkit.h $(DIST)/include/
 	printf '%s\n' 'prefix=$${pcfiledir}/../..' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' \
 	  'Name: nnkit' 'Description: trains and runs neural networks inside the program that loads it' \

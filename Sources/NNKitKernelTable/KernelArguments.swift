@@ -489,3 +489,37 @@ public struct WinogradWeights {
     self.scratch = scratch
   }
 }
+
+/// `c[n] (+)= Σ_k a[k] · B[k][n]` for `n < columns`, over any number of panels: `RowProduct` with one row and one tap,
+/// and the same bits. With `accumulate` the sum starts from `c`, else from `bias` (nil: zero). `relu` is applied last.
+public struct VectorProduct {
+  /// `depth` floats.
+  public var a: UnsafePointer<Float>
+  public var depth: Int
+  /// The first packed panel: `depth` rows of `panelColumns` floats.
+  public var b: UnsafePointer<Float>
+  /// From one panel to the next.
+  public var panelStride: Int
+  public var c: UnsafeMutablePointer<Float>
+  /// Any number.
+  public var columns: Int
+  /// `columns` floats.
+  public var bias: UnsafePointer<Float>?
+  public var accumulate: Bool
+  public var relu: Bool
+
+  public init(
+    a: UnsafePointer<Float>, depth: Int, b: UnsafePointer<Float>, panelStride: Int, c: UnsafeMutablePointer<Float>,
+    columns: Int, bias: UnsafePointer<Float>? = nil, accumulate: Bool = false, relu: Bool = false
+  ) {
+    self.a = a
+    self.depth = depth
+    self.b = b
+    self.panelStride = panelStride
+    self.c = c
+    self.columns = columns
+    self.bias = bias
+    self.accumulate = accumulate
+    self.relu = relu
+  }
+}

@@ -16,6 +16,7 @@ public struct KernelTable: Sendable {
 
   // Products
   public let rowProduct: @Sendable (RowProduct) -> Void
+  public let vectorProduct: @Sendable (VectorProduct) -> Void
   public let columnProduct: @Sendable (ColumnProduct) -> Void
   public let packPanel: @Sendable (PanelPacking) -> Void
   public let winogradInput: @Sendable (WinogradInput) -> Void
@@ -91,6 +92,7 @@ public struct KernelTable: Sendable {
     tileRows: Int,
     panelColumns: Int,
     rowProduct: @escaping @Sendable (RowProduct) -> Void,
+    vectorProduct: @escaping @Sendable (VectorProduct) -> Void,
     columnProduct: @escaping @Sendable (ColumnProduct) -> Void,
     packPanel: @escaping @Sendable (PanelPacking) -> Void,
     winogradInput: @escaping @Sendable (WinogradInput) -> Void,
@@ -144,6 +146,7 @@ public struct KernelTable: Sendable {
     self.tileRows = tileRows
     self.panelColumns = panelColumns
     self.rowProduct = rowProduct
+    self.vectorProduct = vectorProduct
     self.columnProduct = columnProduct
     self.packPanel = packPanel
     self.winogradInput = winogradInput

@@ -14,6 +14,7 @@ public func makeKernelTable() -> KernelTable {
     tileRows: tileRows,
     panelColumns: panelColumns,
     rowProduct: rowProduct,
+    vectorProduct: vectorProduct,
     columnProduct: columnProduct,
     packPanel: packPanel,
     winogradInput: winogradInput,
