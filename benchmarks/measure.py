@@ -37,7 +37,8 @@ class Worker:
         self._timeout = timeout
         try:
             self.answer: dict[str, Any] = self._read()
-        except WorkerError:
+        except BaseException:
+            # Whatever ends this program meanwhile: nobody else knows of the process yet.
             self.close()
             raise
         self._signal(signal.SIGSTOP)

@@ -33,6 +33,7 @@ from settings import ROOT, Settings
 from workloads import BY_NAME, WORKLOADS
 
 RESULTS = HERE / "results"
+BUSY_SHARE = 0.1
 
 
 def arguments() -> argparse.Namespace:
@@ -84,6 +85,21 @@ def compile_helpers(build: Path) -> None:
     subprocess.run([*compiler, *includes, HERE / "latency.c", "-o", build / "latency", "-ldl"], check=True)
 
 
+def busy_share() -> float:
+    """The share of all processors that is in use, over a second in which this process does nothing."""
+
+    def ticks() -> tuple[int, int]:
+        user, nice, system, idle, waiting, *others = map(
+            int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+        )
+        return user + nice + system + sum(others[:3]), idle + waiting
+
+    before = ticks()
+    time.sleep(1)
+    busy, idle = (after - start for after, start in zip(ticks(), before))
+    return busy / max(busy + idle, 1)
+
+
 def machine(settings: Settings) -> dict[str, Any]:
     """What the figures were taken on and with."""
     processor = platform.processor()
@@ -102,6 +118,8 @@ def machine(settings: Settings) -> dict[str, Any]:
         "processors": os.cpu_count(),
         "threads": settings.threads,
         "level": settings.level or "best",
+        # Other work on the machine slows libraries down by different amounts: figures need an idle machine.
+        "busy_before": busy_share(),
         "versions": versions,
         "date": time.strftime("%Y-%m-%d"),
     }
@@ -145,6 +163,11 @@ def main() -> None:
         print(
             f"limits of this machine, {settings.threads} threads, {result['machine']['level']}: "
             f"{result['gflops']:.0f} GFLOP/s, triad {result['gigabytes']:.1f} GB/s"
+        )
+    if result["machine"]["busy_before"] > BUSY_SHARE:
+        print(
+            f"the machine was busy: other work took {100 * result['machine']['busy_before']:.0f} % of its processors "
+            f"before the first measurement. These figures hold nothing; run again when it is idle"
         )
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "latest.json").write_text(json.dumps(result, indent=1) + "\n")

@@ -96,6 +96,8 @@ def prepare(workload: Workload, variant: str) -> tuple[Step, int]:
     if variant == "compiled-unrolled":
         # Without this the compiler leaves recurrent layers to the eager implementation.
         torch._dynamo.config.allow_rnn = True
+        # oneDNN's LSTM layer has no gradient that the compiler can trace.
+        torch.backends.mkldnn.enabled = not workload.trains
 
     model = OneStep(network) if workload.name == "lstm-step" else Interpreter(network)
     if is_image and variant != "eager":
