@@ -10,7 +10,7 @@ VENV    := .venv
 LIBRARY := $(DIST)/lib/libnnkit.so
 SOURCES := Package.swift Makefile $(shell find Sources include -name '*.swift' -o -name '*.h' -o -name '*.map' -o -name '*.c')
 
-.PHONY: help lib demo test test-swift test-c test-python test-levels golden lint clean
+.PHONY: help lib demo test test-swift test-c test-python test-levels bench bench-kernels golden lint clean
 
 help:                ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -20,7 +20,7 @@ lib: $(LIBRARY)      ## the shared library, its header and its pkg-config file, 
 $(LIBRARY): $(SOURCES)
 	$(SWIFT) build -c release --product nnkit
 	mkdir -p $(DIST)/lib/pkgconfig $(DIST)/include
-	cp $(BUILD)/libnnkit.so $(LIBRARY)
+	cp $(BUILD)/libnnkit.so $(LIBRARY).new && mv -f $(LIBRARY).new $(LIBRARY)  # programs that have the old one loaded keep it
 	cp include/nnkit.h $(DIST)/include/
 	printf '%s\n' 'prefix=$${pcfiledir}/../..' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' \
 	  'Name: nnkit' 'Description: trains and runs neural networks inside the program that loads it' \
@@ -64,17 +64,34 @@ test-c: $(LIBRARY)
 test-python: $(VENV)/installed
 	$(VENV)/bin/python -m pytest -q bindings/python/tests
 
+# The peers come into an environment of their own. Where the index has the CPU build of PyTorch, it is taken.
+BENCH_VENV := $(VENV)-bench
+$(BENCH_VENV)/installed: benchmarks/requirements.txt
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0+cpu || true
+	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	touch $@
+
+# Others than all workloads, and options: make bench BENCH="--quick lenet-run".
+bench: $(LIBRARY) $(BENCH_VENV)/installed  ## workloads against PyTorch and ONNX Runtime: a table, JSON and a chart
+	NNKIT_LIBRARY=$(LIBRARY) $(BENCH_VENV)/bin/python benchmarks/run.py $(BENCH)
+
+bench-kernels:       ## every kernel against the machine's limit, and whole operations: a table and JSON
+	$(SWIFT) build -c release --product kernel-benchmark
+	mkdir -p benchmarks/results
+	$(BUILD)/kernel-benchmark --json benchmarks/results/kernels.json $(BENCH)
+
 golden:              ## makes the golden values of Tests/NNKitTests/Fixtures again, with float64 PyTorch
 	$(PYTHON) -m venv $(VENV)-golden
 	$(VENV)-golden/bin/python -m pip install --quiet --disable-pip-version-check -r Tests/golden/requirements.txt
 	$(VENV)-golden/bin/python Tests/golden/make_golden.py
 
 lint: $(VENV)/bin/python  ## the formatters' word, for every language
-	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests examples
+	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests examples benchmarks
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check ruff clang-format
-	$(VENV)/bin/python -m ruff check bindings examples Tests
-	$(VENV)/bin/python -m ruff format --check bindings examples Tests
-	$(VENV)/bin/clang-format --dry-run --Werror include/*.h $(shell find Sources Tests examples -name '*.[ch]')
+	$(VENV)/bin/python -m ruff check bindings examples benchmarks Tests
+	$(VENV)/bin/python -m ruff format --check bindings examples benchmarks Tests
+	$(VENV)/bin/clang-format --dry-run --Werror include/*.h $(shell find Sources Tests examples benchmarks -name '*.[ch]')
 
 clean:               ## removes everything that was built
-	rm -rf .build $(DIST) $(VENV) $(VENV)-golden demo
+	rm -rf .build $(DIST) $(VENV) $(VENV)-golden $(BENCH_VENV) demo benchmarks/results

@@ -57,6 +57,12 @@ let package = Package(
 
     .executableTarget(name: "shapes-example", dependencies: ["NNKit"], path: "examples/swift"),
 
+    // What the machine can do at best, and every kernel against it.
+    .target(name: "CMachineLimits", path: "benchmarks/machine", exclude: ["peak.c"]),
+    .executableTarget(
+      name: "kernel-benchmark", dependencies: ["NNKit", "NNKitKernelTable", "CMachineLimits"],
+      path: "benchmarks/kernels"),
+
     .testTarget(
       name: "NNKitKernelsTests",
       dependencies: ["NNKitKernelTable", "NNKit"]),

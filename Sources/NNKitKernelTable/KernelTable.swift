@@ -16,8 +16,12 @@ public struct KernelTable: Sendable {
 
   // Products
   public let rowProduct: @Sendable (RowProduct) -> Void
+  public let vectorProduct: @Sendable (VectorProduct) -> Void
   public let columnProduct: @Sendable (ColumnProduct) -> Void
   public let packPanel: @Sendable (PanelPacking) -> Void
+  public let winogradInput: @Sendable (WinogradInput) -> Void
+  public let winogradOutput: @Sendable (WinogradOutput) -> Void
+  public let winogradWeights: @Sendable (WinogradWeights) -> Void
 
   // Elementwise
   /// `y = f(x)` for `count` elements; `y` may be `x`.
@@ -96,8 +100,12 @@ public struct KernelTable: Sendable {
     tileRows: Int,
     panelColumns: Int,
     rowProduct: @escaping @Sendable (RowProduct) -> Void,
+    vectorProduct: @escaping @Sendable (VectorProduct) -> Void,
     columnProduct: @escaping @Sendable (ColumnProduct) -> Void,
     packPanel: @escaping @Sendable (PanelPacking) -> Void,
+    winogradInput: @escaping @Sendable (WinogradInput) -> Void,
+    winogradOutput: @escaping @Sendable (WinogradOutput) -> Void,
+    winogradWeights: @escaping @Sendable (WinogradWeights) -> Void,
     activationForward:
       @escaping @Sendable (
         _ kind: ActivationKind, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ count: Int
@@ -152,8 +160,12 @@ public struct KernelTable: Sendable {
     self.tileRows = tileRows
     self.panelColumns = panelColumns
     self.rowProduct = rowProduct
+    self.vectorProduct = vectorProduct
     self.columnProduct = columnProduct
     self.packPanel = packPanel
+    self.winogradInput = winogradInput
+    self.winogradOutput = winogradOutput
+    self.winogradWeights = winogradWeights
     self.activationForward = activationForward
     self.activationBackward = activationBackward
     self.accumulate = accumulate

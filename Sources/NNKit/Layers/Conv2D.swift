@@ -6,22 +6,23 @@ public struct Conv2D: Layer {
   /// `filters` kernels of `kernel × kernel` places each.
   public init(
     filters: Int, kernel: Int, stride: Int = 1, padding: LayerPadding = .valid, dilation: Int = 1, bias: Bool = true,
-    activation: ActivationFunction = .linear
+    activation: ActivationFunction = .linear, winograd: Bool = true
   ) {
     self.init(
       filters: filters, kernel: (kernel, kernel), stride: (stride, stride), padding: padding,
-      dilation: (dilation, dilation), bias: bias, activation: activation)
+      dilation: (dilation, dilation), bias: bias, activation: activation, winograd: winograd)
   }
 
   /// `filters` kernels of `kernel.height × kernel.width` places each.
   public init(
     filters: Int, kernel: (height: Int, width: Int), stride: (height: Int, width: Int) = (1, 1),
     padding: LayerPadding = .valid, dilation: (height: Int, width: Int) = (1, 1), bias: Bool = true,
-    activation: ActivationFunction = .linear
+    activation: ActivationFunction = .linear, winograd: Bool = true
   ) {
     options =
       "filters=\(filters) kernel=\(kernel.height),\(kernel.width) stride=\(stride.height),\(stride.width) "
-      + "padding=\(padding) dilation=\(dilation.height),\(dilation.width) bias=\(bias) activation=\(activation.rawValue)"
+      + "padding=\(padding) dilation=\(dilation.height),\(dilation.width) bias=\(bias) activation=\(activation.rawValue) "
+      + "winograd=\(winograd)"
   }
 
   package static let definition = LayerDefinition(
@@ -37,6 +38,10 @@ public struct Conv2D: Layer {
       CommonOption.activation(),
       CommonOption.initializer("kernel_initializer", default: .glorotUniform),
       CommonOption.initializer("bias_initializer", default: .zeros),
+      OptionSpecification(
+        "winograd", .bool, default: .bool(true),
+        "whether 3x3 windows with stride 1 may use Winograd's algorithm: faster, other rounding errors of the same size"
+      ),
     ],
     make: { (options, inputs) throws(NNKitError) -> any Operation in
       try requireFloat(inputs[0])
@@ -50,6 +55,6 @@ public struct Conv2D: Layer {
           size: kernel, stride: options.list("stride"), dilation: options.list("dilation"), padding: Padding(options)),
         channels: channels, filters: options.int("filters"), hasBias: options.bool("bias"),
         activation: .init(options), kernelInitializer: options.initializer("kernel_initializer"),
-        biasInitializer: options.initializer("bias_initializer"))
+        biasInitializer: options.initializer("bias_initializer"), allowsWinograd: options.bool("winograd"))
     })
 }

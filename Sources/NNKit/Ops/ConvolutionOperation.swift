@@ -10,6 +10,8 @@ package struct ConvolutionOperation: Operation, ActivationFusing {
   package var activation: ActivationKind
   package let kernelInitializer: Initializer
   package let biasInitializer: Initializer
+  /// Whether 3 × 3 windows with stride 1 may be computed by Winograd's algorithm.
+  package let allowsWinograd: Bool
 
   private static let layout = "[H, W, C]"
 
@@ -63,14 +65,14 @@ package struct ConvolutionOperation: Operation, ActivationFusing {
             weights: weightOffset(m, n)))
       }
     }
-    let weights = try plan.packWeights(
-      node.parameters[0], segments: taps.map(\.weights), segmentDepth: channels, columns: filters, depthStride: filters,
-      columnStride: 1)
     let gather = GatherConvolution(
       sourceHeight: vertical.input, sourceWidth: horizontal.input, channels: channels, gridHeight: vertical.output,
       gridWidth: horizontal.output, stepY: vertical.stride, stepX: horizontal.stride, taps: taps, destinationStart: 0,
-      destinationRowStep: horizontal.output * filters, destinationColumnStep: filters)
-    try gather.addStep(plan, "convolution", x, weights, bias: bias, y.fused, to: y.product)
+      destinationRowStep: horizontal.output * filters, destinationColumnStep: filters,
+      weights: ConvolutionWeights(
+        tensor: node.parameters[0], columns: filters, depthStride: filters, columnStride: 1),
+      allowsWinograd: allowsWinograd)
+    try gather.addSteps(plan, "convolution", x, bias: bias, y.fused, to: y.product)
     return y.finish(plan)
   }
 
@@ -121,16 +123,15 @@ package struct ConvolutionOperation: Operation, ActivationFusing {
             taps.append(ConvolutionTap(y: m.offset, x: n.offset, weights: weightOffset(m.place, n.place)))
           }
         }
-        let weights = try plan.packWeights(
-          kernel, segments: taps.map(\.weights), segmentDepth: filters, columns: channels, depthStride: 1,
-          columnStride: filters)
         let gather = GatherConvolution(
           sourceHeight: vertical.output, sourceWidth: horizontal.output, channels: filters, gridHeight: row.pixels,
           gridWidth: column.pixels, stepY: 1, stepX: 1, taps: taps,
           destinationStart: (row.first * horizontal.input + column.first) * channels,
           destinationRowStep: vertical.stride * horizontal.input * channels,
-          destinationColumnStep: horizontal.stride * channels)
-        try gather.addStep(plan, "convolution input gradient", dz, weights, bias: nil, .linear, to: dx)
+          destinationColumnStep: horizontal.stride * channels,
+          weights: ConvolutionWeights(tensor: kernel, columns: channels, depthStride: 1, columnStride: filters),
+          allowsWinograd: allowsWinograd)
+        try gather.addSteps(plan, "convolution input gradient", dz, bias: nil, .linear, to: dx)
       }
     }
   }

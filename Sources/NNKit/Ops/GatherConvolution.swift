@@ -8,7 +8,16 @@ struct ConvolutionTap {
   var weights: Int
 }
 
-/// A direct convolution from a source image to a grid of pixels of a destination image: pixel `(gy, gx)` of the grid
+/// The weights of a convolution where they lie: element `(channel, column)` of a tap is
+/// `tensor[tap.weights + channel · depthStride + column · columnStride]`.
+struct ConvolutionWeights {
+  let tensor: Tensor
+  let columns: Int
+  let depthStride: Int
+  let columnStride: Int
+}
+
+/// A convolution from a source image to a grid of pixels of a destination image: pixel `(gy, gx)` of the grid
 /// is the sum over the taps of `source[gy · step + tap.y, gx · step + tap.x, :] · weights`. A convolution's forward
 /// pass is one of these, and its input gradient one for each residue of the stride.
 ///
@@ -28,6 +37,9 @@ struct GatherConvolution {
   let destinationStart: Int
   let destinationRowStep: Int
   let destinationColumnStep: Int
+  let weights: ConvolutionWeights
+  /// Whether Winograd's algorithm may be used where it is faster.
+  let allowsWinograd: Bool
 
   private var minY: Int { taps.reduce(.max) { min($0, $1.y) } }
   private var minX: Int { taps.reduce(.max) { min($0, $1.x) } }
@@ -41,11 +53,25 @@ struct GatherConvolution {
     return contiguous ? row.count : 1
   }
 
-  /// Adds the step. `weights` are packed with one segment a tap, in the order of `taps`.
-  func addStep(
-    _ plan: PlanBuilder, _ name: String, _ source: Tensor, _ weights: PackedWeights, bias: Tensor?,
-    _ activation: ActivationKind, to destination: Tensor
+  /// Adds the steps.
+  func addSteps(
+    _ plan: PlanBuilder, _ name: String, _ source: Tensor, bias: Tensor?, _ activation: ActivationKind,
+    to destination: Tensor
   ) throws(NNKitError) {
+    if let winograd = WinogradConvolution(self, plan) {
+      try winograd.addSteps(plan, name, source, bias: bias, activation, to: destination)
+    } else {
+      try addDirectStep(plan, name, source, bias: bias, activation, to: destination)
+    }
+  }
+
+  private func addDirectStep(
+    _ plan: PlanBuilder, _ name: String, _ source: Tensor, bias: Tensor?, _ activation: ActivationKind,
+    to destination: Tensor
+  ) throws(NNKitError) {
+    let weights = try plan.packWeights(
+      weights.tensor, segments: taps.map(\.weights), segmentDepth: channels, columns: weights.columns,
+      depthStride: weights.depthStride, columnStride: weights.columnStride)
     let blocks = GridBlocks(height: gridHeight, width: gridWidth, batch: plan.batch)
     let (minY, minX, maxY, maxX) = (minY, minX, maxY, maxX)
     let readsPadding =

@@ -238,6 +238,13 @@ extension KernelTable {
     _ rows: RowList, a: UnsafePointer<Float>, _ taps: UnsafePointer<Int>, _ b: PackedWeights,
     _ panels: UnsafePointer<Float>, to c: UnsafeMutablePointer<Float>, accumulate: Bool
   ) {
+    if rows.count == 1 {
+      vectorProduct(
+        VectorProduct(
+          a: a + rows.a[0], depth: b.depth, b: panels, panelStride: b.panelElements, c: c + rows.c[0],
+          columns: b.columns, accumulate: accumulate))
+      return
+    }
     for panel in 0..<b.panels {
       let column = panel * b.panelColumns
       rowProduct(

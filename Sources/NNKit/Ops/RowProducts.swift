@@ -114,7 +114,14 @@ extension PlanBuilder {
         let firstColumn = firstPanel * b.panelColumns
         let columnCount = min(lastPanel * b.panelColumns, b.columns) - firstColumn
         let block = cBase + firstRow * b.columns
-        for panel in firstPanel..<lastPanel {
+        if rowCount == 1 {
+          kernels.vectorProduct(
+            VectorProduct(
+              a: aBase + firstRow * b.depth, depth: b.depth, b: bBase + firstPanel * b.panelElements,
+              panelStride: b.panelElements, c: block + firstColumn, columns: columnCount,
+              bias: biasBase.map { $0 + firstColumn }, relu: activation == .relu))
+        }
+        for panel in firstPanel..<lastPanel where rowCount > 1 {
           let column = panel * b.panelColumns
           kernels.rowProduct(
             RowProduct(

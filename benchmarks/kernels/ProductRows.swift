@@ -1,0 +1,137 @@
+import NNKitKernelTable
+
+/// Matrix products by their depth and rows, direct convolutions by their shape, and packing.
+let productRows: [KernelRow] =
+  [16, 64, 256, 1024].map { rowProduct(.tiles(8), depth: $0) }
+  + [1, 2, 5, 7, 16, 32, 100].map { rowProduct(.exactly($0), depth: 512) }
+  + imageShapes.map { rowProduct(image: $0) }
+  + [(64, 256), (64, 1024), (100, 256), (512, 256), (7, 1024)].map { columnProduct(rows: $0, depth: $1) }
+  + imageShapes.map { columnProduct(image: $0) }
+  + [packing(transposed: false), packing(transposed: true)]
+
+/// Of the 3×3 convolutions of ResNet-18 and ResNet-20.
+private let imageShapes = [(56, 64), (28, 128), (14, 256), (7, 512), (32, 16), (16, 32), (8, 64)].map {
+  ImageShape(width: $0, channels: $1)
+}
+
+private struct ImageShape {
+  let width: Int
+  let channels: Int
+  /// With a border of one pixel on every side.
+  var paddedWidth: Int { width + 2 }
+  var description: String { "3x3 over \(width)x\(width)x\(channels)" }
+}
+
+/// The number of rows of a product.
+private enum Rows: CustomStringConvertible {
+  /// Multiples of the level's largest register tile.
+  case tiles(Int)
+  case exactly(Int)
+
+  func count(_ table: KernelTable) -> Int {
+    switch self {
+    case .tiles(let count): count * table.tileRows
+    case .exactly(let count): count
+    }
+  }
+
+  var description: String {
+    switch self {
+    case .tiles(let count): "\(count) tiles"
+    case .exactly(let count): "\(count)"
+    }
+  }
+}
+
+/// `rows × depth` by one packed panel.
+private func rowProduct(_ rows: Rows, depth: Int) -> KernelRow {
+  KernelRow("rowProduct", "rows \(rows), depth \(depth)") { table in
+    let (rows, columns) = (rows.count(table), table.panelColumns)
+    let (a, b, c) = (try Floats(rows * depth), try Floats(depth * columns), try Floats(rows * columns))
+    let (aRows, cRows) = (Integers((0..<rows).map { $0 * depth }), Integers((0..<rows).map { $0 * columns }))
+    let taps = Integers([0])
+    return (
+      .operations(2 * rows * columns * depth),
+      {
+        table.rowProduct(
+          RowProduct(
+            a: a.read, aRows: aRows.read, taps: taps.read, tapCount: 1, depth: depth, b: b.read, c: c.pointer,
+            cRows: cRows.read, rows: rows, columns: columns))
+      }
+    )
+  }
+}
+
+/// One panel of a 3×3 convolution's outputs, of an image that has its border: pixels are rows, places are taps.
+private func rowProduct(image: ImageShape) -> KernelRow {
+  KernelRow("rowProduct", image.description) { table in
+    let (width, channels, columns) = (image.width, image.channels, table.panelColumns)
+    let pixels = width * width
+    let a = try Floats(image.paddedWidth * image.paddedWidth * channels)
+    let (b, c) = (try Floats(9 * channels * columns), try Floats(pixels * columns))
+    let aRows = Integers((0..<pixels).map { ($0 / width * image.paddedWidth + $0 % width) * channels })
+    let cRows = Integers((0..<pixels).map { $0 * columns })
+    let taps = Integers((0..<9).map { ($0 / 3 * image.paddedWidth + $0 % 3) * channels })
+    return (
+      .operations(2 * pixels * columns * 9 * channels),
+      {
+        table.rowProduct(
+          RowProduct(
+            a: a.read, aRows: aRows.read, taps: taps.read, tapCount: 9, depth: channels, b: b.read, c: c.pointer,
+            cRows: cRows.read, rows: pixels, columns: columns))
+      }
+    )
+  }
+}
+
+/// `rows × depth`, transposed in memory, by one packed panel.
+private func columnProduct(rows: Int, depth: Int) -> KernelRow {
+  KernelRow("columnProduct", "rows \(rows), depth \(depth)") { table in
+    let columns = table.panelColumns
+    let (a, b, c) = (try Floats(rows * depth), try Floats(depth * columns), try Floats(rows * columns))
+    return (
+      .operations(2 * rows * columns * depth),
+      {
+        table.columnProduct(
+          ColumnProduct(
+            a: a.read, aSteps: (0, 0, rows), depths: (1, 1, depth), b: b.read, c: c.pointer, cStride: columns,
+            rows: rows, columns: columns, accumulate: true))
+      }
+    )
+  }
+}
+
+/// The weight gradient of one place of a 3×3 window and one panel of filters: channels are rows, pixels the depth.
+private func columnProduct(image: ImageShape) -> KernelRow {
+  KernelRow("columnProduct", image.description) { table in
+    let (width, channels, columns) = (image.width, image.channels, table.panelColumns)
+    let a = try Floats(image.paddedWidth * image.paddedWidth * channels)
+    let (b, c) = (try Floats(width * width * columns), try Floats(channels * columns))
+    return (
+      .operations(2 * width * width * channels * columns),
+      {
+        table.columnProduct(
+          ColumnProduct(
+            a: a.read, aSteps: (0, image.paddedWidth * channels, channels), depths: (1, width, width), b: b.read,
+            c: c.pointer, cStride: columns, rows: channels, columns: columns, accumulate: true))
+      }
+    )
+  }
+}
+
+/// One panel of a 512 × 512 matrix, or of its transpose.
+private func packing(transposed: Bool) -> KernelRow {
+  KernelRow("packPanel", transposed ? "512x512 transposed" : "512x512") { table in
+    let (size, columns) = (512, table.panelColumns)
+    let (source, panel) = (try Floats(size * size), try Floats(size * columns))
+    return (
+      .bytes(2 * 4 * size * columns),
+      {
+        table.packPanel(
+          PanelPacking(
+            source: source.read, depthStride: transposed ? 1 : size, columnStride: transposed ? size : 1, depth: size,
+            columns: columns, panel: panel.pointer))
+      }
+    )
+  }
+}

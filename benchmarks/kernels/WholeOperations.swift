@@ -1,0 +1,150 @@
+import NNKit
+import NNKitKernelTable
+
+/// One layer through the engine: its plans for running and for training, on all threads.
+struct WholeOperation {
+  let name: String
+  let kind: String
+  let layerOptions: [String]
+  let batch: Int
+  let input: Shape
+  /// Multiply-adds of the forward pass, direct arithmetic.
+  let multiplyAdds: Int
+  /// Of what the steps of training are reported as: one by one, or together.
+  let reportsParts: Bool
+
+  static let all = matrixProducts + convolutions + recurrentLayers
+
+  private static let matrixProducts = [256, 512, 1024, 2048].map { size in
+    WholeOperation(
+      name: "matrix product \(size)", kind: "dense", layerOptions: ["units=\(size) bias=false"], batch: size,
+      input: [size], multiplyAdds: size * size * size, reportsParts: true)
+  }
+
+  private static let convolutions = [
+    // ResNet-18
+    convolution(batch: 8, width: 224, channels: 3, filters: 64, kernel: 7, stride: 2),
+    convolution(batch: 8, width: 56, channels: 64, filters: 64, kernel: 3, stride: 1),
+    convolution(batch: 8, width: 56, channels: 64, filters: 128, kernel: 3, stride: 2),
+    convolution(batch: 8, width: 56, channels: 64, filters: 128, kernel: 1, stride: 2),
+    convolution(batch: 8, width: 28, channels: 128, filters: 128, kernel: 3, stride: 1),
+    convolution(batch: 8, width: 14, channels: 256, filters: 256, kernel: 3, stride: 1),
+    convolution(batch: 8, width: 7, channels: 512, filters: 512, kernel: 3, stride: 1),
+    // ResNet-20
+    convolution(batch: 128, width: 32, channels: 3, filters: 16, kernel: 3, stride: 1),
+    convolution(batch: 128, width: 32, channels: 16, filters: 16, kernel: 3, stride: 1),
+    convolution(batch: 128, width: 32, channels: 16, filters: 32, kernel: 3, stride: 2),
+    convolution(batch: 128, width: 16, channels: 32, filters: 32, kernel: 3, stride: 1),
+    convolution(batch: 128, width: 8, channels: 64, filters: 64, kernel: 3, stride: 1),
+  ]
+
+  private static func convolution(
+    batch: Int, width: Int, channels: Int, filters: Int, kernel: Int, stride: Int
+  ) -> WholeOperation {
+    let pad = (kernel - 1) / 2
+    let output = (width + 2 * pad - kernel) / stride + 1
+    return WholeOperation(
+      name: "conv \(kernel)x\(kernel)/\(stride) \(width)x\(width)x\(channels)-\(filters) N\(batch)", kind: "conv2d",
+      layerOptions: [
+        "filters=\(filters) kernel=\(kernel),\(kernel) stride=\(stride),\(stride) padding=\(pad),\(pad),\(pad),\(pad) bias=false"
+      ],
+      batch: batch, input: [width, width, channels],
+      multiplyAdds: batch * output * output * filters * kernel * kernel * channels, reportsParts: true)
+  }
+
+  private static let recurrentLayers = [("lstm", 4), ("gru", 3)].map { kind, gates in
+    let layer = "units=512 return_sequences=true"
+    return WholeOperation(
+      name: "\(kind) 2x512, T 64, N32", kind: kind, layerOptions: [layer, layer], batch: 32, input: [64, 128],
+      multiplyAdds: 32 * 64 * gates * 512 * ((128 + 512) + (512 + 512)), reportsParts: false)
+  }
+
+  /// Why it cannot be measured, or its figures: forward; then the weight gradient and the input gradient, as
+  /// differences between plans that do more and more, or the whole of a training step.
+  func measure(_ runtime: Runtime, _ effort: Effort) throws -> (figures: [Figure], problem: String?) {
+    var graph = Graph()
+    var value = graph.input("x", input)
+    for options in layerOptions { value = graph.layer(kind, options, value) }
+    graph.output("y", value)
+    if let error = graph.firstError { return ([], error.message) }
+    let model = try Model(graph, seed: 1, runtime: runtime)
+    let gradients = try AlignedMemory(byteCount: model.arena.memory.byteCount)
+    let loss = GivenGradient()
+    let purposes: [(PlanPurpose, inputGradients: Bool)] = [
+      (.inference, false), (.training(loss), false), (.training(loss), true),
+    ]
+    let runs = try purposes.map { purpose, inputGradients in
+      let plan = try Plan(
+        graph, parameters: model.parametersByNode, batch: batch, inputShapes: [input], purpose: purpose,
+        kernels: runtime.kernels, threads: runtime.threads, inputGradients: inputGradients)
+      return try TimedPlan(
+        BoundPlan(plan, parameters: model.arena, gradients: gradients, pool: runtime.pool))
+    }
+
+    // In turn: the three plans, and the limit.
+    let runsInSample = runs.map { max(1, Int(2 * effort.seconds / $0.run())) }
+    var samples: [[Double]] = [[], [], []]
+    var peaks: [Double] = []
+    for _ in 0..<effort.rounds {
+      for (index, plan) in runs.enumerated() {
+        samples[index].append(
+          (0..<runsInSample[index]).reduce(0) { sum, _ in sum + plan.run() } / Double(runsInSample[index]))
+      }
+      peaks.append(Limit.peak(threads: runtime.threads).sample(runtime.kernels.level, seconds: effort.seconds))
+    }
+    let (seconds, peak) = (samples.map(median), median(peaks))
+    func figure(_ variant: String, _ seconds: Double, products: Int) -> Figure {
+      let rate = Double(2 * products * multiplyAdds) / seconds
+      return Figure(
+        name: name, variant: variant, nanoseconds: 1e9 * seconds, value: 1e-9 * rate, unit: "GFLOP/s",
+        share: rate / peak)
+    }
+    let forward = figure("forward", seconds[0], products: 1)
+    if !reportsParts { return ([forward, figure("training step", seconds[2], products: 3)], nil) }
+    return (
+      [
+        forward, figure("weight gradient", seconds[1] - seconds[0], products: 1),
+        figure("input gradient", seconds[2] - seconds[1], products: 1),
+        figure("training step", seconds[2], products: 3),
+      ], nil
+    )
+  }
+}
+
+/// A bound plan whose inputs and output gradients are set before each run: later steps may have used their memory.
+private struct TimedPlan {
+  private let bound: BoundPlan
+  private let values: [(tensor: Tensor, source: Floats)]
+
+  init(_ bound: BoundPlan) throws {
+    self.bound = bound
+    values = try (bound.plan.inputs + bound.plan.targets).map { ($0, try Floats($0.count)) }
+    // Memory that is touched for the first time, and packed weights.
+    for _ in 0..<2 { _ = run() }
+  }
+
+  /// The seconds of one run.
+  func run() -> Double {
+    for (tensor, source) in values { bound.floats(tensor).update(from: source.pointer, count: tensor.count) }
+    let begin = now()
+    bound.run()
+    return now() - begin
+  }
+}
+
+/// A loss whose target is the gradient of the output.
+private struct GivenGradient: Loss {
+  func targetType(_ prediction: ValueType) -> ValueType { prediction }
+  func targetRange(_ prediction: ValueType) -> ClosedRange<Int32>? { nil }
+
+  func addSteps(_ plan: PlanBuilder, prediction: Tensor, target: Tensor, gradient: Bool) throws(NNKitError) -> (
+    report: LossReport, dPrediction: Tensor?
+  ) {
+    let sums = try plan.doubles(2)
+    plan.step("no loss", reads: [prediction, target], writes: [sums], work: []) { binding in
+      let result = binding.doubles(sums)
+      return { _, _ in result.update(repeating: 0, count: 2) }
+    }
+    return (LossReport(lossSum: sums, count: 1), target)
+  }
+}
