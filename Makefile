@@ -62,7 +62,7 @@ test-c: $(LIBRARY)
 	Tests/emulated.sh Tests/C/run.sh $(DIST)
 
 test-python: $(VENV)/installed
-	$(VENV)/bin/python -m pytest -q bindings/python/tests
+	$(VENV)/bin/python -m pytest bindings/python/tests
 
 # The peers come into an environment of their own. Where the index has the CPU build of PyTorch, it is taken.
 BENCH_VENV := $(VENV)-bench
