@@ -89,6 +89,10 @@ public struct KernelTable: Sendable {
   // Recurrent cells
   public let lstmCellForward: @Sendable (LSTMCell) -> Void
   public let lstmCellBackward: @Sendable (LSTMCellGradient) -> Void
+  public let gruGatesForward: @Sendable (GRUGates) -> Void
+  public let gruCellForward: @Sendable (GRUCell) -> Void
+  public let gruCellBackward: @Sendable (GRUCellGradient) -> Void
+  public let gruResetBackward: @Sendable (GRUResetGradient) -> Void
 
   // Optimizers
   public let sgd: @Sendable (SGDUpdate) -> Void
@@ -153,6 +157,10 @@ public struct KernelTable: Sendable {
       ) -> Double,
     lstmCellForward: @escaping @Sendable (LSTMCell) -> Void,
     lstmCellBackward: @escaping @Sendable (LSTMCellGradient) -> Void,
+    gruGatesForward: @escaping @Sendable (GRUGates) -> Void,
+    gruCellForward: @escaping @Sendable (GRUCell) -> Void,
+    gruCellBackward: @escaping @Sendable (GRUCellGradient) -> Void,
+    gruResetBackward: @escaping @Sendable (GRUResetGradient) -> Void,
     sgd: @escaping @Sendable (SGDUpdate) -> Void,
     adam: @escaping @Sendable (AdamUpdate) -> Void
   ) {
@@ -192,6 +200,10 @@ public struct KernelTable: Sendable {
     self.squaredError = squaredError
     self.lstmCellForward = lstmCellForward
     self.lstmCellBackward = lstmCellBackward
+    self.gruGatesForward = gruGatesForward
+    self.gruCellForward = gruCellForward
+    self.gruCellBackward = gruCellBackward
+    self.gruResetBackward = gruResetBackward
     self.sgd = sgd
     self.adam = adam
   }

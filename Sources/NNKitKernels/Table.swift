@@ -46,6 +46,10 @@ public func makeKernelTable() -> KernelTable {
     squaredError: squaredError,
     lstmCellForward: lstmCellForward,
     lstmCellBackward: lstmCellBackward,
+    gruGatesForward: gruGatesForward,
+    gruCellForward: gruCellForward,
+    gruCellBackward: gruCellBackward,
+    gruResetBackward: gruResetBackward,
     sgd: sgd,
     adam: adam
   )

@@ -25,6 +25,7 @@ static void catalog_lists_everything(void) {
         "dropout",
         "embedding",
         "lstm",
+        "gru",
         "softmax_cross_entropy",
         "mean_squared_error",
         "sgd",

@@ -111,6 +111,9 @@ static const struct layer_row {
     {SEQUENCE, "lstm", "units=16777216", SHAPE | MEMORY, ANYTHING},
     {SEQUENCE, "lstm", "units=4 forget_bias=nan", ARGUMENT, "forget_bias"},
     {SEQUENCE, "lstm", "units=4 return_sequences=maybe", ARGUMENT, "return_sequences"},
+    {SEQUENCE, "gru", "units=0", ARGUMENT, "units"},
+    {SEQUENCE, "gru", "units=16777216", SHAPE | MEMORY, ANYTHING},
+    {SEQUENCE, "gru", "units=4 reset_after=before", ARGUMENT, "reset_after"},
     /* Options that are missing, unknown, misspelt, doubled or not options. */
     {IMAGE, "conv2d", "", ARGUMENT, "filters"},
     {IMAGE, "conv2d", NULL, ARGUMENT, "filters"},
@@ -169,6 +172,8 @@ static const struct layer_row {
     {IMAGE, "embedding", "vocabulary=5 units=4", TYPE, "embedding"},
     {IMAGE, "lstm", "units=4", SHAPE, "lstm"},
     {VECTOR, "lstm", "units=4", SHAPE, "lstm"},
+    {IMAGE, "gru", "units=4", SHAPE, "gru"},
+    {TOKENS, "gru", "units=4", TYPE | SHAPE, "gru"},
     {TOKENS, "lstm", "units=4", TYPE | SHAPE, "lstm"},
 };
 

@@ -7,7 +7,7 @@ import Testing
 @Suite struct GoldenTests {
   static let bound = 1e-5
   static let layerGroups = [
-    "convolution", "pooling", "dense", "elementwise", "embedding", "lstm", "residual", "batchnorm",
+    "convolution", "pooling", "dense", "elementwise", "embedding", "lstm", "residual", "batchnorm", "gru",
   ]
 
   @Test(arguments: layerGroups)
@@ -109,7 +109,7 @@ import Testing
     }
   }
 
-  @Test(arguments: ["networks", "residual_networks"])
+  @Test(arguments: ["networks", "residual_networks", "gru_networks"])
   func wholeNetworksMatchPyTorchWithAllGradients(group: String) throws {
     let file = try GoldenFile(group)
     for golden in try file.cases() {

@@ -78,7 +78,9 @@ import Testing
       let l = graph.input("lengths", [], .int32)
       let e = graph.layer("embedding", "vocabulary=23 units=40", x)
       let h = graph.layer("lstm", "units=70 return_sequences=true", [e, l])?[0] ?? e
-      let y = graph.layer("lstm", "units=33", [h, l])?[0] ?? e
+      let g = graph.layer("gru", "units=50 return_sequences=true", [h, l])?[0] ?? e
+      let a = graph.layer("gru", "units=29 return_sequences=true reset_after=true", [g, l])?[0] ?? e
+      let y = graph.layer("lstm", "units=33", [a, l])?[0] ?? e
       graph.output("y", graph.layer("dense", "units=1", y))
       let model = try Model(graph, seed: 4, runtime: try Runtime(threads: threads))
       let trainer = try Trainer(model, loss: .meanSquaredError, optimizer: .adam(), clipNorm: 0.5)

@@ -240,6 +240,28 @@ LSTMS: list[tuple[tuple[int, int, int], str, list[int] | None]] = [
     ((2, 1, 4), "units=5 return_sequences=true", [1, 1]),
 ]
 
+# (batch, time, features), options, lengths (None: all sequences are whole); each with and without reset_after.
+GRUS: list[tuple[tuple[int, int, int], str, list[int] | None]] = [
+    ((1, 1, 1), "units=1", None),
+    ((5, 1, 17), "units=16 return_sequences=true", None),
+    ((1, 5, 3), "units=4", None),
+    ((2, 7, 3), "units=5 return_sequences=true", None),
+    ((2, 9, 16), "units=33", None),
+    ((1, 12, 2), "units=40 return_sequences=true", None),
+    ((17, 3, 5), "units=7 return_sequences=true", None),
+    ((5, 5, 4), "units=16 return_sequences=true bias=false", None),
+    ((2, 30, 3), "units=8 return_sequences=true", None),
+    ((33, 9, 3), "units=5", None),
+    ((2, 5, 3), "units=5", [5, 2]),
+    ((5, 6, 4), "units=17 return_sequences=true", [2, 4, 1, 6, 3]),
+    ((1, 7, 3), "units=33 return_sequences=true", [1]),
+    ((17, 5, 2), "units=6 return_sequences=true", [1 + i % 5 for i in range(17)]),
+    ((2, 5, 3), "units=5 bias=false", [3, 4]),
+    # So many time steps that the gradients of the weights are summed in chunks.
+    ((40, 16, 2), "units=5 return_sequences=true", None),
+    ((40, 16, 2), "units=5 return_sequences=true", [1 + i % 16 for i in range(40)]),
+]
+
 # Loss, shape of the prediction.
 LOSSES: list[tuple[str, tuple[int, ...]]] = [
     ("softmax_cross_entropy", (1, 2)),
@@ -354,6 +376,31 @@ RESIDUAL_NETWORKS: list[dict] = [
             ("batchnorm", "name=norm_hidden momentum=0.7", ["hidden"]),
             ("activation", "name=act function=silu", ["norm_hidden"]),
             ("dense", "name=result units=3", ["act"]),
+        ],
+        "loss": "mean_squared_error",
+    },
+]
+
+# As NETWORKS, with gated recurrent units.
+GRU_NETWORKS: list[dict] = [
+    {
+        "title": "character_gru",
+        "inputs": {"tokens": ("int32", (3, 6))},
+        "layers": [
+            ("embedding", "name=embedding vocabulary=13 units=8", ["tokens"]),
+            ("gru", "name=gru_a units=12 return_sequences=true", ["embedding"]),
+            ("gru", "name=gru_b units=9 return_sequences=true reset_after=true", ["gru_a"]),
+            ("dense", "name=logits units=13", ["gru_b"]),
+        ],
+        "loss": "softmax_cross_entropy",
+    },
+    {
+        "title": "gru_lengths",
+        "inputs": {"x": ("float32", (5, 7, 3)), "lengths": ("int32", (5,))},
+        "layers": [
+            ("gru", "name=gru_a units=8 return_sequences=true reset_after=true", ["x", "lengths"]),
+            ("gru", "name=gru_b units=6", ["gru_a", "lengths"]),
+            ("dense", "name=result units=2", ["gru_b"]),
         ],
         "loss": "mean_squared_error",
     },

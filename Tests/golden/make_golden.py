@@ -86,8 +86,8 @@ def draw_parameters(
         if name in ("gamma", "moving_variance"):
             result[name] = generator.uniform(0.5, 2.0, shape).astype(np.float32)
             continue
-        fan_in = 1 if name in ("bias", "embeddings") else int(np.prod(shape[:-1]))
-        result[name] = normal(generator, shape, (0.5 if name == "bias" else 1.0) / fan_in**0.5)
+        fan_in = 1 if name in ("bias", "recurrent_bias", "embeddings") else int(np.prod(shape[:-1]))
+        result[name] = normal(generator, shape, (0.5 if name.endswith("bias") else 1.0) / fan_in**0.5)
     return result
 
 
@@ -256,7 +256,8 @@ def groups() -> list[Group]:
     convolution, pooling, dense = Group("convolution"), Group("pooling"), Group("dense")
     elementwise, embedding, lstm = Group("elementwise"), Group("embedding"), Group("lstm")
     losses, optimizers, networks = Group("losses"), Group("optimizers"), Group("networks")
-    residual, batchnorm, residual_networks = Group("residual"), Group("batchnorm"), Group("residual_networks")
+    residual, batchnorm, gru = Group("residual"), Group("batchnorm"), Group("gru")
+    residual_networks, gru_networks = Group("residual_networks"), Group("gru_networks")
 
     for shape, options in cases.CONVOLUTIONS:
         convolution.add_layer("conv2d", options, lambda g, s=shape: {"x": normal(g, s)})
@@ -280,6 +281,10 @@ def groups() -> list[Group]:
         residual.add_layer("globalavgpool2d", "", lambda g, s=shape: {"x": normal(g, s)})
     for shape, options in cases.BATCH_NORMS:
         batchnorm.add_layer("batchnorm", options, lambda g, s=shape: {"x": normal(g, s, 2.0) + np.float32(1.5)})
+    for shape, options, lengths in cases.GRUS:
+        extra = {} if lengths is None else {"lengths": np.array(lengths, dtype=np.int32)}
+        for after in ("", " reset_after=true"):
+            gru.add_layer("gru", options + after, lambda g, s=shape, e=extra: {"x": normal(g, s), **e})
     for kind, shape in cases.LOSSES:
         losses.add(kind, "", lambda g, k=kind, s=shape: loss_case(k, s, g))
     for options in cases.OPTIMIZERS:
@@ -290,9 +295,10 @@ def groups() -> list[Group]:
             layer=OPTIMIZER_LAYER,
             steps=OPTIMIZER_STEPS,
         )
-    for group, network in [(networks, n) for n in cases.NETWORKS] + [
-        (residual_networks, n) for n in cases.RESIDUAL_NETWORKS
-    ]:
+    whole = [(networks, network) for network in cases.NETWORKS]
+    whole += [(residual_networks, network) for network in cases.RESIDUAL_NETWORKS]
+    whole += [(gru_networks, network) for network in cases.GRU_NETWORKS]
+    for group, network in whole:
         inputs = [{"name": n, "dtype": d, "shape": list(s)} for n, (d, s) in network["inputs"].items()]
         layers = [{"kind": k, "options": o, "inputs": i} for k, o, i in network["layers"]]
         group.add(
@@ -304,8 +310,8 @@ def groups() -> list[Group]:
             layers=layers,
             loss=network["loss"],
         )
-    layer_groups = [convolution, pooling, dense, elementwise, embedding, lstm, residual, batchnorm]
-    return [*layer_groups, losses, optimizers, networks, residual_networks]
+    layer_groups = [convolution, pooling, dense, elementwise, embedding, lstm, residual, batchnorm, gru]
+    return [*layer_groups, losses, optimizers, networks, residual_networks, gru_networks]
 
 
 def main() -> None:

@@ -178,6 +178,40 @@ def lstm(options: Options, x: Tensor, lengths: Tensor | None, parameters: Parame
     return states
 
 
+def gru(options: Options, x: Tensor, lengths: Tensor | None, parameters: Parameters) -> Tensor:
+    """With `reset_after` PyTorch's GRU, whose `z` is `1 - z` here and whose gates lie in the order r z n; otherwise
+    the definition, step by step."""
+    units = parameters["recurrent_kernel"].shape[0]
+    steps = [x.shape[1]] * x.shape[0] if lengths is None else [int(length) for length in lengths]
+    zeros = torch.zeros(3 * units, dtype=x.dtype)
+    kernels = [parameters[name].T.split(units) for name in ("kernel", "recurrent_kernel")]
+    z, r, g = parameters.get("bias", zeros).split(units)
+    if options.get("reset_after", "false") == "true":
+        layer = torch.nn.GRU(x.shape[2], units, batch_first=True, dtype=x.dtype)
+        # σ(-a) = 1 - σ(a)
+        weights = {
+            "weight_ih_l0": torch.cat([kernels[0][1], -kernels[0][0], kernels[0][2]]),
+            "weight_hh_l0": torch.cat([kernels[1][1], -kernels[1][0], kernels[1][2]]),
+            "bias_ih_l0": torch.cat([r, -z, g]),
+            "bias_hh_l0": torch.cat([zeros[: 2 * units], parameters.get("recurrent_bias", zeros[:units])]),
+        }
+        states, _ = torch.func.functional_call(layer, weights, (x,))
+    else:
+        h = torch.zeros(x.shape[0], units, dtype=x.dtype)
+        each = []
+        for t in range(x.shape[1]):
+            update = torch.sigmoid(x[:, t] @ kernels[0][0].T + h @ kernels[1][0].T + z)
+            reset = torch.sigmoid(x[:, t] @ kernels[0][1].T + h @ kernels[1][1].T + r)
+            candidate = torch.tanh(x[:, t] @ kernels[0][2].T + (reset * h) @ kernels[1][2].T + g)
+            h = (1 - update) * h + update * candidate
+            each.append(h)
+        states = torch.stack(each, dim=1)
+    if options.get("return_sequences", "false") == "false":
+        return torch.stack([states[n, length - 1] for n, length in enumerate(steps)])
+    real = torch.arange(x.shape[1])[None, :] < torch.tensor(steps)[:, None]
+    return states * real[:, :, None]
+
+
 def layer(kind: str, options: Options, inputs: list[Tensor], parameters: Parameters, margin: Margin) -> Tensor:
     """The output of one layer."""
     x = inputs[0]
@@ -208,6 +242,8 @@ def layer(kind: str, options: Options, inputs: list[Tensor], parameters: Paramet
             return F.embedding(x.to(torch.int64), parameters["embeddings"])
         case "lstm":
             return lstm(options, x, inputs[1] if len(inputs) > 1 else None, parameters)
+        case "gru":
+            return gru(options, x, inputs[1] if len(inputs) > 1 else None, parameters)
     raise ValueError(f"no reference for the layer {kind}")
 
 
@@ -240,6 +276,15 @@ def parameter_shapes(kind: str, options: Options, input_shape: tuple[int, ...]) 
                 "recurrent_kernel": (units, 4 * units),
                 "bias": (4 * units,),
             }
+        case "gru":
+            units = int(options["units"])
+            shapes = {
+                "kernel": (input_shape[-1], 3 * units),
+                "recurrent_kernel": (units, 3 * units),
+                "bias": (3 * units,),
+            }
+            if bias and options.get("reset_after", "false") == "true":
+                shapes["recurrent_bias"] = (units,)
         case "batchnorm":
             return {name: (input_shape[-1],) for name in ("gamma", "beta", "moving_mean", "moving_variance")}
         case "embedding":

@@ -73,6 +73,9 @@ enum CommonOption {
 
   static let bias = OptionSpecification("bias", .bool, default: .bool(true), "whether a bias is added")
 
+  static let returnSequences = OptionSpecification(
+    "return_sequences", .bool, default: .bool(false), "whether every state is returned or the last one only")
+
   static func initializer(_ name: String, default value: Initializer) -> OptionSpecification {
     OptionSpecification(
       name, .choice(Initializer.names), default: .string(value.rawValue), "how the first values are drawn")

@@ -13,8 +13,7 @@ public struct LSTM: Layer {
     optionalInputs: ["lengths"],
     options: [
       CommonOption.units("hidden units"),
-      OptionSpecification(
-        "return_sequences", .bool, default: .bool(false), "whether every state is returned or the last one only"),
+      CommonOption.returnSequences,
       CommonOption.bias,
       OptionSpecification(
         "forget_bias", .float(-100, 100, upperOpen: false), default: .float(1), "the forget gates' first bias"),
@@ -22,14 +21,21 @@ public struct LSTM: Layer {
       CommonOption.initializer("recurrent_initializer", default: .orthogonal),
     ],
     make: { (options, inputs) throws(NNKitError) -> any Operation in
-      try requireRank(inputs[0], 2, "[T, I]")
-      try requireClosed(inputs[0], axes: 1..<2, "[T, I]")
-      let units = options.int("units")
-      _ = try checkedProduct([max(inputs[0].shape[1], units), 4 * units], of: "its kernel")
-      return LSTMOperation(
-        inputs: inputs[0].shape[1], units: units, returnsSequences: options.bool("return_sequences"),
+      LSTMOperation(
+        sequence: try RecurrentSequence(options, inputs[0], gates: 4),
         hasBias: options.bool("bias"), forgetBias: options.float("forget_bias"),
         kernelInitializer: options.initializer("kernel_initializer"),
         recurrentInitializer: options.initializer("recurrent_initializer"))
     })
+}
+
+extension RecurrentSequence {
+  /// From the options of a recurrent layer whose cell has `gates` gates. Throws: `.shape`.
+  init(_ options: Options, _ input: ValueType, gates: Int) throws(NNKitError) {
+    try requireRank(input, 2, "[T, I]")
+    try requireClosed(input, axes: 1..<2, "[T, I]")
+    let units = options.int("units")
+    _ = try checkedProduct([max(input.shape[1], units), gates * units], of: "its kernel")
+    self.init(inputs: input.shape[1], units: units, returnsSequences: options.bool("return_sequences"))
+  }
 }

@@ -57,7 +57,7 @@ package enum LayerCatalog {
   package static let definitions: [LayerDefinition] = [
     Conv2D.definition, MaxPool2D.definition, AvgPool2D.definition, GlobalAvgPool2D.definition, Flatten.definition,
     Dense.definition, BatchNorm.definition, Add.definition, Activation.definition, Softmax.definition,
-    LogSoftmax.definition, Dropout.definition, Embedding.definition, LSTM.definition,
+    LogSoftmax.definition, Dropout.definition, Embedding.definition, LSTM.definition, GRU.definition,
   ]
 
   package static let kinds = definitions.map(\.kind)

@@ -5,18 +5,18 @@ import NNKitKernelTable
 ///     f_t = σ(W_f [h_{t-1}, x_t] + b_f)     i_t, o_t alike     g_t = tanh(W_g [h_{t-1}, x_t] + b_g)
 ///     c_t = f_t ⊙ c_{t-1} + i_t ⊙ g_t       h_t = o_t ⊙ tanh(c_t)
 ///
-/// Shape: `x` `[T, I]`; optionally `lengths` `[]`, int32, `1 ... T`; `y` `[T, U]` or, for the last state, `[U]`.
-/// Behind a sequence's length `y` is zero, and the last state is that of its own last step.
+/// Shape: see `RecurrentSequence`.
 /// Parameters: kernel `[I, 4U]`, recurrent kernel `[U, 4U]`, bias `[4U]`; the gates lie in the order `i f g o`.
 /// Source: Hochreiter and Schmidhuber (1997), with forget gates as Gers et al. (2000).
 package struct LSTMOperation: Operation {
-  package let inputs: Int
-  package let units: Int
-  package let returnsSequences: Bool
+  package let sequence: RecurrentSequence
   package let hasBias: Bool
   package let forgetBias: Double
   package let kernelInitializer: Initializer
   package let recurrentInitializer: Initializer
+
+  private var inputs: Int { sequence.inputs }
+  private var units: Int { sequence.units }
 
   package var parameters: [ParameterSpecification] {
     let kernel = ParameterSpecification("kernel", [inputs, 4 * units], kernelInitializer, fanIn: inputs, fanOut: units)
@@ -28,39 +28,20 @@ package struct LSTMOperation: Operation {
   }
 
   package func outputTypes(_ inputs: [ValueType]) throws(NNKitError) -> [ValueType] {
-    try requireFloat(inputs[0])
-    try requireRank(inputs[0], 2, "[T, \(self.inputs)]")
-    let shape = inputs[0].shape
-    guard shape[1] == self.inputs else {
-      throw NNKitError(.shape, "the input has shape \(shape); expected [T, \(self.inputs)]")
-    }
-    if inputs.count > 1 {
-      guard inputs[1].dataType == .int32, inputs[1].shape.rank == 0 else {
-        throw NNKitError(
-          inputs[1].dataType == .int32 ? .shape : .type,
-          "the lengths are \(inputs[1]); expected int32 [], one number for each sequence")
-      }
-    }
-    return [ValueType(.float32, returnsSequences ? [shape[0], units] : [units])]
+    try sequence.outputTypes(inputs)
   }
 
   package func inputRange(_ index: Int, _ inputs: [ValueType]) -> ClosedRange<Int32>? {
-    index == 1 ? 1...Int32(clamping: max(1, inputs[0].shape[0])) : nil
-  }
-
-  /// How many sequences one tile advances through time together. Few rows leave registers idle and read the
-  /// recurrent weights more often; many leave threads idle. Large weights are read from far away, so rows win.
-  private func rowsPerTile(_ batch: Int) -> Int {
-    units <= 128 ? min(max(ceilDivide(batch, 8), 4), 16) : min(max(ceilDivide(batch, 2), 8), 16)
+    sequence.inputRange(index, inputs)
   }
 
   package func forward(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> ForwardResult {
     let x = node.inputs[0]
-    let sequences = node.inputs.count > 1 ? SequenceLengths(tensor: node.inputs[1]) : nil
+    let sequences = sequence.lengths(node.inputs)
     let (batch, time, units) = (plan.batch, x.shape[0], units)
     let y = try plan.tensor(try outputTypes(node.inputs.map(\.type))[0])
     let gates = try plan.tensor(ValueType(.float32, [time, 4 * units]))
-    let hidden = returnsSequences ? y : try plan.tensor(ValueType(.float32, [time, units]))
+    let hidden = sequence.returnsSequences ? y : try plan.tensor(ValueType(.float32, [time, units]))
     // Without a backward pass each sequence needs one cell state only.
     let keepsCells = plan.isTraining
     let cells = try plan.tensor(ValueType(.float32, keepsCells ? [time, units] : [units]))
@@ -71,14 +52,13 @@ package struct LSTMOperation: Operation {
       sequences: sequences)
 
     let recurrentWeights = try plan.packMatrix(node.parameters[1], depth: units, columns: 4 * units)
-    let rowsPerTile = rowsPerTile(batch)
-    let scratch = try plan.scratch(floats: RowList.floats(rowsPerTile))
+    let tiles = SequenceTiles(batch: batch, time: time, units: units)
+    let scratch = try plan.scratch(floats: RowList.floats(tiles.rowsPerTile))
     let noTap = plan.table([0])
-    let kernels = plan.kernels
-    let returnsSequences = returnsSequences
+    let (kernels, sequence) = (plan.kernels, sequence)
     plan.step(
       "lstm", reads: [gates] + (sequences.map { [$0.tensor] } ?? []), writes: [gates, hidden, cells, y],
-      scratch: scratch, tiles: ceilDivide(batch, rowsPerTile), work: [batch * time, units, 4 * units]
+      scratch: scratch, tiles: tiles.count, work: [batch * time, units, 4 * units]
     ) { binding in
       let (g, h, c, output) = (
         binding.floats(gates), binding.floats(hidden), binding.floats(cells), binding.floats(y)
@@ -88,12 +68,11 @@ package struct LSTMOperation: Operation {
       let taps = binding.offsets(noTap)
       let workspace = binding.scratch(scratch)
       return { tile, worker in
-        let first = tile * rowsPerTile
-        let last = min(first + rowsPerTile, batch)
-        var rows = RowList(workspace.base + worker * workspace.stride, capacity: rowsPerTile)
+        let tile = tiles.sequences(tile, lengths)
+        var rows = RowList(workspace.base + worker * workspace.stride, capacity: tiles.rowsPerTile)
         for t in 0..<time {
           rows.removeAll()
-          for n in first..<last where lengths.map({ t < Int($0[n]) }) ?? true {
+          for n in tile.range where t < tile.length(n) {
             rows.append(a: (n * time + t - 1) * units, c: (n * time + t) * 4 * units)
           }
           if rows.count == 0 { break }
@@ -111,14 +90,7 @@ package struct LSTMOperation: Operation {
                 units: units))
           }
         }
-        for n in first..<last {
-          let length = lengths.map { Int($0[n]) } ?? time
-          if returnsSequences {
-            (output + (n * time + length) * units).update(repeating: 0, count: (time - length) * units)
-          } else {
-            (output + n * units).update(from: h + (n * time + length - 1) * units, count: units)
-          }
-        }
+        sequence.writeOutput(tile, h, to: output)
       }
     }
     return ForwardResult(outputs: [y], saved: [gates, hidden, cells])
@@ -128,7 +100,7 @@ package struct LSTMOperation: Operation {
     let noGradients = Array(repeating: Tensor?.none, count: node.inputs.count)
     guard let dy = node.dOutputs[0] else { return noGradients }
     let x = node.inputs[0]
-    let sequences = node.inputs.count > 1 ? SequenceLengths(tensor: node.inputs[1]) : nil
+    let sequences = sequence.lengths(node.inputs)
     let (batch, time, units) = (plan.batch, x.shape[0], units)
     let (gates, hidden, cells) = (node.saved[0], node.saved[1], node.saved[2])
 
@@ -137,13 +109,13 @@ package struct LSTMOperation: Operation {
     let dHidden = try plan.tensor(ValueType(.float32, [units]))
     let dCell = try plan.tensor(ValueType(.float32, [units]))
     let transposed = try plan.packTransposed(node.parameters[1], depth: 4 * units, columns: units)
-    let rowsPerTile = rowsPerTile(batch)
-    let scratch = try plan.scratch(floats: RowList.floats(rowsPerTile))
+    let tiles = SequenceTiles(batch: batch, time: time, units: units)
+    let scratch = try plan.scratch(floats: RowList.floats(tiles.rowsPerTile))
     let noTap = plan.table([0])
-    let (kernels, returnsSequences) = (plan.kernels, returnsSequences)
+    let (kernels, sequence) = (plan.kernels, sequence)
     plan.step(
       "lstm gradient", reads: [dy, cells] + (sequences.map { [$0.tensor] } ?? []), writes: [gates, dHidden, dCell],
-      scratch: scratch, tiles: ceilDivide(batch, rowsPerTile), work: [batch * time, units, 4 * units]
+      scratch: scratch, tiles: tiles.count, work: [batch * time, units, 4 * units]
     ) { binding in
       let (dOutput, c, g) = (
         UnsafePointer(binding.floats(dy)), UnsafePointer(binding.floats(cells)), binding.floats(gates)
@@ -154,21 +126,16 @@ package struct LSTMOperation: Operation {
       let taps = binding.offsets(noTap)
       let workspace = binding.scratch(scratch)
       return { tile, worker in
-        let first = tile * rowsPerTile
-        let last = min(first + rowsPerTile, batch)
-        var rows = RowList(workspace.base + worker * workspace.stride, capacity: rowsPerTile)
-        (dc + first * units).update(repeating: 0, count: (last - first) * units)
-        if returnsSequences {
-          (dh + first * units).update(repeating: 0, count: (last - first) * units)
-        } else {
-          (dh + first * units).update(from: dOutput + first * units, count: (last - first) * units)
-        }
+        let tile = tiles.sequences(tile, lengths)
+        var rows = RowList(workspace.base + worker * workspace.stride, capacity: tiles.rowsPerTile)
+        (dc + tile.range.lowerBound * units).update(repeating: 0, count: tile.range.count * units)
+        sequence.startGradient(tile, dOutput, to: dh)
         var t = time - 1
         while t >= 0 {
           rows.removeAll()
-          for n in first..<last where lengths.map({ t < Int($0[n]) }) ?? true {
+          for n in tile.range where t < tile.length(n) {
             rows.append(a: (n * time + t) * 4 * units, c: n * units)
-            if returnsSequences { kernels.accumulate(dOutput + (n * time + t) * units, dh + n * units, units) }
+            if sequence.returnsSequences { kernels.accumulate(dOutput + (n * time + t) * units, dh + n * units, units) }
             let cell = c + (n * time + t) * units
             kernels.lstmCellBackward(
               LSTMCellGradient(
@@ -185,15 +152,12 @@ package struct LSTMOperation: Operation {
     }
 
     // dK = Σ x_tᵀ dGates_t, db = Σ dGates_t, dR = Σ h_{t-1}ᵀ dGates_t
-    let perInput = DepthLoops(
-      outer: sequences == nil ? 1 : batch, inner: sequences == nil ? batch * time : time, aOuterStep: time * inputs,
-      aInnerStep: inputs, bOuterStep: time * 4 * units, bInnerStep: 4 * units, sequences: sequences)
+    let perInput = sequence.inputLoops(
+      batch: batch, time: time, columns: inputs, gateColumns: 4 * units, sequences)
     try plan.weightGradient(
       "lstm kernel gradient", x, gates, perInput, rows: inputs, columns: 4 * units, to: node.dParameters[0],
       bias: hasBias ? node.dParameters[2] : nil)
-    let perState = DepthLoops(
-      outer: batch, inner: time - 1, aOuterStep: time * units, aInnerStep: units, bStart: 4 * units,
-      bOuterStep: time * 4 * units, bInnerStep: 4 * units, sequences: sequences, lengthLess: 1)
+    let perState = sequence.stateLoops(batch: batch, time: time, gateColumns: 4 * units, sequences)
     try plan.weightGradient(
       "lstm recurrent gradient", hidden, gates, perState, rows: units, columns: 4 * units, to: node.dParameters[1],
       bias: nil)
@@ -206,52 +170,5 @@ package struct LSTMOperation: Operation {
       "lstm input gradient", gates, rows: batch * time, inputWeights, bias: nil, .linear, to: dx, sequences: sequences,
       zeroesPadding: true)
     return [dx] + noGradients.dropFirst()
-  }
-}
-
-/// The rows of one recurrent product: where each begins in `A` and in `C`. Lives in a worker's scratch memory.
-private struct RowList {
-  let a: UnsafeMutablePointer<Int>
-  let c: UnsafeMutablePointer<Int>
-  private(set) var count = 0
-
-  /// The size of the scratch memory for `capacity` rows.
-  static func floats(_ capacity: Int) -> Int { 2 * capacity * MemoryLayout<Int>.stride / MemoryLayout<Float>.stride }
-
-  init(_ memory: UnsafeMutablePointer<Float>, capacity: Int) {
-    a = UnsafeMutableRawPointer(memory).bindMemory(to: Int.self, capacity: 2 * capacity)
-    c = a + capacity
-  }
-
-  mutating func removeAll() { count = 0 }
-
-  mutating func append(a aOffset: Int, c cOffset: Int) {
-    a[count] = aOffset
-    c[count] = cOffset
-    count += 1
-  }
-}
-
-extension KernelTable {
-  /// `C[rows] (+)= A[rows] · B` for the listed rows, panel by panel.
-  fileprivate func rowProducts(
-    _ rows: RowList, a: UnsafePointer<Float>, _ taps: UnsafePointer<Int>, _ b: PackedWeights,
-    _ panels: UnsafePointer<Float>, to c: UnsafeMutablePointer<Float>, accumulate: Bool
-  ) {
-    if rows.count == 1 {
-      vectorProduct(
-        VectorProduct(
-          a: a + rows.a[0], depth: b.depth, b: panels, panelStride: b.panelElements, c: c + rows.c[0],
-          columns: b.columns, accumulate: accumulate))
-      return
-    }
-    for panel in 0..<b.panels {
-      let column = panel * b.panelColumns
-      rowProduct(
-        RowProduct(
-          a: a, aRows: rows.a, taps: taps, tapCount: 1, depth: b.depth, b: panels + panel * b.panelElements,
-          c: c + column, cRows: rows.c, rows: rows.count, columns: min(b.panelColumns, b.columns - column),
-          accumulate: accumulate))
-    }
   }
 }

@@ -20,19 +20,21 @@ struct DepthLoops {
 }
 
 extension PlanBuilder {
-  /// Adds `C[m][n] = Σ_d A[d][m] · B[d][n]` for `C` `[rows, columns]`, and, where `bias` is given,
-  /// `bias[n] = Σ_d B[d][n]`. Where `C` is small and the depth large, chunks of the depth are summed on their own
+  /// Adds `C[m][first + n] = Σ_d A[d][m] · B[d][n]` for `rows` rows of `C` and `columns` of its columns from
+  /// `firstColumn` on, and, where `bias` is given, `bias[n] = Σ_d B[d][n]`. Where `C` is small and the depth large, chunks of the depth are summed on their own
   /// and then added in ascending order; their number depends on the sizes alone.
   ///
   /// A tile that uses its part of `A` for several panels of `B` packs both: rows of `A` are often a power of two apart,
   /// and would push one another out of the cache.
   func weightGradient(
-    _ name: String, _ a: Tensor, _ b: Tensor, _ loops: DepthLoops, rows: Int, columns: Int, to c: Tensor, bias: Tensor?
+    _ name: String, _ a: Tensor, _ b: Tensor, _ loops: DepthLoops, rows: Int, columns: Int, to c: Tensor,
+    firstColumn: Int = 0, bias: Tensor?
   ) throws(NNKitError) {
     let kernels = kernels
     let tiling = WeightGradientTiling(rows: rows, columns: columns, panelColumns: kernels.panelColumns)
     let chunks = WeightGradientChunks(loops, tiles: tiling.tiles)
     let partials = try PartialSums(self, chunks: chunks.count, sizes: [rows * columns, bias == nil ? 0 : columns])
+    let place = ColumnRange(first: firstColumn, columns: columns, stride: c.count / rows)
     let panelFloats = chunks.callDepth * tiling.panelColumns
     let packsA = tiling.packsA
     let scratch = try scratch(floats: ((packsA ? tiling.aPanelsPerBlock : 0) + 1) * panelFloats)
@@ -53,7 +55,9 @@ extension PlanBuilder {
         let (aPanels, bPanels) = tiling.block(tile % tiling.tiles)
         let packedB = workspace.base + worker * workspace.stride
         let packedA = packedB + panelFloats
-        let target = cTargets(chunk)
+        // The first chunk's sums go to C itself, those of the others to a matrix of these columns alone.
+        let target = cTargets(chunk) + (chunk == 0 ? place.first : 0)
+        let targetStride = chunk == 0 ? place.stride : columns
         let biasTarget = biasTargets(chunk)
         var accumulate = false
         chunks.forEachCall(chunk, loops, lengths) { outerStart, outerCount, innerStart, innerCount in
@@ -75,17 +79,18 @@ extension PlanBuilder {
               kernels.columnProduct(
                 ColumnProduct(
                   a: packedA + (aPanel - aPanels.lowerBound) * panelFloats, aSteps: (0, 0, tiling.panelColumns),
-                  depths: (1, 1, depth), b: packedB, c: target + row * columns + column, cStride: columns,
-                  rows: min(tiling.panelColumns, rows - row), columns: columnCount, accumulate: accumulate))
+                  depths: (1, 1, depth), b: packedB, c: target + row * targetStride + column,
+                  cStride: targetStride, rows: min(tiling.panelColumns, rows - row), columns: columnCount,
+                  accumulate: accumulate))
             }
             if !packsA {
               let row = aPanels.lowerBound * tiling.panelColumns
               kernels.columnProduct(
                 ColumnProduct(
                   a: aRows + row, aSteps: (0, loops.aOuterStep, loops.aInnerStep),
-                  depths: (1, outerCount, innerCount), b: packedB, c: target + row * columns + column,
-                  cStride: columns, rows: min(aPanels.count * tiling.panelColumns, rows - row), columns: columnCount,
-                  accumulate: accumulate))
+                  depths: (1, outerCount, innerCount), b: packedB, c: target + row * targetStride + column,
+                  cStride: targetStride, rows: min(aPanels.count * tiling.panelColumns, rows - row),
+                  columns: columnCount, accumulate: accumulate))
             }
             if bias != nil && aPanels.lowerBound == 0 {
               kernels.columnSum(packedB, depth, columnCount, tiling.panelColumns, biasTarget + column, accumulate)
@@ -95,7 +100,7 @@ extension PlanBuilder {
         }
       }
     }
-    partials.addReduction(self, name, to: [c] + (bias.map { [$0] } ?? []))
+    partials.addReduction(self, name, to: [c] + (bias.map { [$0] } ?? []), columns: place)
   }
 }
 
@@ -198,6 +203,13 @@ struct WeightGradientChunks {
   }
 }
 
+/// Some columns of a matrix whose rows lie `stride` elements apart.
+struct ColumnRange {
+  let first: Int
+  let columns: Int
+  let stride: Int
+}
+
 /// Memory for sums that are computed in several chunks: the first chunk writes to the result itself, the others to
 /// partial sums, which a step of their own adds in ascending order.
 struct PartialSums {
@@ -224,11 +236,28 @@ struct PartialSums {
     return { chunk in chunk == 0 ? first : others + (chunk - 1) * size }
   }
 
-  func addReduction(_ plan: PlanBuilder, _ name: String, to results: [Tensor]) {
+  /// Adds the partial sums to the results; those of the first result to some of its columns, where `columns` says so.
+  func addReduction(_ plan: PlanBuilder, _ name: String, to results: [Tensor], columns: ColumnRange? = nil) {
     guard chunks > 1 else { return }
     let kernels = plan.kernels
     for (index, result) in results.enumerated() {
       let (size, chunks, partial) = (sizes[index], chunks, tensors[index])
+      if index == 0, let columns, columns.columns < columns.stride {
+        plan.step(
+          "\(name), sum of chunks", reads: [partial, result], writes: [result],
+          tiles: ceilDivide(size, columns.columns), work: [size, chunks]
+        ) { binding in
+          let sum = binding.floats(result) + columns.first
+          let parts = UnsafePointer(binding.floats(partial))
+          return { row, _ in
+            for chunk in 0..<chunks - 1 {
+              kernels.accumulate(
+                parts + chunk * size + row * columns.columns, sum + row * columns.stride, columns.columns)
+            }
+          }
+        }
+        continue
+      }
       let block = 8192
       plan.step(
         "\(name), sum of chunks", reads: [partial, result], writes: [result], tiles: ceilDivide(size, block),

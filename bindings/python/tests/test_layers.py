@@ -17,6 +17,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "Activation": {"function": "tanh"},
     "Embedding": {"vocabulary": 9, "units": 4},
     "LSTM": {"units": 6},
+    "GRU": {"units": 6, "reset_after": True},
 }
 
 
@@ -107,6 +108,9 @@ def test_an_argument_of_the_wrong_type_names_layer_and_argument(make: Any, messa
         (nn.Conv2D(4, 3), (8, 8), ["conv2d"]),
         (nn.MaxPool2D(2), (8,), ["maxpool2d"]),
         (nn.LSTM(4), (8,), ["lstm"]),
+        (nn.GRU(4), (8,), ["gru"]),
+        (nn.GlobalAvgPool2D(), (8,), ["globalavgpool2d"]),
+        (nn.BatchNorm(momentum=2.0), (8,), ["batchnorm", "momentum", "2"]),
     ],
 )
 def test_a_value_out_of_range_is_refused_by_a_message_with_layer_option_and_value(

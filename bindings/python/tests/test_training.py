@@ -51,6 +51,36 @@ def test_an_lstm_learns_a_sequence(random: np.random.Generator) -> None:
     assert history.history["accuracy"][-1] > 0.95
 
 
+@pytest.mark.parametrize("reset_after", [False, True])
+def test_a_gru_learns_a_sequence(reset_after: bool, random: np.random.Generator) -> None:
+    sequences = random.integers(0, 11, size=(300, 6))
+    labels = (sequences == 3).any(axis=1).astype(np.int32)
+    model = nn.Sequential(
+        [nn.Embedding(11, 8), nn.GRU(16, reset_after=reset_after), nn.Dense(2)],
+        input_shape=(None,),
+        input_dtype="int32",
+        seed=1,
+    )
+    history = compiled(model).fit(sequences, labels, epochs=15, verbose=0)
+    assert history.history["accuracy"][-1] > 0.95
+
+
+def test_a_residual_network_learns_and_its_statistics_follow_the_data(random: np.random.Generator) -> None:
+    images = random.normal(3.0, 2.0, size=(200, 6, 6, 2)).astype(np.float32)
+    labels = random.integers(0, 2, size=200).astype(np.int32)
+    images[labels == 1, ::2] += 1
+    x = nn.Input((6, 6, 2))
+    a = nn.BatchNorm(name="norm")(x)
+    b = nn.BatchNorm(activation="relu")(nn.Conv2D(8, 3, padding="same", bias=False)(a))
+    c = nn.BatchNorm()(nn.Conv2D(8, 3, padding="same", bias=False)(b))
+    model = nn.Model(x, nn.Dense(2)(nn.GlobalAvgPool2D()(nn.Add(activation="relu")([b, c]))))
+    history = compiled(model).fit(images, labels, epochs=10, batch_size=20, verbose=0)
+    assert history.history["accuracy"][-1] > 0.95
+    assert model.evaluate(images, labels)["accuracy"] > 0.95
+    assert np.allclose(model.weights["norm/moving_mean"], images.mean(axis=(0, 1, 2)), atol=0.2)
+    assert np.allclose(model.weights["norm/moving_variance"], images.var(axis=(0, 1, 2)), rtol=0.1)
+
+
 def test_labels_for_every_time_step_train(random: np.random.Generator) -> None:
     sequences = random.integers(0, 5, size=(100, 7))
     model = nn.Sequential(

@@ -1,0 +1,31 @@
+/// A gated recurrent unit over a sequence `[T, I]`: its last state `[U]` or all states `[T, U]`.
+public struct GRU: Layer {
+  public static let kind = "gru"
+  public let options: String
+
+  /// `resetAfter`: whether the reset gate acts behind the recurrent product (PyTorch, cuDNN) and not before it.
+  public init(units: Int, returnSequences: Bool = false, resetAfter: Bool = false, bias: Bool = true) {
+    options = "units=\(units) return_sequences=\(returnSequences) reset_after=\(resetAfter) bias=\(bias)"
+  }
+
+  package static let definition = LayerDefinition(
+    kind: kind, className: "GRU",
+    summary: "gated recurrent unit over a sequence [T, I]: the last state [U], or all states [T, U]",
+    optionalInputs: ["lengths"],
+    options: [
+      CommonOption.units("hidden units"),
+      CommonOption.returnSequences,
+      OptionSpecification(
+        "reset_after", .bool, default: .bool(false),
+        "whether the reset gate acts behind the recurrent product and not before it"),
+      CommonOption.bias,
+      CommonOption.initializer("kernel_initializer", default: .glorotUniform),
+      CommonOption.initializer("recurrent_initializer", default: .orthogonal),
+    ],
+    make: { (options, inputs) throws(NNKitError) -> any Operation in
+      GRUOperation(
+        sequence: try RecurrentSequence(options, inputs[0], gates: 3), resetsAfter: options.bool("reset_after"),
+        hasBias: options.bool("bias"), kernelInitializer: options.initializer("kernel_initializer"),
+        recurrentInitializer: options.initializer("recurrent_initializer"))
+    })
+}
