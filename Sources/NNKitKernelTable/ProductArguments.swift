@@ -1,0 +1,143 @@
+/// `C[r][n] = Σ_t Σ_k A[aRows[r] + taps[t] + k] · B[(t · depth + k) · panelColumns + n]` for `r < rows` and
+/// `n < columns`: a matrix product whose rows lie anywhere, and a direct convolution, whose rows are pixels
+/// and whose taps are the places in the window.
+///
+/// Order of sums: ascending `t`, then ascending `k`, one accumulator an element, whatever the row count, so a
+/// row's result does not depend on the rows beside it. With `accumulate` the sum starts from `C`, else from
+/// `bias` (nil: zero). `relu` is applied last.
+public struct RowProduct {
+  public var a: UnsafePointer<Float>
+  /// `rows` element offsets into `a`.
+  public var aRows: UnsafePointer<Int>
+  /// `tapCount` element offsets, added to those of the row.
+  public var taps: UnsafePointer<Int>
+  public var tapCount: Int
+  public var depth: Int
+  /// A packed panel: `tapCount · depth` rows of `panelColumns` floats, zero beyond `columns`.
+  public var b: UnsafePointer<Float>
+  public var c: UnsafeMutablePointer<Float>
+  /// `rows` element offsets into `c`.
+  public var cRows: UnsafePointer<Int>
+  /// Any number.
+  public var rows: Int
+  /// 1 ... panelColumns.
+  public var columns: Int
+  /// `columns` floats.
+  public var bias: UnsafePointer<Float>?
+  public var accumulate: Bool
+  public var relu: Bool
+
+  public init(
+    a: UnsafePointer<Float>, aRows: UnsafePointer<Int>, taps: UnsafePointer<Int>, tapCount: Int, depth: Int,
+    b: UnsafePointer<Float>, c: UnsafeMutablePointer<Float>, cRows: UnsafePointer<Int>, rows: Int, columns: Int,
+    bias: UnsafePointer<Float>? = nil, accumulate: Bool = false, relu: Bool = false
+  ) {
+    self.a = a
+    self.aRows = aRows
+    self.taps = taps
+    self.tapCount = tapCount
+    self.depth = depth
+    self.b = b
+    self.c = c
+    self.cRows = cRows
+    self.rows = rows
+    self.columns = columns
+    self.bias = bias
+    self.accumulate = accumulate
+    self.relu = relu
+  }
+}
+
+/// `C[m · cStride + n] (+)= Σ_d A[offset(d) + m] · B[d · panelColumns + n]` for `m < rows`, `n < columns`: the
+/// product of a transposed matrix, for weight gradients, whose depth is samples, pixels or time steps.
+///
+/// Depth index `d` runs over three nested loops of `depths.0`, `depths.1`, `depths.2` (the innermost) steps, and
+/// `offset(d) = i0 · aSteps.0 + i1 · aSteps.1 + i2 · aSteps.2`. Order of sums: ascending `d`. With
+/// `accumulate` the sum starts from `C`, else from zero.
+public struct ColumnProduct {
+  public var a: UnsafePointer<Float>
+  public var aSteps: (Int, Int, Int)
+  public var depths: (Int, Int, Int)
+  /// A packed panel: `depths.0 · depths.1 · depths.2` rows of `panelColumns` floats.
+  public var b: UnsafePointer<Float>
+  public var c: UnsafeMutablePointer<Float>
+  public var cStride: Int
+  /// Any number.
+  public var rows: Int
+  /// 1 ... panelColumns.
+  public var columns: Int
+  public var accumulate: Bool
+
+  public init(
+    a: UnsafePointer<Float>, aSteps: (Int, Int, Int), depths: (Int, Int, Int), b: UnsafePointer<Float>,
+    c: UnsafeMutablePointer<Float>, cStride: Int, rows: Int, columns: Int, accumulate: Bool
+  ) {
+    self.a = a
+    self.aSteps = aSteps
+    self.depths = depths
+    self.b = b
+    self.c = c
+    self.cStride = cStride
+    self.rows = rows
+    self.columns = columns
+    self.accumulate = accumulate
+  }
+}
+
+/// Packs a panel: `panel[k · panelColumns + n] = source[k · depthStride + n · columnStride]` for `k < depth` and
+/// `n < columns`, zero for `columns ≤ n < panelColumns`. One of the two strides is usually 1; both cases are fast.
+public struct PanelPacking {
+  public var source: UnsafePointer<Float>
+  public var depthStride: Int
+  public var columnStride: Int
+  public var depth: Int
+  /// 1 ... panelColumns.
+  public var columns: Int
+  public var panel: UnsafeMutablePointer<Float>
+
+  public init(
+    source: UnsafePointer<Float>, depthStride: Int, columnStride: Int, depth: Int, columns: Int,
+    panel: UnsafeMutablePointer<Float>
+  ) {
+    self.source = source
+    self.depthStride = depthStride
+    self.columnStride = columnStride
+    self.depth = depth
+    self.columns = columns
+    self.panel = panel
+  }
+}
+
+/// `c[n] (+)= Σ_k a[k] · B[k][n]` for `n < columns`, over any number of panels: `RowProduct` with one row and one tap,
+/// and the same bits. With `accumulate` the sum starts from `c`, else from `bias` (nil: zero). `relu` is applied last.
+public struct VectorProduct {
+  /// `depth` floats.
+  public var a: UnsafePointer<Float>
+  public var depth: Int
+  /// The first packed panel: `depth` rows of `panelColumns` floats.
+  public var b: UnsafePointer<Float>
+  /// From one panel to the next.
+  public var panelStride: Int
+  public var c: UnsafeMutablePointer<Float>
+  /// Any number.
+  public var columns: Int
+  /// `columns` floats.
+  public var bias: UnsafePointer<Float>?
+  public var accumulate: Bool
+  public var relu: Bool
+
+  public init(
+    a: UnsafePointer<Float>, depth: Int, b: UnsafePointer<Float>, panelStride: Int, c: UnsafeMutablePointer<Float>,
+    columns: Int, bias: UnsafePointer<Float>? = nil, accumulate: Bool = false, relu: Bool = false
+  ) {
+    self.a = a
+    self.depth = depth
+    self.b = b
+    self.panelStride = panelStride
+    self.c = c
+    self.columns = columns
+    self.bias = bias
+    self.accumulate = accumulate
+    self.relu = relu
+  }
+}
