@@ -1,7 +1,9 @@
 // Every kernel of the table against the machine's limit, and whole operations through the engine.
 //
 //     kernel-benchmark [--json PATH] [--quick] [--threads N] [NAME ...]
+//     kernel-benchmark --profile MODEL.nnkit [--batch N] [--time T] [--loss NAME] [--threads N]
 //
+// The second form says where the time of a run, or with a loss of a training step without its optimizer, goes.
 // NAME leaves out every line whose name or variant holds none of them. NNKIT_ISA chooses the level.
 
 import FoundationEssentials
@@ -14,6 +16,7 @@ private struct Arguments {
   var effort = Effort()
   var threads = 0
   var names: [String] = []
+  var profile: Profile?
 
   /// Throws: `.invalidArgument`.
   init(_ words: [String]) throws(NNKitError) {
@@ -22,20 +25,31 @@ private struct Arguments {
       switch word {
       case "--quick": effort = .quick
       case "--json":
-        guard let path = rest.popFirst() else { throw NNKitError(.invalidArgument, "--json needs a path after it") }
-        json = path
-      case "--threads":
-        guard let number = rest.popFirst().flatMap({ Int($0) }) else {
-          throw NNKitError(.invalidArgument, "--threads needs a number after it")
-        }
-        threads = number
+        json = try Self.text(&rest, after: word)
+      case "--threads": threads = try Self.number(&rest, after: word)
+      case "--profile": profile = Profile(path: try Self.text(&rest, after: word))
+      case "--batch": profile?.batch = try Self.number(&rest, after: word)
+      case "--time": profile?.time = try Self.number(&rest, after: word)
+      case "--loss": profile?.loss = try Self.text(&rest, after: word)
       default:
         guard !word.hasPrefix("-") else {
-          throw NNKitError(.invalidArgument, "\(word) is no option; there are --json, --quick and --threads")
+          throw NNKitError(.invalidArgument, "\(word) is no option; see the top of KernelBenchmark.swift")
         }
         names.append(word)
       }
     }
+  }
+
+  private static func text(_ rest: inout ArraySlice<String>, after word: String) throws(NNKitError) -> String {
+    guard let text = rest.popFirst() else { throw NNKitError(.invalidArgument, "\(word) needs a word after it") }
+    return text
+  }
+
+  private static func number(_ rest: inout ArraySlice<String>, after word: String) throws(NNKitError) -> Int {
+    guard let number = Int(try text(&rest, after: word)), number >= 0 else {
+      throw NNKitError(.invalidArgument, "\(word) needs a number after it")
+    }
+    return number
   }
 
   func wants(_ texts: String...) -> Bool {
@@ -64,6 +78,7 @@ private struct Report: Encodable {
   private static func run() throws {
     let arguments = try Arguments(Array(CommandLine.arguments.dropFirst()))
     let runtime = try Runtime(threads: arguments.threads)
+    if let profile = arguments.profile { return try profile.run(runtime) }
     let table = runtime.kernels
     var report = Report(level: runtime.instructionSet, threads: runtime.threads)
 
@@ -99,16 +114,16 @@ private struct Report: Encodable {
       + aligned(text(figure.value), 10) + " " + padded(figure.unit, 11) + aligned(share, 6)
   }
 
-  private static func padded(_ text: String, _ width: Int) -> String {
+  static func padded(_ text: String, _ width: Int) -> String {
     text + String(repeating: " ", count: max(1, width - text.count))
   }
 
-  private static func aligned(_ text: String, _ width: Int) -> String {
+  static func aligned(_ text: String, _ width: Int) -> String {
     String(repeating: " ", count: max(1, width - text.count)) + text
   }
 
   /// Three significant digits or so.
-  private static func text(_ value: Double) -> String {
+  static func text(_ value: Double) -> String {
     guard value.isFinite else { return "\(value)" }
     let scale = value.magnitude >= 100 ? 1.0 : value.magnitude >= 10 ? 10 : value.magnitude >= 1 ? 100 : 1000
     let rounded = (value * scale).rounded() / scale

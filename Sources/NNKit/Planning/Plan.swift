@@ -61,6 +61,7 @@ package struct Plan {
     var reports: [LossReport] = []
     if let loss = purpose.loss {
       for (output, prediction) in zip(graph.outputs, network.outputs) {
+        builder.owner = output.name
         do throws(NNKitError) {
           let target = try builder.tensor(try loss.targetType(prediction.type))
           builder.keepFromStart(target)

@@ -23,6 +23,7 @@ package final class PlanBuilder {
   }
 
   struct PlannedStep {
+    /// "layer: what is computed".
     let name: String
     let tiles: Int
     /// About how many multiply-adds the step does; decides whether waking the pool pays.
@@ -35,6 +36,8 @@ package final class PlanBuilder {
   package let batch: Int
   /// Whether dropout is active and backward steps will follow.
   package let isTraining: Bool
+  /// The layer, output or other part of the model whose steps are being added.
+  var owner = ""
 
   private(set) var buffers: [PlannedBuffer] = []
   private(set) var steps: [PlannedStep] = []
@@ -122,12 +125,12 @@ package final class PlanBuilder {
   ) {
     for tensor in reads + writes { use(tensor.buffer, at: steps.count) }
     if let scratch { use(scratch.buffer, at: steps.count) }
-    steps.append(PlannedStep(name: name, tiles: tiles, work: saturatingProduct(work), bind: bind))
+    steps.append(PlannedStep(name: "\(owner): \(name)", tiles: tiles, work: saturatingProduct(work), bind: bind))
   }
 
   /// Adds a step that reads parameters and writes persistent tensors only.
   package func prologueStep(_ name: String, tiles: Int, work: [Int], _ bind: @escaping (Binding) -> StepBody) {
-    prologue.append(PlannedStep(name: name, tiles: tiles, work: saturatingProduct(work), bind: bind))
+    prologue.append(PlannedStep(name: "\(owner): \(name)", tiles: tiles, work: saturatingProduct(work), bind: bind))
   }
 
   private func use(_ buffer: Int, at step: Int) {

@@ -50,6 +50,7 @@ struct PlannedNetwork {
 
     for (index, node) in nodes.enumerated() {
       let nodeInputs = node.inputs.compactMap { tensors[$0.index] }
+      plan.owner = node.name
       do throws(NNKitError) {
         let inputTypes = nodeInputs.map(\.type)
         // With concrete sizes: a window may be larger than a time dimension that was open before.
@@ -82,6 +83,7 @@ struct PlannedNetwork {
     let wanted = valuesThatNeedGradients(inputGradients)
     for (index, node) in nodes.enumerated().reversed() {
       var dOutputs: [Tensor?] = []
+      plan.owner = node.name
       for output in node.outputs { dOutputs.append(try total(output, plan)) }
       let wantsInput = node.inputs.map { wanted[$0.index] }
       guard dOutputs.contains(where: { $0 != nil }), wantsInput.contains(true) || !parameters[node.graphIndex].isEmpty
