@@ -3,8 +3,8 @@
 /// and whose taps are the places in the window.
 ///
 /// Order of sums: ascending `t`, then ascending `k`, one accumulator an element, whatever the row count, so a
-/// row's result does not depend on the rows beside it. With `accumulate` the sum starts from `C`, else from
-/// `bias` (nil: zero). `relu` is applied last.
+/// row's result does not depend on the rows beside it. With `accumulate` the sum starts from `C`, with `addend` from
+/// that, else from zero; `bias` is added first. `relu` is applied last.
 public struct RowProduct {
   public var a: UnsafePointer<Float>
   /// `rows` element offsets into `a`.
@@ -24,13 +24,16 @@ public struct RowProduct {
   public var columns: Int
   /// `columns` floats.
   public var bias: UnsafePointer<Float>?
+  /// Laid out as `c` is; may be `c`. Not together with `accumulate`.
+  public var addend: UnsafePointer<Float>?
   public var accumulate: Bool
   public var relu: Bool
 
   public init(
     a: UnsafePointer<Float>, aRows: UnsafePointer<Int>, taps: UnsafePointer<Int>, tapCount: Int, depth: Int,
     b: UnsafePointer<Float>, c: UnsafeMutablePointer<Float>, cRows: UnsafePointer<Int>, rows: Int, columns: Int,
-    bias: UnsafePointer<Float>? = nil, accumulate: Bool = false, relu: Bool = false
+    bias: UnsafePointer<Float>? = nil, addend: UnsafePointer<Float>? = nil, accumulate: Bool = false,
+    relu: Bool = false
   ) {
     self.a = a
     self.aRows = aRows
@@ -43,6 +46,7 @@ public struct RowProduct {
     self.rows = rows
     self.columns = columns
     self.bias = bias
+    self.addend = addend
     self.accumulate = accumulate
     self.relu = relu
   }
@@ -109,7 +113,8 @@ public struct PanelPacking {
 }
 
 /// `c[n] (+)= Σ_k a[k] · B[k][n]` for `n < columns`, over any number of panels: `RowProduct` with one row and one tap,
-/// and the same bits. With `accumulate` the sum starts from `c`, else from `bias` (nil: zero). `relu` is applied last.
+/// and the same bits. With `accumulate` the sum starts from `c`, with `addend` from that, else from zero; `bias` is added
+/// first. `relu` is applied last.
 public struct VectorProduct {
   /// `depth` floats.
   public var a: UnsafePointer<Float>
@@ -123,12 +128,15 @@ public struct VectorProduct {
   public var columns: Int
   /// `columns` floats.
   public var bias: UnsafePointer<Float>?
+  /// `columns` floats; may be `c`. Not together with `accumulate`.
+  public var addend: UnsafePointer<Float>?
   public var accumulate: Bool
   public var relu: Bool
 
   public init(
     a: UnsafePointer<Float>, depth: Int, b: UnsafePointer<Float>, panelStride: Int, c: UnsafeMutablePointer<Float>,
-    columns: Int, bias: UnsafePointer<Float>? = nil, accumulate: Bool = false, relu: Bool = false
+    columns: Int, bias: UnsafePointer<Float>? = nil, addend: UnsafePointer<Float>? = nil, accumulate: Bool = false,
+    relu: Bool = false
   ) {
     self.a = a
     self.depth = depth
@@ -137,6 +145,7 @@ public struct VectorProduct {
     self.c = c
     self.columns = columns
     self.bias = bias
+    self.addend = addend
     self.accumulate = accumulate
     self.relu = relu
   }

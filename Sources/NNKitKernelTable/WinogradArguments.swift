@@ -34,6 +34,8 @@ public struct WinogradOutput {
   public var columns: Int
   /// `columns` floats.
   public var bias: UnsafePointer<Float>?
+  /// Added to the output, and laid out as it is; may be the output.
+  public var addend: UnsafePointer<Float>?
   public var relu: Bool
   public var output: UnsafeMutablePointer<Float>
   public var rowStep: Int
@@ -43,13 +45,15 @@ public struct WinogradOutput {
   public var width: Int
 
   public init(
-    products: UnsafePointer<Float>, planeStride: Int, columns: Int, bias: UnsafePointer<Float>?, relu: Bool,
-    output: UnsafeMutablePointer<Float>, rowStep: Int, height: Int, width: Int
+    products: UnsafePointer<Float>, planeStride: Int, columns: Int, bias: UnsafePointer<Float>?,
+    addend: UnsafePointer<Float>? = nil, relu: Bool, output: UnsafeMutablePointer<Float>, rowStep: Int, height: Int,
+    width: Int
   ) {
     self.products = products
     self.planeStride = planeStride
     self.columns = columns
     self.bias = bias
+    self.addend = addend
     self.relu = relu
     self.output = output
     self.rowStep = rowStep

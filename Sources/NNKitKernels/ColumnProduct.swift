@@ -129,7 +129,7 @@ private func loadPartialTile(
   var sums = tile.assumingMemoryBound(to: Float.self)
   var row = 0
   while row < rows {
-    loadPartialRow(c + row &* cStride, columns, sums)
+    loadPartialRow(UnsafePointer(c + row &* cStride), columns, sums)
     sums += roundedUpToVectors(columns)
     row &+= 1
   }

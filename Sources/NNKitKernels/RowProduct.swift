@@ -69,27 +69,28 @@ private func rowTile<let rows: Int, let accumulators: Int>(
   let aRows = product.aRows + firstRow
   let cRows = product.cRows + firstRow
 
-  if product.accumulate {
+  if let start = product.accumulate ? UnsafePointer(product.c) : product.addend {
     if isFull {
-      for row in 0..<rows { sums[row * vectors] = loadVector(product.c + cRows[row]) }
+      for row in 0..<rows { sums[row * vectors] = loadVector(start + cRows[row]) }
       if vectors == 2 {
-        for row in 0..<rows { sums[row * vectors + 1] = loadVector(product.c + (cRows[row] + vectorWidth)) }
+        for row in 0..<rows { sums[row * vectors + 1] = loadVector(start + (cRows[row] + vectorWidth)) }
       }
     } else {
       var staged = InlineArray<accumulators, Vector>(repeating: Vector())
       withUnsafeMutablePointer(to: &staged) {
-        loadPartialTile(UnsafeMutableRawPointer($0), rows, product.columns, product.c, cRows)
+        loadPartialTile(UnsafeMutableRawPointer($0), rows, product.columns, start, cRows)
       }
       for index in 0..<accumulators { sums[index] = staged[index] }
     }
-  } else if let bias = product.bias {
+  }
+  if let bias = product.bias {
     let last = bias + (vectors - 1) * vectorWidth
     let lastLanes = product.columns - (vectors - 1) * vectorWidth
     let lastBias = isFull ? loadVector(last) : loadPartialVector(last, lastLanes)
     let firstBias = vectors == 2 ? loadVector(bias) : lastBias
-    for row in 0..<rows {
-      sums[row * vectors] = firstBias
-      if vectors == 2 { sums[row * vectors + 1] = lastBias }
+    for row in 0..<rows { sums[row * vectors] += firstBias }
+    if vectors == 2 {
+      for row in 0..<rows { sums[row * vectors + 1] += lastBias }
     }
   }
 
@@ -138,8 +139,7 @@ private func rowTile<let rows: Int, let accumulators: Int>(
 /// tile this would outweigh the products.
 @inline(never)
 private func loadPartialTile(
-  _ tile: UnsafeMutableRawPointer, _ rows: Int, _ columns: Int, _ c: UnsafeMutablePointer<Float>,
-  _ cRows: UnsafePointer<Int>
+  _ tile: UnsafeMutableRawPointer, _ rows: Int, _ columns: Int, _ c: UnsafePointer<Float>, _ cRows: UnsafePointer<Int>
 ) {
   var sums = tile.assumingMemoryBound(to: Float.self)
   var row = 0

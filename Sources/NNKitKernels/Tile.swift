@@ -44,7 +44,7 @@ func roundedUpToVectors(_ columns: Int) -> Int {
 
 /// Loads `columns` elements of a row of C to `row`, zeros after them up to a whole vector.
 @inline(__always)
-func loadPartialRow(_ c: UnsafeMutablePointer<Float>, _ columns: Int, _ row: UnsafeMutablePointer<Float>) {
+func loadPartialRow(_ c: UnsafePointer<Float>, _ columns: Int, _ row: UnsafeMutablePointer<Float>) {
   if columns > vectorWidth {
     storeVector(loadVector(c), row)
     storeVector(loadPartialVector(c + vectorWidth, columns &- vectorWidth), row + vectorWidth)

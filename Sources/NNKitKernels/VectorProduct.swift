@@ -18,7 +18,8 @@ func vectorProduct(_ product: VectorProduct) {
         a: product.a, aRows: &row, taps: &noOffset, tapCount: 1, depth: product.depth,
         b: product.b + column / panelColumns &* product.panelStride, c: product.c + column, cRows: &row, rows: 1,
         columns: product.columns &- column < panelColumns ? product.columns &- column : panelColumns,
-        bias: product.bias.map { $0 + column }, accumulate: product.accumulate, relu: product.relu))
+        bias: product.bias.map { $0 + column }, addend: product.addend.map { $0 + column },
+        accumulate: product.accumulate, relu: product.relu))
     column &+= panelColumns
   }
 }
@@ -28,10 +29,11 @@ func vectorProduct(_ product: VectorProduct) {
 private func fourPanels(_ product: VectorProduct, _ column: Int) {
   var sums = InlineArray<8, Vector>(repeating: Vector())
   let c = product.c + column
-  if product.accumulate {
-    for i in 0..<8 { sums[i] = loadVector(c + i &* vectorWidth) }
-  } else if let bias = product.bias {
-    for i in 0..<8 { sums[i] = loadVector(bias + (column &+ i &* vectorWidth)) }
+  if let start = product.accumulate ? UnsafePointer(product.c) : product.addend {
+    for i in 0..<8 { sums[i] = loadVector(start + (column &+ i &* vectorWidth)) }
+  }
+  if let bias = product.bias {
+    for i in 0..<8 { sums[i] += loadVector(bias + (column &+ i &* vectorWidth)) }
   }
   let stride = product.panelStride
   var b = product.b + column / panelColumns &* stride

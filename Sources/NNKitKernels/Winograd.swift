@@ -55,7 +55,6 @@ func winogradOutput(_ output: WinogradOutput) {
   var x = 0
   while x < output.width {
     let products = output.products + (x &>> 1) &* columns
-    let pixel = output.output + x &* columns
     let isWhole = x &+ 1 < output.width
     var n = 0
     while n < columns {
@@ -75,11 +74,9 @@ func winogradOutput(_ output: WinogradOutput) {
         bottom[j] = m1 - m2 - m3
         j &+= 1
       }
-      let target = pixel + n
-      storePixels(top, start, output.relu, target, columns, lanes, isWhole)
-      if output.height > 1 {
-        storePixels(bottom, start, output.relu, target + output.rowStep, columns, lanes, isWhole)
-      }
+      let place = x &* columns &+ n
+      storePixels(top, start, output, place, lanes, isWhole)
+      if output.height > 1 { storePixels(bottom, start, output, place &+ output.rowStep, lanes, isWhole) }
       n &+= vectorWidth
     }
     x &+= 2
@@ -89,15 +86,17 @@ func winogradOutput(_ output: WinogradOutput) {
 /// One row of a tile's pixels: the last product with `A`.
 @inline(__always)
 private func storePixels(
-  _ m: InlineArray<4, Vector>, _ start: Vector, _ relu: Bool, _ target: UnsafeMutablePointer<Float>, _ columns: Int,
-  _ lanes: Int, _ isWhole: Bool
+  _ m: InlineArray<4, Vector>, _ start: Vector, _ output: WinogradOutput, _ place: Int, _ lanes: Int, _ isWhole: Bool
 ) {
-  let left = start + (m[0] + m[1] + m[2])
-  storeLanes(relu ? atLeast(0, left) : left, target, lanes)
-  if isWhole {
-    let right = start + (m[1] - m[2] - m[3])
-    storeLanes(relu ? atLeast(0, right) : right, target + columns, lanes)
-  }
+  storePixel(start + (m[0] + m[1] + m[2]), output, place, lanes)
+  if isWhole { storePixel(start + (m[1] - m[2] - m[3]), output, place &+ output.columns, lanes) }
+}
+
+@inline(__always)
+private func storePixel(_ sum: Vector, _ output: WinogradOutput, _ place: Int, _ lanes: Int) {
+  var y = sum
+  if let addend = output.addend { y += loadLanes(addend + place, lanes) }
+  storeLanes(output.relu ? atLeast(0, y) : y, output.output + place, lanes)
 }
 
 /// `G g` for one row or column.

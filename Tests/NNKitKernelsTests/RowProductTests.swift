@@ -7,7 +7,9 @@ private struct RowProductCase {
   var columns: Int
   var tapCount: Int
   var depth: Int
-  var accumulate: Bool
+  /// What the sums start from.
+  enum Start { case zero, c, addend }
+  var start: Start
   var bias: Bool
   var relu: Bool
 
@@ -30,6 +32,7 @@ private struct RowProductCase {
     let before = numbers.floats(rows == 0 ? 0 : (rows - 1) * cStride + columns)
     let c = GuardedBuffer(before, placement)
     let biases = GuardedBuffer(numbers.floats(columns), placement)
+    let addend = GuardedBuffer(numbers.floats(before.count), placement)
     let aOffsets = GuardedBuffer(aRows, placement, padding: 0)
     let tapOffsets = GuardedBuffer(taps, placement, padding: 0)
     let cOffsets = GuardedBuffer(cRows, placement, padding: 0)
@@ -38,7 +41,7 @@ private struct RowProductCase {
       RowProduct(
         a: a.read, aRows: aOffsets.read, taps: tapOffsets.read, tapCount: tapCount, depth: depth, b: b.read,
         c: c.pointer, cRows: cOffsets.read, rows: rows, columns: columns, bias: bias ? biases.read : nil,
-        accumulate: accumulate, relu: relu))
+        addend: start == .addend ? addend.read : nil, accumulate: start == .c, relu: relu))
 
     var worst = 0.0
     var isResult = [Bool](repeating: false, count: before.count)
@@ -46,8 +49,10 @@ private struct RowProductCase {
       for n in 0..<columns {
         let index = cRows[r] + n
         isResult[index] = true
-        var sum = accumulate ? Double(before[index]) : bias ? Double(biases[n]) : 0
-        var magnitude = abs(sum)
+        let first = start == .c ? Double(before[index]) : start == .addend ? Double(addend[index]) : 0
+        let second = bias ? Double(biases[n]) : 0
+        var sum = first + second
+        var magnitude = abs(first) + abs(second)
         for t in 0..<tapCount {
           for k in 0..<depth {
             let product = Double(a[aRows[r] + taps[t] + k]) * Double(b[(t * depth + k) * table.panelColumns + n])
@@ -57,7 +62,7 @@ private struct RowProductCase {
         }
         if relu { sum = max(sum, 0) }
         // Each of the products and additions may round once: the textbook bound for a sum in sequence.
-        let allowed = Double(2 * terms + 1) * roundOff * magnitude
+        let allowed = Double(2 * terms + 2) * roundOff * magnitude
         worst = max(worst, abs(Double(c[index]) - sum) / max(allowed, Double(Float.leastNormalMagnitude)))
       }
     }
@@ -80,7 +85,7 @@ private struct RowProductCase {
           // All combinations of the options come by in turn; 7 has no factor in common with the other loops.
           variant = (variant + 1) % 7
           let product = RowProductCase(
-            rows: rows, columns: columns, tapCount: tapCount, depth: depth, accumulate: variant % 3 == 0,
+            rows: rows, columns: columns, tapCount: tapCount, depth: depth, start: [.zero, .c, .addend][variant % 3],
             bias: variant % 2 == 0, relu: variant >= 4)
           for placement in Placement.allCases {
             let result = product.run(table, placement)

@@ -11,9 +11,10 @@ import Testing
     for columns in [
       0, 1, width - 1, width, width + 1, 3 * width, 4 * width - 1, 4 * width, 4 * width + 5, 9 * width + 2,
     ] {
-      for (depth, accumulate, hasBias, relu) in [
-        (0, false, true, false), (1, true, false, true), (13, false, false, true), (37, true, false, false),
-        (37, false, true, true),
+      for (depth, accumulate, hasBias, relu, hasAddend) in [
+        (0, false, true, false, false), (1, true, false, true, false), (13, false, false, true, false),
+        (37, true, false, false, false), (37, false, true, true, false), (13, false, true, false, true),
+        (37, false, false, true, true),
       ] {
         for placement in Placement.allCases {
           let panels = (columns + width - 1) / width
@@ -22,11 +23,13 @@ import Testing
           let b = GuardedBuffer(numbers.floats(panels == 0 ? 0 : (panels - 1) * panelStride + depth * width), placement)
           let bias = GuardedBuffer(numbers.floats(columns), placement)
           let start = numbers.floats(columns)
+          let addend = GuardedBuffer(numbers.floats(columns), placement)
           let ours = GuardedBuffer(start, placement)
           table.vectorProduct(
             VectorProduct(
               a: a.read, depth: depth, b: b.read, panelStride: panelStride, c: ours.pointer, columns: columns,
-              bias: hasBias ? bias.read : nil, accumulate: accumulate, relu: relu))
+              bias: hasBias ? bias.read : nil, addend: hasAddend ? addend.read : nil, accumulate: accumulate, relu: relu
+            ))
           let reference = GuardedBuffer(start, placement)
           var zero = 0
           for panel in 0..<panels {
@@ -35,7 +38,7 @@ import Testing
                 a: a.read, aRows: &zero, taps: &zero, tapCount: 1, depth: depth, b: b.read + panel * panelStride,
                 c: reference.pointer + panel * width, cRows: &zero, rows: 1,
                 columns: min(width, columns - panel * width), bias: hasBias ? bias.read + panel * width : nil,
-                accumulate: accumulate, relu: relu))
+                addend: hasAddend ? addend.read + panel * width : nil, accumulate: accumulate, relu: relu))
           }
           #expect(sameBits(ours.array, reference.array), "\(columns) columns, depth \(depth)")
         }

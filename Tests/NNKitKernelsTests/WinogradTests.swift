@@ -62,12 +62,12 @@ import Testing
   }
 
   @Test(arguments: testedLevels)
-  func outputsAreTransformedWithBiasAndReLU(level: InstructionSetLevel) {
+  func outputsAreTransformedWithBiasAddendAndReLU(level: InstructionSetLevel) {
     let table = kernels(level)
     var numbers = TestNumbers(seed: 22)
     for columns in [1, table.width - 1, table.width, 2 * table.width + 3] {
       for (width, height) in [(1, 1), (2, 2), (3, 2), (6, 1)] {
-        for (relu, hasBias) in [(false, false), (true, true)] {
+        for (relu, hasBias, hasAddend) in [(false, false, true), (true, true, false), (true, true, true)] {
           for placement in Placement.allCases {
             let tiles = (width + 1) / 2
             let planeStride = tiles * columns + 3
@@ -76,19 +76,24 @@ import Testing
             let rowStep = width * columns + 4
             let output = GuardedBuffer(
               [Float](repeating: 7, count: (height - 1) * rowStep + width * columns), placement)
+            let addend = GuardedBuffer(numbers.floats(output.array.count), placement)
             table.winogradOutput(
               WinogradOutput(
                 products: products.read, planeStride: planeStride, columns: columns, bias: hasBias ? bias.read : nil,
-                relu: relu, output: output.pointer, rowStep: rowStep, height: height, width: width))
+                addend: hasAddend ? addend.read : nil, relu: relu, output: output.pointer, rowStep: rowStep,
+                height: height, width: width))
             for y in 0..<height {
               for x in 0..<width {
                 for n in 0..<columns {
                   let exact = transform(Self.outputMatrix) { i, j in
                     Double(products[(4 * i + j) * planeStride + x / 2 * columns + n])
                   }[2 * y + x % 2]
-                  let start = hasBias ? Double(bias[n]) : 0
-                  let sum = (value: exact.value + start, size: exact.size + abs(start))
-                  let ours = output[y * rowStep + x * columns + n]
+                  let place = y * rowStep + x * columns + n
+                  let parts = [hasBias ? Double(bias[n]) : 0, hasAddend ? Double(addend[place]) : 0]
+                  let sum = (
+                    value: exact.value + parts[0] + parts[1], size: exact.size + abs(parts[0]) + abs(parts[1])
+                  )
+                  let ours = output[place]
                   if relu {
                     #expect(ours >= 0)
                     #expect(isClose(ours, (max(0, sum.value), sum.size)))
