@@ -18,7 +18,7 @@ package struct AddOperation: Operation, ActivationFusing {
     let (x, y) = (node.inputs[0], node.inputs[1])
     let z = try ActivatedOutput(plan, x.type, activation)
     let kernels = plan.kernels
-    plan.elementwise("add", reads: [x, y], writes: [z.product], count: x.count) { binding in
+    plan.elementwise("add", reads: [x, y], writes: [z.product], count: x.count, inPlace: [x, y]) { binding in
       let (first, second, sum) = (
         UnsafePointer(binding.floats(x)), UnsafePointer(binding.floats(y)), binding.floats(z.product)
       )

@@ -87,10 +87,12 @@ package struct BatchNormOperation: Operation, ActivationFusing {
 
   /// `γ / √(σ² + ε)` of the running variance, computed whenever the parameters have changed.
   private func runningScale(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> Tensor {
-    let scale = try plan.persistent([channels])
+    let scale = try plan.packed([channels])
     let (gamma, variance) = (node.parameters[0], node.parameters[3])
     let (channels, epsilon) = (channels, epsilon)
-    plan.prologueStep("batch norm scale", tiles: 1, work: [channels, 8]) { binding in
+    plan.packingStep(
+      "batch norm scale", reads: [gamma, variance], writes: [scale], tiles: 1, work: [channels, 8]
+    ) { binding in
       let (weights, squares, out) = (binding.floats(gamma), binding.floats(variance), binding.floats(scale))
       return { _, _ in
         for c in 0..<channels { out[c] = Float(Double(weights[c]) / (Double(squares[c]) + epsilon).squareRoot()) }
@@ -105,7 +107,7 @@ package struct BatchNormOperation: Operation, ActivationFusing {
     let tileRows = elementwiseRows
     plan.step(
       "batch norm", reads: [x] + factors.tensors, writes: [y.product], tiles: ceilDivide(rowCount, tileRows),
-      work: [x.count, 2]
+      work: [x.count, 2], inPlace: [x]
     ) { binding in
       let (input, output) = (UnsafePointer(binding.floats(x)), binding.floats(y.product))
       let normalization = factors.bind(binding, channels, relu: y.fused == .relu)
@@ -160,7 +162,7 @@ package struct BatchNormOperation: Operation, ActivationFusing {
     let (tileRows, rowCount) = (elementwiseRows, x.rows)
     plan.step(
       "batch norm input gradient", reads: [x, dz, slope, offset] + factors.tensors, writes: [dx],
-      tiles: ceilDivide(rowCount, tileRows), work: [x.count, 4]
+      tiles: ceilDivide(rowCount, tileRows), work: [x.count, 4], inPlace: [dz, x]
     ) { binding in
       let (input, gradient) = (UnsafePointer(binding.floats(x)), UnsafePointer(binding.floats(dz)))
       let (slopes, offsets) = (UnsafePointer(binding.floats(slope)), UnsafePointer(binding.floats(offset)))

@@ -31,7 +31,9 @@ package struct DropoutOperation: Operation {
     let threshold = UInt32(min(rate * 0x1p32, 0x1p32 - 1))
     let scale = Float(1 / (1 - rate))
     let stream = Random.Stream.dropout(node: index).number
-    plan.elementwise(name, reads: [x], writes: [y], count: x.count, workPerElement: 16) { binding in
+    plan.elementwise(
+      name, reads: [x], writes: [y], count: x.count, workPerElement: 16, inPlace: [x]
+    ) { binding in
       let (input, output, state) = (UnsafePointer(binding.floats(x)), binding.floats(y), binding.state)
       return { start, count in
         kernels.dropout(

@@ -4,13 +4,14 @@ import NNKitKernelTable
 private let elementsPerTile = 8192
 
 extension PlanBuilder {
-  /// Adds a step that calls `body` for consecutive parts of `count` elements.
+  /// Adds a step that calls `body` for consecutive parts of `count` elements. `inPlace`: as for `step`.
   func elementwise(
-    _ name: String, reads: [Tensor], writes: [Tensor], count: Int, workPerElement: Int = 4,
+    _ name: String, reads: [Tensor], writes: [Tensor], count: Int, workPerElement: Int = 4, inPlace: [Tensor] = [],
     _ bind: @escaping (Binding) -> (_ start: Int, _ count: Int) -> Void
   ) {
     step(
-      name, reads: reads, writes: writes, tiles: ceilDivide(count, elementsPerTile), work: [count, workPerElement]
+      name, reads: reads, writes: writes, tiles: ceilDivide(count, elementsPerTile), work: [count, workPerElement],
+      inPlace: inPlace
     ) { binding in
       let body = bind(binding)
       return { tile, _ in
@@ -23,7 +24,9 @@ extension PlanBuilder {
   /// Adds `sum = Σ parts`, two or more, in their order. Each gradient that an output has more than one consumer for comes here.
   func addSum(of parts: [Tensor], to sum: Tensor) {
     let kernels = kernels
-    elementwise("sum of gradients", reads: parts, writes: [sum], count: sum.count) { binding in
+    elementwise(
+      "sum of gradients", reads: parts, writes: [sum], count: sum.count, inPlace: Array(parts.prefix(2))
+    ) { binding in
       let pointers = parts.map { UnsafePointer(binding.floats($0)) }
       let total = binding.floats(sum)
       return { start, count in
@@ -37,7 +40,7 @@ extension PlanBuilder {
   /// Adds `y = f(x)`.
   func activation(_ kind: ActivationKind, _ x: Tensor, to y: Tensor) {
     let kernels = kernels
-    elementwise("\(kind)", reads: [x], writes: [y], count: x.count, workPerElement: 16) { binding in
+    elementwise("\(kind)", reads: [x], writes: [y], count: x.count, workPerElement: 16, inPlace: [x]) { binding in
       let (input, output) = (UnsafePointer(binding.floats(x)), binding.floats(y))
       return { start, count in kernels.activationForward(kind, input + start, output + start, count) }
     }
@@ -48,7 +51,9 @@ extension PlanBuilder {
     if kind == .linear { return dy }
     let dz = try tensor(dy.type)
     let kernels = kernels
-    elementwise("\(kind) gradient", reads: [saved, dy], writes: [dz], count: dy.count, workPerElement: 8) { binding in
+    elementwise(
+      "\(kind) gradient", reads: [saved, dy], writes: [dz], count: dy.count, workPerElement: 8, inPlace: [dy, saved]
+    ) { binding in
       let (value, input, output) = (
         UnsafePointer(binding.floats(saved)), UnsafePointer(binding.floats(dy)), binding.floats(dz)
       )

@@ -66,7 +66,9 @@ package struct GRUOperation: Operation {
     let noTap = plan.table([0])
     let (kernels, sequence, resetsAfter) = (plan.kernels, sequence, resetsAfter)
     plan.step(
-      "gru", reads: [gates] + (sequences.map { [$0.tensor] } ?? []), writes: [gates, hidden, recurrent, y],
+      "gru",
+      reads: [gates, gateWeights.tensor, candidateWeights.tensor] + (recurrentBias.map { [$0] } ?? [])
+        + (sequences.map { [$0.tensor] } ?? []), writes: [gates, hidden, recurrent, y],
       scratch: scratch, tiles: tiles.count, work: [batch * time, units, 3 * units]
     ) { binding in
       let (g, h, q, output) = (
@@ -211,7 +213,8 @@ package struct GRUOperation: Operation {
     let noTap = plan.table([0])
     let (kernels, sequence, resetsAfter) = (plan.kernels, sequence, resetsAfter)
     plan.step(
-      "gru gradient", reads: [dy, hidden] + (sequences.map { [$0.tensor] } ?? []),
+      "gru gradient",
+      reads: [dy, hidden, gateWeights.tensor, candidateWeights.tensor] + (sequences.map { [$0.tensor] } ?? []),
       writes: [gates, recurrent, dHidden, dReset], scratch: scratch, tiles: tiles.count,
       work: [batch * time, units, 3 * units]
     ) { binding in

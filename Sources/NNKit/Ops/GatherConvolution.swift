@@ -103,7 +103,7 @@ struct GatherConvolution {
     let depth = merged * weights.depth / taps.count
 
     plan.step(
-      name, reads: [source] + (bias.map { [$0] } ?? []), writes: [destination], scratch: scratch,
+      name, reads: [source, weights.tensor] + (bias.map { [$0] } ?? []), writes: [destination], scratch: scratch,
       tiles: plan.batch * blocks.count, work: [plan.batch, gridHeight * gridWidth, weights.depth, weights.columns]
     ) { binding in
       let sourceBase = UnsafePointer(binding.floats(source))

@@ -57,7 +57,8 @@ package struct LSTMOperation: Operation {
     let noTap = plan.table([0])
     let (kernels, sequence) = (plan.kernels, sequence)
     plan.step(
-      "lstm", reads: [gates] + (sequences.map { [$0.tensor] } ?? []), writes: [gates, hidden, cells, y],
+      "lstm", reads: [gates, recurrentWeights.tensor] + (sequences.map { [$0.tensor] } ?? []),
+      writes: [gates, hidden, cells, y],
       scratch: scratch, tiles: tiles.count, work: [batch * time, units, 4 * units]
     ) { binding in
       let (g, h, c, output) = (
@@ -114,7 +115,8 @@ package struct LSTMOperation: Operation {
     let noTap = plan.table([0])
     let (kernels, sequence) = (plan.kernels, sequence)
     plan.step(
-      "lstm gradient", reads: [dy, cells] + (sequences.map { [$0.tensor] } ?? []), writes: [gates, dHidden, dCell],
+      "lstm gradient", reads: [dy, cells, transposed.tensor] + (sequences.map { [$0.tensor] } ?? []),
+      writes: [gates, dHidden, dCell],
       scratch: scratch, tiles: tiles.count, work: [batch * time, units, 4 * units]
     ) { binding in
       let (dOutput, c, g) = (

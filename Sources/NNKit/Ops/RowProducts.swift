@@ -45,10 +45,12 @@ extension PlanBuilder {
     let depth = segments.count * segmentDepth
     let panels = ceilDivide(columns, kernels.panelColumns)
     let packed = PackedWeights(
-      tensor: try persistent([panels, depth, kernels.panelColumns]), depth: depth, columns: columns,
+      tensor: try packed([panels, depth, kernels.panelColumns]), depth: depth, columns: columns,
       panelColumns: kernels.panelColumns)
     let kernels = kernels
-    prologueStep("pack weights", tiles: packed.panels, work: [depth, columns]) { binding in
+    packingStep(
+      "pack weights", reads: [weights], writes: [packed.tensor], tiles: packed.panels, work: [depth, columns]
+    ) { binding in
       let source = UnsafePointer(binding.floats(weights))
       let destination = binding.floats(packed.tensor)
       return { panel, _ in
@@ -93,7 +95,7 @@ extension PlanBuilder {
     let noTap = table([0])
     let kernels = kernels
     step(
-      name, reads: [a] + (bias.map { [$0] } ?? []) + (sequences.map { [$0.tensor] } ?? []), writes: [c],
+      name, reads: [a, b.tensor] + (bias.map { [$0] } ?? []) + (sequences.map { [$0.tensor] } ?? []), writes: [c],
       tiles: groups * tiling.tiles, work: [rows, b.depth, b.columns]
     ) { binding in
       let aBase = UnsafePointer(binding.floats(a))

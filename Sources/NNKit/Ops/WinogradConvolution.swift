@@ -56,7 +56,8 @@ struct WinogradConvolution {
     let (sourceSize, destinationSize) = (source.sampleCount, destination.sampleCount)
 
     plan.step(
-      name, reads: [source] + (bias.map { [$0] } ?? []), writes: [destination], scratch: scratch, tiles: blocks.count,
+      name, reads: [source, weights] + (bias.map { [$0] } ?? []), writes: [destination], scratch: scratch,
+      tiles: blocks.count,
       work: [plan.batch, convolution.gridHeight * convolution.gridWidth, 4 * channels, columns]
     ) { binding in
       let sourceBase = UnsafePointer(binding.floats(source))
@@ -126,12 +127,15 @@ struct WinogradConvolution {
 
   /// Transforms the weights when the parameters change: 16 planes of packed panels.
   private func packWeights(_ plan: PlanBuilder, panels: Int, panelElements: Int) throws(NNKitError) -> Tensor {
-    let packed = try plan.persistent([Self.planes, panels, panelElements])
+    let packed = try plan.packed([Self.planes, panels, panelElements])
     let (weights, kernels, channels) = (convolution.weights, plan.kernels, convolution.channels)
     let taps = plan.table(convolution.taps.map(\.weights))
     let scratchFloats = 9 * WinogradWeights.depthPerBlock * kernels.panelColumns
-    let scratch = try plan.persistent([panels, scratchFloats])
-    plan.prologueStep("transform weights", tiles: panels, work: [4, channels, weights.columns]) { binding in
+    let scratch = try plan.packed([panels, scratchFloats])
+    plan.packingStep(
+      "transform weights", reads: [weights.tensor], writes: [packed, scratch], tiles: panels,
+      work: [4, channels, weights.columns]
+    ) { binding in
       let (source, target) = (UnsafePointer(binding.floats(weights.tensor)), binding.floats(packed))
       let (tapOffsets, workspace) = (binding.offsets(taps), binding.floats(scratch))
       return { panel, _ in

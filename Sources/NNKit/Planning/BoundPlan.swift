@@ -53,15 +53,21 @@ package final class BoundPlan {
         buffer.contents.withUnsafeBytes { address.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
       }
     }
-    let binding = Binding(addresses: addresses, state: state)
+    let binding = Binding(addresses: addresses, state: state, audit: BindingAudit())
     self.binding = binding
-    let bind = { (step: PlanBuilder.PlannedStep) in
-      BoundStep(
-        name: step.name, body: step.bind(binding), tiles: step.tiles,
-        small: step.tiles < 2 || step.work < BoundPlan.smallWork)
+    steps = try plan.steps.map { step throws(NNKitError) in try Self.bind(step, binding) }
+    prologue = try plan.prologue.map { step throws(NNKitError) in try Self.bind(step, binding) }
+  }
+
+  private static func bind(_ step: PlanBuilder.PlannedStep, _ binding: Binding) throws(NNKitError) -> BoundStep {
+    binding.audit.declared = step.buffers
+    defer { binding.audit.declared = nil }
+    let body = step.bind(binding)
+    guard !binding.audit.isViolated else {
+      throw NNKitError(.internal, "the step \"\(step.name)\" uses memory that it does not declare")
     }
-    steps = plan.steps.map(bind)
-    prologue = plan.prologue.map(bind)
+    return BoundStep(
+      name: step.name, body: body, tiles: step.tiles, small: step.tiles < 2 || step.work < BoundPlan.smallWork)
   }
 
   deinit { state.deallocate() }

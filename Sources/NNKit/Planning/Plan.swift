@@ -95,12 +95,14 @@ package struct Plan {
     self.steps = builder.steps
     self.prologue = builder.prologue
     self.buffers = builder.buffers
-    (self.offsets, self.arenaBytes, self.persistentBytes) = try Plan.place(builder.buffers)
+    (self.offsets, self.arenaBytes, self.persistentBytes) = try Plan.place(
+      builder.buffers, builder.replacements)
   }
 
   private static func place(
-    _ buffers: [PlanBuilder.PlannedBuffer]
+    _ buffers: [PlanBuilder.PlannedBuffer], _ replacements: [PlanBuilder.Replacement]
   ) throws(NNKitError) -> (offsets: [Int], arenaBytes: Int, persistentBytes: Int) {
+    let (buffers, owners) = shareMemory(buffers, replacements)
     // A buffer that no step touches needs no memory; its lifetime is empty.
     let lifetimes = buffers.map { buffer in
       if case .arena = buffer.region, buffer.last >= 0 {
@@ -112,7 +114,7 @@ package struct Plan {
     var persistentBytes = 0
     for (index, buffer) in buffers.enumerated() {
       switch buffer.region {
-      case .arena: break
+      case .arena: offsets[index] = offsets[owners[index]]
       case .persistent:
         offsets[index] = persistentBytes
         persistentBytes += buffer.bytes.roundedUp(toMultipleOf: bufferAlignmentBytes)
@@ -121,5 +123,24 @@ package struct Plan {
       }
     }
     return (offsets, arenaBytes, persistentBytes)
+  }
+
+  /// Gives results the memory of what they replace, where that is not needed any more: their owner lives for both, and
+  /// they need no memory of their own.
+  private static func shareMemory(
+    _ buffers: [PlanBuilder.PlannedBuffer], _ replacements: [PlanBuilder.Replacement]
+  ) -> (buffers: [PlanBuilder.PlannedBuffer], owners: [Int]) {
+    var (shared, owners) = (buffers, Array(buffers.indices))
+    for replacement in replacements {
+      let (source, result) = (owners[replacement.source], replacement.result)
+      guard case .arena = buffers[source].region, case .arena = buffers[result].region,
+        owners[result] == result, source != result, buffers[source].bytes == buffers[result].bytes,
+        shared[source].last == replacement.step, buffers[result].first == replacement.step
+      else { continue }
+      owners[result] = source
+      shared[source].last = buffers[result].last
+      shared[result].last = -1
+    }
+    return (shared, owners)
   }
 }

@@ -28,6 +28,8 @@ package final class PlanBuilder {
     let tiles: Int
     /// About how many multiply-adds the step does; decides whether waking the pool pays.
     let work: Int
+    /// What it reads or writes, scratch memory too.
+    let buffers: Set<Int>
     let bind: (Binding) -> StepBody
   }
 
@@ -43,6 +45,14 @@ package final class PlanBuilder {
   private(set) var steps: [PlannedStep] = []
   /// Steps that depend on parameters alone: run when parameters have changed.
   private(set) var prologue: [PlannedStep] = []
+  /// Results that may take the place of what they are computed from, if nobody reads that later.
+  private(set) var replacements: [Replacement] = []
+
+  struct Replacement {
+    let step: Int
+    let source: Int
+    let result: Int
+  }
 
   package init(kernels: KernelTable, threads: Int, batch: Int, isTraining: Bool) {
     self.kernels = kernels
@@ -83,11 +93,12 @@ package final class PlanBuilder {
     return Tensor(buffer: add(buffer), batch: 1, type: ValueType(.float32, parameter.shape))
   }
 
-  /// Floats that keep their values from run to run.
-  package func persistent(_ factors: [Int]) throws(NNKitError) -> Tensor {
+  /// Floats that depend on parameters alone, for `packingStep` to write. They keep their values from run to run, but for
+  /// training, where parameters change with every run: there they are made again for each use and share the arena.
+  package func packed(_ factors: [Int]) throws(NNKitError) -> Tensor {
     let count = try checkedProduct(factors, of: "the packed weights")
     return Tensor(
-      buffer: add(PlannedBuffer(region: .persistent, bytes: count * 4)), batch: 1,
+      buffer: add(PlannedBuffer(region: isTraining ? .arena : .persistent, bytes: count * 4)), batch: 1,
       type: ValueType(.float32, [count]))
   }
 
@@ -118,19 +129,35 @@ package final class PlanBuilder {
 
   /// Adds a step of `tiles` tiles. `bind` fetches the pointers once and returns the code of a tile, which must not
   /// allocate. Tiles may run in any order and at the same time. The product of `work` is about how many
-  /// multiply-adds the step does.
+  /// multiply-adds the step does. All memory that it touches is in `reads`, `writes` and `scratch`.
+  ///
+  /// `inPlace`: tensors of `reads` whose memory `writes[0]` may have, if it has their size: no element is read after
+  /// the element of the result in its place is written.
   package func step(
     _ name: String, reads: [Tensor], writes: [Tensor], scratch: Scratch? = nil, tiles: Int = 1, work: [Int],
-    _ bind: @escaping (Binding) -> StepBody
+    inPlace: [Tensor] = [], _ bind: @escaping (Binding) -> StepBody
   ) {
-    for tensor in reads + writes { use(tensor.buffer, at: steps.count) }
-    if let scratch { use(scratch.buffer, at: steps.count) }
-    steps.append(PlannedStep(name: "\(owner): \(name)", tiles: tiles, work: saturatingProduct(work), bind: bind))
+    let buffers = Set((reads + writes).map(\.buffer) + (scratch.map { [$0.buffer] } ?? []))
+    for buffer in buffers { use(buffer, at: steps.count) }
+    for tensor in inPlace {
+      replacements.append(Replacement(step: steps.count, source: tensor.buffer, result: writes[0].buffer))
+    }
+    steps.append(
+      PlannedStep(
+        name: "\(owner): \(name)", tiles: tiles, work: saturatingProduct(work), buffers: buffers, bind: bind))
   }
 
-  /// Adds a step that reads parameters and writes persistent tensors only.
-  package func prologueStep(_ name: String, tiles: Int, work: [Int], _ bind: @escaping (Binding) -> StepBody) {
-    prologue.append(PlannedStep(name: "\(owner): \(name)", tiles: tiles, work: saturatingProduct(work), bind: bind))
+  /// Adds a step that reads parameters alone and writes tensors that `packed` made: at inference one that runs when
+  /// parameters have changed.
+  package func packingStep(
+    _ name: String, reads: [Tensor], writes: [Tensor], tiles: Int, work: [Int],
+    _ bind: @escaping (Binding) -> StepBody
+  ) {
+    if isTraining { return step(name, reads: reads, writes: writes, tiles: tiles, work: work, bind) }
+    prologue.append(
+      PlannedStep(
+        name: "\(owner): \(name)", tiles: tiles, work: saturatingProduct(work),
+        buffers: Set((reads + writes).map(\.buffer)), bind: bind))
   }
 
   private func use(_ buffer: Int, at step: Int) {

@@ -40,6 +40,7 @@ package typealias StepBody = (_ tile: Int, _ worker: Int) -> Void
 package struct Binding {
   let addresses: [UnsafeMutableRawPointer]
   package let state: UnsafeMutablePointer<RunState>
+  let audit: BindingAudit
 
   package func floats(_ tensor: Tensor) -> UnsafeMutablePointer<Float> { pointer(tensor, Float.self) }
   package func integers(_ tensor: Tensor) -> UnsafeMutablePointer<Int32> { pointer(tensor, Int32.self) }
@@ -50,11 +51,24 @@ package struct Binding {
 
   /// The scratch memory of worker 0; that of worker `w` begins `w · stride` floats further on.
   package func scratch(_ scratch: Scratch) -> (base: UnsafeMutablePointer<Float>, stride: Int) {
-    (addresses[scratch.buffer].assumingMemoryBound(to: Float.self), scratch.bytesPerWorker / 4)
+    audit.note(scratch.buffer)
+    return (addresses[scratch.buffer].assumingMemoryBound(to: Float.self), scratch.bytesPerWorker / 4)
   }
 
   private func pointer<Element>(_ tensor: Tensor, _: Element.Type) -> UnsafeMutablePointer<Element> {
-    addresses[tensor.buffer].assumingMemoryBound(to: Element.self)
+    audit.note(tensor.buffer)
+    return addresses[tensor.buffer].assumingMemoryBound(to: Element.self)
+  }
+}
+
+/// Watches that a step fetches no buffer that it did not declare: its lifetime would be too short.
+final class BindingAudit {
+  /// What the step that is being bound has declared; nil: anything goes.
+  var declared: Set<Int>?
+  private(set) var isViolated = false
+
+  func note(_ buffer: Int) {
+    if let declared, !declared.contains(buffer) { isViolated = true }
   }
 }
 
