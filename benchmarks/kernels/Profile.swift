@@ -48,7 +48,7 @@ struct Profile {
     }
     print(
       "steps \(KernelBenchmark.text(1e6 * sum)) µs, whole \(KernelBenchmark.text(1e6 * median(wholes))) µs; "
-        + "arena \(plan.arenaBytes >> 10) KiB, packed weights and tables \(plan.persistentBytes >> 10) KiB, "
+        + "arena \(plan.arenaBytes >> 10) KiB (\(plan.peakBytes >> 10) KiB live at most), packed weights and tables \(plan.persistentBytes >> 10) KiB, "
         + "parameters \(model.arena.memory.byteCount >> 10) KiB")
   }
 

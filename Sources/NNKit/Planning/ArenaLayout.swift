@@ -41,6 +41,24 @@ func layOut(_ buffers: [BufferLifetime]) throws(NNKitError) -> (offsets: [Int], 
   return (offsets, total)
 }
 
+/// The most bytes that live at once.
+func liveBytes(_ buffers: [BufferLifetime]) -> Int {
+  var changes: [(step: Int, bytes: Int)] = []
+  for buffer in buffers where buffer.bytes > 0 {
+    let bytes = buffer.bytes.roundedUp(toMultipleOf: bufferAlignmentBytes)
+    changes.append((buffer.first, bytes))
+    changes.append((buffer.last + 1, -bytes))
+  }
+  // What ends before a step is gone before what begins with it.
+  changes.sort { $0.step == $1.step ? $0.bytes < $1.bytes : $0.step < $1.step }
+  var (live, peak) = (0, 0)
+  for change in changes {
+    live += change.bytes
+    peak = max(peak, live)
+  }
+  return peak
+}
+
 extension Int {
   /// The next multiple, for non-negative numbers far below `Int.max`.
   package func roundedUp(toMultipleOf multiple: Int) -> Int { (self + multiple - 1) / multiple * multiple }

@@ -37,6 +37,8 @@ package struct Plan {
 
   package let arenaBytes: Int
   package let persistentBytes: Int
+  /// The most bytes of the arena that any step needs at once: no layout can be smaller.
+  package let peakBytes: Int
   package var bytes: Int { arenaBytes + persistentBytes }
 
   let steps: [PlanBuilder.PlannedStep]
@@ -95,13 +97,13 @@ package struct Plan {
     self.steps = builder.steps
     self.prologue = builder.prologue
     self.buffers = builder.buffers
-    (self.offsets, self.arenaBytes, self.persistentBytes) = try Plan.place(
+    (self.offsets, self.arenaBytes, self.persistentBytes, self.peakBytes) = try Plan.place(
       builder.buffers, builder.replacements)
   }
 
   private static func place(
     _ buffers: [PlanBuilder.PlannedBuffer], _ replacements: [PlanBuilder.Replacement]
-  ) throws(NNKitError) -> (offsets: [Int], arenaBytes: Int, persistentBytes: Int) {
+  ) throws(NNKitError) -> (offsets: [Int], arenaBytes: Int, persistentBytes: Int, peakBytes: Int) {
     let (buffers, owners) = shareMemory(buffers, replacements)
     // A buffer that no step touches needs no memory; its lifetime is empty.
     let lifetimes = buffers.map { buffer in
@@ -122,7 +124,7 @@ package struct Plan {
         offsets[index] = offset * MemoryLayout<Float>.stride
       }
     }
-    return (offsets, arenaBytes, persistentBytes)
+    return (offsets, arenaBytes, persistentBytes, liveBytes(lifetimes))
   }
 
   /// Gives results the memory of what they replace, where that is not needed any more: their owner lives for both, and
