@@ -91,18 +91,25 @@ public struct ChannelNormalization {
   }
 }
 
-/// `y = z`, or with `relu` `max(0, z)`, NaN kept, for `rows` rows. `y` may be `x`.
+/// `y = f(z)`, or with `addend` `y = g(f(z) + addend)`, for `rows` rows: `f` is the normalisation's ReLU if it has one,
+/// `g` with `relu` another, NaN kept. `y` may be `x` or `addend`.
 public struct BatchNorm {
   public var normalization: ChannelNormalization
   public var x: UnsafePointer<Float>
+  /// As large as `x`.
+  public var addend: UnsafePointer<Float>?
+  public var relu: Bool
   public var y: UnsafeMutablePointer<Float>
   public var rows: Int
 
   public init(
-    normalization: ChannelNormalization, x: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>, rows: Int
+    normalization: ChannelNormalization, x: UnsafePointer<Float>, addend: UnsafePointer<Float>? = nil,
+    relu: Bool = false, y: UnsafeMutablePointer<Float>, rows: Int
   ) {
     self.normalization = normalization
     self.x = x
+    self.addend = addend
+    self.relu = relu
     self.y = y
     self.rows = rows
   }

@@ -1,6 +1,6 @@
 import NNKitKernelTable
 
-/// `y = (x - mean) · scale + shift`, or its ReLU: see `BatchNorm`.
+/// `y = (x - mean) · scale + shift`, its ReLU, plus an addend: see `BatchNorm`.
 func batchNormForward(_ norm: BatchNorm) {
   let n = norm.normalization
   let whole = n.channels / vectorWidth &* vectorWidth
@@ -13,6 +13,10 @@ func batchNormForward(_ norm: BatchNorm) {
       let d = loadVector(norm.x + (row &+ c)) - loadVector(n.mean + c)
       var z = multiplyAdd(d, loadVector(n.scale + c), loadVector(n.shift + c))
       if n.relu { z = atLeast(0, z) }
+      if let addend = norm.addend {
+        z += loadVector(addend + (row &+ c))
+        if norm.relu { z = atLeast(0, z) }
+      }
       storeVector(z, norm.y + (row &+ c))
       c &+= vectorWidth
     }
@@ -28,6 +32,10 @@ func batchNormForward(_ norm: BatchNorm) {
     let place = r &* n.channels &+ whole
     var z = multiplyAdd(loadLanes(norm.x + place, lanes) - mean, scale, shift)
     if n.relu { z = atLeast(0, z) }
+    if let addend = norm.addend {
+      z += loadLanes(addend + place, lanes)
+      if norm.relu { z = atLeast(0, z) }
+    }
     storeLanes(z, norm.y + place, lanes)
     r &+= 1
   }

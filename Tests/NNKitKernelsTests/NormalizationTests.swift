@@ -174,6 +174,14 @@ import Testing
       table.batchNormForward(
         BatchNorm(normalization: test.normalization, x: replaced.read, y: replaced.pointer, rows: test.rows))
       #expect(sameBits(replaced.array, y.array))
+      for relu in [false, true] {
+        let sum = GuardedBuffer(test.dy.array, placement)
+        table.batchNormForward(
+          BatchNorm(
+            normalization: test.normalization, x: test.x.read, addend: sum.read, relu: relu, y: sum.pointer,
+            rows: test.rows))
+        #expect(sum.array.indices.allSatisfy { sum[$0] == (relu ? max(0, y[$0] + test.dy[$0]) : y[$0] + test.dy[$0]) })
+      }
     }
   }
 

@@ -42,13 +42,50 @@ import Testing
 
   /// The pool reads a copy of the convolution's output through a second output, which keeps the ReLU where it is.
   @Test func aReLUBehindAMaximumPoolGivesTheSameBitsAsBeforeIt() throws {
+    try expectSameBitsWithAndWithoutASecondOutput([9, 9, 2]) { graph, x in
+      let a = graph.layer("conv2d", "filters=6 kernel=3 activation=relu", x)
+      return (graph.layer("maxpool2d", "size=3 stride=2 padding=1", a), a)
+    }
+  }
+
+  /// What a program asks for as an output is written to memory; the same value between two layers is not.
+  @Test(arguments: [
+    "filters=5 kernel=3 padding=same", "filters=5 kernel=3 stride=2 padding=same", "filters=5 kernel=2 stride=2",
+    "filters=20 kernel=3 padding=same", "filters=4 kernel=1",
+  ])
+  func aNormalisationOnTheWayIntoAConvolutionGivesTheSameBits(convolution: String) throws {
+    for activation in ["relu", "linear", "tanh"] {
+      try expectSameBitsWithAndWithoutASecondOutput([7, 8, 17]) { graph, x in
+        let a = graph.layer("batchnorm", "activation=\(activation)", x)
+        return (graph.layer("conv2d", convolution, a), a)
+      }
+    }
+  }
+
+  @Test(arguments: ["linear", "relu", "gelu"])
+  func aNormalisationOnTheWayIntoASumGivesTheSameBits(activation: String) throws {
+    for normalisesBoth in [false, true] {
+      for isFirst in [false, true] {
+        try expectSameBitsWithAndWithoutASecondOutput([5, 6, 19]) { graph, x in
+          let a = graph.layer("batchnorm", "activation=relu", x)
+          let b = normalisesBoth ? graph.layer("batchnorm", "", x) : graph.layer("activation", "function=tanh", x)
+          return (graph.layer(Add(activation: .init(rawValue: activation) ?? .linear), isFirst ? [a, b] : [b, a]), a)
+        }
+      }
+    }
+  }
+
+  /// Trains the network that `build` describes once, with the first value as its output and with the second one as an
+  /// output, too, which has no gradient of its own.
+  private func expectSameBitsWithAndWithoutASecondOutput(
+    _ shape: [Int], _ build: (inout Graph, Value) -> (Value, Value)
+  ) throws {
     func train(_ declaresOutput: Bool) throws -> (gradients: [UInt32], outputs: [UInt32]) {
       var graph = Graph()
-      let x = graph.input("x", [9, 9, 2])
-      let a = graph.layer("conv2d", "filters=6 kernel=3 activation=relu", x)
-      graph.output("y", graph.layer("maxpool2d", "size=3 stride=2 padding=1", a))
-      if declaresOutput { graph.output("a", a) }
-      let harness = try TrainingHarness(graph, shapes: [[2, 9, 9, 2]], loss: SeedLoss())
+      let (result, inner) = build(&graph, graph.input("x", Shape(shape)))
+      graph.output("y", result)
+      if declaresOutput { graph.output("a", inner) }
+      let harness = try TrainingHarness(graph, shapes: [[2] + shape], loss: SeedLoss())
       let plan = harness.bound.plan
       let input = (0..<plan.inputs[0].count).map { Float($0 * 37 % 101) / 50 - 1 }
       let seed = (0..<plan.targets[0].count).map { Float($0 % 13) - 6 }
@@ -64,10 +101,10 @@ import Testing
       // Zero and minus zero are one value.
       return (gradients.map { ($0 + 0).bitPattern }, harness.read(plan.outputs[0]).map { ($0 + 0).bitPattern })
     }
-    let (moved, kept) = (try train(false), try train(true))
-    #expect(moved.outputs == kept.outputs)
-    #expect(moved.gradients == kept.gradients)
-    #expect(moved.gradients.contains { Float(bitPattern: $0) != 0 })
+    let (inside, declared) = (try train(false), try train(true))
+    #expect(inside.outputs == declared.outputs)
+    #expect(inside.gradients == declared.gradients)
+    #expect(inside.gradients.contains { Float(bitPattern: $0) != 0 })
   }
 
   @Test func aValueWithTwoConsumersGetsTheSumOfTheirGradients() throws {

@@ -14,18 +14,40 @@ package struct AddOperation: Operation, ActivationFusing {
     return [inputs[0]]
   }
 
+  package func readsPending(_ index: Int, _ input: ValueType) -> Bool { true }
+
   package func forward(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> ForwardResult {
-    let (x, y) = (node.inputs[0], node.inputs[1])
+    // A sum has no order: a normalisation that is pending comes first.
+    let (x, y) = node.inputs[0].pending == nil ? (node.inputs[1], node.inputs[0]) : (node.inputs[0], node.inputs[1])
     let z = try ActivatedOutput(plan, x.type, activation)
     let kernels = plan.kernels
-    plan.elementwise("add", reads: [x, y], writes: [z.product], count: x.count, inPlace: [x, y]) { binding in
+    let pending = (x.pending?.tensors ?? []) + (y.pending?.tensors ?? [])
+    plan.elementwise(
+      "add", reads: [x, y] + pending, writes: [z.product], count: x.count, rowLength: pending.isEmpty ? 1 : x.columns,
+      // The first pass over two pending inputs writes the sum while `x` is still to be read.
+      inPlace: y.pending == nil ? [x, y] : [y]
+    ) { binding in
       let (first, second, sum) = (
         UnsafePointer(binding.floats(x)), UnsafePointer(binding.floats(y)), binding.floats(z.product)
       )
+      let (firstNorm, secondNorm) = (x.pending?.bind(binding), y.pending?.bind(binding))
       return { start, count in
-        kernels.add(
-          Addition(
-            x: first + start, y: second + start, sum: sum + start, count: count, relu: z.fused == .relu))
+        var addend = second + start
+        if let secondNorm {
+          kernels.batchNormForward(
+            NNKitKernelTable.BatchNorm(
+              normalization: secondNorm, x: addend, y: sum + start, rows: count / secondNorm.channels))
+          addend = UnsafePointer(sum + start)
+        }
+        if let firstNorm {
+          kernels.batchNormForward(
+            NNKitKernelTable.BatchNorm(
+              normalization: firstNorm, x: first + start, addend: addend, relu: z.fused == .relu, y: sum + start,
+              rows: count / firstNorm.channels))
+        } else {
+          kernels.add(
+            Addition(x: first + start, y: addend, sum: sum + start, count: count, relu: z.fused == .relu))
+        }
         if z.fused != .relu && z.fused != .linear {
           kernels.activationForward(z.fused, sum + start, sum + start, count)
         }

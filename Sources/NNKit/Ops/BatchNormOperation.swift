@@ -42,14 +42,19 @@ package struct BatchNormOperation: Operation, ActivationFusing {
 
   package func forward(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> ForwardResult {
     let x = node.inputs[0]
-    let y = try ActivatedOutput(plan, x.type, activation)
-    let (gamma, beta) = (node.parameters[0], node.parameters[1])
+    let beta = node.parameters[1]
     guard plan.isTraining else {
       let scale = try runningScale(plan, node)
-      let factors = Factors(mean: node.parameters[2], scale: scale, shift: beta)
-      normalize(plan, x, factors, y)
-      return y.finish(plan)
+      return try normalize(plan, x, mean: node.parameters[2], scale: scale, shift: beta, node)
     }
+    let statistics = try batchStatistics(plan, x, gamma: node.parameters[0])
+    var result = try normalize(plan, x, mean: statistics.mean, scale: statistics.scale, shift: beta, node)
+    result.saved += statistics.all
+    return result
+  }
+
+  /// Adds the steps that find mean and variance of the batch.
+  private func batchStatistics(_ plan: PlanBuilder, _ x: Tensor, gamma: Tensor) throws(NNKitError) -> Statistics {
     let statistics = try Statistics(plan, channels)
     let rows = RowChunks(rows: x.rows, columns: channels)
     let moments = try plan.doubles(rows.doubles)
@@ -79,10 +84,7 @@ package struct BatchNormOperation: Operation, ActivationFusing {
             inverseDeviation: inverse, scale: scale))
       }
     }
-    normalize(plan, x, Factors(mean: statistics.mean, scale: statistics.scale, shift: beta), y)
-    var result = y.finish(plan)
-    result.saved += statistics.all
-    return result
+    return statistics
   }
 
   /// `γ / √(σ² + ε)` of the running variance, computed whenever the parameters have changed.
@@ -101,8 +103,17 @@ package struct BatchNormOperation: Operation, ActivationFusing {
     return scale
   }
 
-  /// Adds `y = f((x - mean) · scale + shift)`.
-  private func normalize(_ plan: PlanBuilder, _ x: Tensor, _ factors: Factors, _ y: ActivatedOutput) {
+  /// Makes `y = f((x - mean) · scale + shift)`: by a step, or by whoever reads it.
+  private func normalize(
+    _ plan: PlanBuilder, _ x: Tensor, mean: Tensor, scale: Tensor, shift: Tensor, _ node: ForwardNode
+  ) throws(NNKitError) -> ForwardResult {
+    if node.outputMayBePending && (activation == .relu || activation == .linear) {
+      var y = x
+      y.pending = PendingNormalization(mean: mean, scale: scale, shift: shift, relu: activation == .relu)
+      return ForwardResult(outputs: [y], saved: [x])
+    }
+    let y = try ActivatedOutput(plan, x.type, activation)
+    let factors = PendingNormalization(mean: mean, scale: scale, shift: shift, relu: y.fused == .relu)
     let (kernels, channels, rowCount) = (plan.kernels, channels, x.rows)
     let tileRows = elementwiseRows
     plan.step(
@@ -110,7 +121,7 @@ package struct BatchNormOperation: Operation, ActivationFusing {
       work: [x.count, 2], inPlace: [x]
     ) { binding in
       let (input, output) = (UnsafePointer(binding.floats(x)), binding.floats(y.product))
-      let normalization = factors.bind(binding, channels, relu: y.fused == .relu)
+      let normalization = factors.bind(binding)
       return { tile, _ in
         let first = tile * tileRows
         let rows = min(tileRows, rowCount - first)
@@ -123,6 +134,7 @@ package struct BatchNormOperation: Operation, ActivationFusing {
         }
       }
     }
+    return y.finish(plan)
   }
 
   /// Rows of one tile of the elementwise steps: about 64 KiB of floats.
@@ -132,9 +144,10 @@ package struct BatchNormOperation: Operation, ActivationFusing {
     guard let dy = node.dOutputs[0] else { return [nil] }
     let x = node.inputs[0]
     let statistics = Statistics(Array(node.saved.dropFirst()))
-    let factors = Factors(mean: statistics.mean, scale: statistics.scale, shift: node.parameters[1])
     // The kernels go through a ReLU themselves, without reading its output.
     let relu = activation == .relu
+    let factors = PendingNormalization(
+      mean: statistics.mean, scale: statistics.scale, shift: node.parameters[1], relu: relu)
     let dz = relu ? dy : try plan.activationGradient(activation, saved: node.saved[0], dy)
     let rows = RowChunks(rows: x.rows, columns: channels)
     let sums = try plan.doubles(rows.doubles)
@@ -144,7 +157,7 @@ package struct BatchNormOperation: Operation, ActivationFusing {
       work: [x.count, 2]
     ) { binding in
       let (input, gradient) = (UnsafePointer(binding.floats(x)), UnsafePointer(binding.floats(dz)))
-      let (target, normalization) = (binding.doubles(sums), factors.bind(binding, channels, relu: relu))
+      let (target, normalization) = (binding.doubles(sums), factors.bind(binding))
       return { chunk, _ in
         let part = rows.chunk(chunk)
         kernels.batchNormSums(
@@ -166,7 +179,7 @@ package struct BatchNormOperation: Operation, ActivationFusing {
     ) { binding in
       let (input, gradient) = (UnsafePointer(binding.floats(x)), UnsafePointer(binding.floats(dz)))
       let (slopes, offsets) = (UnsafePointer(binding.floats(slope)), UnsafePointer(binding.floats(offset)))
-      let (target, normalization) = (binding.floats(dx), factors.bind(binding, channels, relu: relu))
+      let (target, normalization) = (binding.floats(dx), factors.bind(binding))
       return { tile, _ in
         let start = tile * tileRows * channels
         kernels.batchNormBackward(
@@ -212,21 +225,6 @@ package struct BatchNormOperation: Operation, ActivationFusing {
         }
       }
     }
-  }
-}
-
-/// The tensors that a normalisation reads besides its input.
-private struct Factors {
-  let mean: Tensor
-  let scale: Tensor
-  let shift: Tensor
-
-  var tensors: [Tensor] { [mean, scale, shift] }
-
-  func bind(_ binding: Binding, _ channels: Int, relu: Bool) -> ChannelNormalization {
-    ChannelNormalization(
-      channels: channels, mean: binding.floats(mean), scale: binding.floats(scale), shift: binding.floats(shift),
-      relu: relu)
   }
 }
 

@@ -37,6 +37,14 @@ package struct ConvolutionOperation: Operation, ActivationFusing {
     return [ValueType(.float32, [axes.vertical.output, axes.horizontal.output, filters])]
   }
 
+  /// Where lines are copied, a normalisation costs next to nothing.
+  package func readsPending(_ index: Int, _ input: ValueType) -> Bool {
+    guard let axes = try? window.axes(height: input.shape[0], width: input.shape[1], pooling: false) else {
+      return false
+    }
+    return !isPointwise(axes.vertical, axes.horizontal)
+  }
+
   /// Whether the convolution is a matrix product over pixels.
   private func isPointwise(_ vertical: WindowAxis, _ horizontal: WindowAxis) -> Bool {
     [vertical, horizontal].allSatisfy { $0.window == 1 && $0.stride == 1 && $0.before == 0 && $0.after == 0 }

@@ -25,19 +25,19 @@ struct ConvolutionWeightGradient {
     let panelColumns = kernels.panelColumns
     let panels = ceilDivide(filters, panelColumns)
 
-    let readsPadding =
-      vertical.before > 0 || horizontal.before > 0
+    let copiesLines =
+      x.pending != nil || vertical.before > 0 || horizontal.before > 0
       || (vertical.output - 1) * vertical.stride + WindowAxis.span(vertical.window, vertical.dilation) > vertical.input
       || (horizontal.output - 1) * horizontal.stride + WindowAxis.span(horizontal.window, horizontal.dilation)
         > horizontal.input
     let lineCount = (blocks.rows - 1) * vertical.stride + WindowAxis.span(vertical.window, vertical.dilation)
     let lineWidth =
-      readsPadding
+      copiesLines
       ? (horizontal.output - 1) * horizontal.stride + WindowAxis.span(horizontal.window, horizontal.dilation)
       : horizontal.input
     let lineStride = lineWidth * channels
     let paddedImage =
-      readsPadding ? try checkedProduct([lineCount, lineWidth, channels], of: "the padded input of a tile") : 0
+      copiesLines ? try checkedProduct([lineCount, lineWidth, channels], of: "the padded input of a tile") : 0
     let panelFloats = blocks.pixels * panelColumns
     let scratch = try plan.scratch(floats: panelFloats + blocks.images * paddedImage)
 
@@ -65,7 +65,8 @@ struct ConvolutionWeightGradient {
     let results = [dKernel] + (dBias.map { [$0] } ?? [])
 
     plan.step(
-      "convolution kernel gradient", reads: [x, dz], writes: results + partials.tensors, scratch: scratch,
+      "convolution kernel gradient", reads: [x, dz] + (x.pending?.tensors ?? []), writes: results + partials.tensors,
+      scratch: scratch,
       tiles: chunks * panelBlocks, work: [plan.batch * outputPixels, groupCount, groupRows, filters]
     ) { binding in
       let input = UnsafePointer(binding.floats(x))
@@ -73,6 +74,7 @@ struct ConvolutionWeightGradient {
       let kernelTargets = partials.target(binding, 0, dKernel)
       let biasTargets = partials.target(binding, 1, dBias ?? dKernel)
       let groupOffsets = binding.offsets(groupTable)
+      let pending = x.pending?.bind(binding)
       let workspace = binding.scratch(scratch)
       return { tile, worker in
         let chunk = tile / panelBlocks
@@ -87,14 +89,14 @@ struct ConvolutionWeightGradient {
           let (image, images, row, rows) = blocks.block(block)
           var a = input + image * inputSize
           var imageStep = inputSize
-          if readsPadding {
+          if copiesLines {
             let lines =
               (rows - 1) * geometry.vertical.stride
               + WindowAxis.span(geometry.vertical.window, geometry.vertical.dilation)
             imageStep = lines * lineStride
             for i in 0..<images {
               copyPaddedLines(
-                a + i * inputSize, height: geometry.vertical.input, width: geometry.horizontal.input,
+                kernels, a + i * inputSize, pending, height: geometry.vertical.input, width: geometry.horizontal.input,
                 channels: geometry.channels, firstLine: row * geometry.vertical.stride - geometry.vertical.before,
                 firstColumn: -geometry.horizontal.before, lineCount: lines, lineWidth: lineWidth,
                 to: padded + i * imageStep)

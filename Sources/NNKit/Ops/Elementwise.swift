@@ -4,11 +4,14 @@ import NNKitKernelTable
 private let elementsPerTile = 8192
 
 extension PlanBuilder {
-  /// Adds a step that calls `body` for consecutive parts of `count` elements. `inPlace`: as for `step`.
+  /// Adds a step that calls `body` for consecutive parts of `count` elements, each of whole rows of `rowLength`.
+  /// `inPlace`: as for `step`.
   func elementwise(
-    _ name: String, reads: [Tensor], writes: [Tensor], count: Int, workPerElement: Int = 4, inPlace: [Tensor] = [],
+    _ name: String, reads: [Tensor], writes: [Tensor], count: Int, rowLength: Int = 1, workPerElement: Int = 4,
+    inPlace: [Tensor] = [],
     _ bind: @escaping (Binding) -> (_ start: Int, _ count: Int) -> Void
   ) {
+    let elementsPerTile = max(1, elementsPerTile / rowLength) * rowLength
     step(
       name, reads: reads, writes: writes, tiles: ceilDivide(count, elementsPerTile), work: [count, workPerElement],
       inPlace: inPlace

@@ -74,14 +74,14 @@ struct GatherConvolution {
       depthStride: weights.depthStride, columnStride: weights.columnStride)
     let blocks = GridBlocks(height: gridHeight, width: gridWidth, batch: plan.batch)
     let (minY, minX, maxY, maxX) = (minY, minX, maxY, maxX)
-    let readsPadding =
-      minY < 0 || minX < 0 || (gridHeight - 1) * stepY + maxY >= sourceHeight
+    let copiesLines =
+      source.pending != nil || minY < 0 || minX < 0 || (gridHeight - 1) * stepY + maxY >= sourceHeight
       || (gridWidth - 1) * stepX + maxX >= sourceWidth
     // The part of the source that one block of the grid reads.
     let lineCount = (blocks.blockHeight - 1) * stepY + maxY - minY + 1
-    let lineWidth = readsPadding ? (blocks.blockWidth - 1) * stepX + maxX - minX + 1 : sourceWidth
+    let lineWidth = copiesLines ? (blocks.blockWidth - 1) * stepX + maxX - minX + 1 : sourceWidth
     let scratchFloats =
-      readsPadding ? try checkedProduct([lineCount, lineWidth, channels], of: "the padded input of a tile") : 0
+      copiesLines ? try checkedProduct([lineCount, lineWidth, channels], of: "the padded input of a tile") : 0
     let scratch = try plan.scratch(floats: scratchFloats)
     let lineStride = lineWidth * channels
 
@@ -103,7 +103,8 @@ struct GatherConvolution {
     let depth = merged * weights.depth / taps.count
 
     plan.step(
-      name, reads: [source, weights.tensor] + (bias.map { [$0] } ?? []), writes: [destination], scratch: scratch,
+      name, reads: [source, weights.tensor] + (source.pending?.tensors ?? []) + (bias.map { [$0] } ?? []),
+      writes: [destination], scratch: scratch,
       tiles: plan.batch * blocks.count, work: [plan.batch, gridHeight * gridWidth, weights.depth, weights.columns]
     ) { binding in
       let sourceBase = UnsafePointer(binding.floats(source))
@@ -113,6 +114,7 @@ struct GatherConvolution {
       let tapOffsets = binding.offsets(tapTable)
       let full = (a: binding.offsets(aTables[0]), c: binding.offsets(cTables[0]))
       let last = (a: binding.offsets(aTables[1]), c: binding.offsets(cTables[1]))
+      let pending = source.pending?.bind(binding)
       let workspace = binding.scratch(scratch)
       return { tile, worker in
         let image = tile / blocks.count
@@ -121,10 +123,10 @@ struct GatherConvolution {
         let firstLine = y * convolution.stepY + minY
         let firstColumn = x * convolution.stepX + minX
         var a = imageBase
-        if readsPadding {
+        if copiesLines {
           let lines = workspace.base + worker * workspace.stride
           copyPaddedLines(
-            imageBase, height: convolution.sourceHeight, width: convolution.sourceWidth,
+            kernels, imageBase, pending, height: convolution.sourceHeight, width: convolution.sourceWidth,
             channels: convolution.channels, firstLine: firstLine, firstColumn: firstColumn,
             lineCount: (height - 1) * convolution.stepY + maxY - minY + 1, lineWidth: lineWidth, to: lines)
           a = UnsafePointer(lines)
@@ -194,9 +196,10 @@ struct GridBlocks {
 }
 
 /// Copies a rectangle of an image `[height, width, channels]`, whose lines and columns may lie outside of it, into
-/// dense memory; what lies outside is zero.
+/// dense memory, and applies a normalisation that is pending; what lies outside is zero.
 func copyPaddedLines(
-  _ image: UnsafePointer<Float>, height: Int, width: Int, channels: Int, firstLine: Int, firstColumn: Int,
+  _ kernels: KernelTable, _ image: UnsafePointer<Float>, _ pending: ChannelNormalization?, height: Int, width: Int,
+  channels: Int, firstLine: Int, firstColumn: Int,
   lineCount: Int, lineWidth: Int, to lines: UnsafeMutablePointer<Float>
 ) {
   let left = min(max(0, -firstColumn), lineWidth)
@@ -210,7 +213,14 @@ func copyPaddedLines(
       continue
     }
     line.update(repeating: 0, count: left * channels)
-    (line + left * channels).update(from: image + (y * width + firstColumn + left) * channels, count: inside)
+    let (source, target) = (image + (y * width + firstColumn + left) * channels, line + left * channels)
+    if let pending {
+      kernels.batchNormForward(
+        NNKitKernelTable.BatchNorm(
+          normalization: pending, x: source, y: target, rows: lineWidth - left - right))
+    } else {
+      target.update(from: source, count: inside)
+    }
     (line + left * channels + inside).update(repeating: 0, count: right * channels)
   }
 }

@@ -13,6 +13,9 @@ package protocol Operation: Sendable {
   /// The values that an int32 input may hold; nil: any.
   func inputRange(_ index: Int, _ inputs: [ValueType]) -> ClosedRange<Int32>?
 
+  /// Whether forward and backward steps can read an input of this type whose normalisation is pending.
+  func readsPending(_ index: Int, _ input: ValueType) -> Bool
+
   /// Adds the steps that compute the outputs.
   func forward(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> ForwardResult
 
@@ -24,6 +27,7 @@ package protocol Operation: Sendable {
 extension Operation {
   package var parameters: [ParameterSpecification] { [] }
   package func inputRange(_ index: Int, _ inputs: [ValueType]) -> ClosedRange<Int32>? { nil }
+  package func readsPending(_ index: Int, _ input: ValueType) -> Bool { false }
 }
 
 /// What an operation's forward steps work on.
@@ -32,6 +36,8 @@ package struct ForwardNode {
   package let index: Int
   package let inputs: [Tensor]
   package let parameters: [Tensor]
+  /// Whether the first output may be returned with a pending normalisation.
+  package let outputMayBePending: Bool
 }
 
 package struct ForwardResult {

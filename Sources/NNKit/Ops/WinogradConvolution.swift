@@ -40,12 +40,12 @@ struct WinogradConvolution {
 
     let (firstY, firstX) = (convolution.taps[0].y, convolution.taps[0].x)
     // Tiles read 4 × 4 pixels, also where only half of their output is wanted.
-    let readsPadding =
-      firstY < 0 || firstX < 0 || firstY + 2 * blocks.tileRows + 2 > convolution.sourceHeight
+    let copiesLines =
+      source.pending != nil || firstY < 0 || firstX < 0 || firstY + 2 * blocks.tileRows + 2 > convolution.sourceHeight
       || firstX + 2 * blocks.tileColumns + 2 > convolution.sourceWidth
-    let lineWidth = readsPadding ? 2 * blocks.tileColumns + 2 : convolution.sourceWidth
+    let lineWidth = copiesLines ? 2 * blocks.tileColumns + 2 : convolution.sourceWidth
     let lineStride = lineWidth * channels
-    let lineFloats = readsPadding ? try checkedProduct([2 * blocks.rowsPerBlock + 2, lineStride], of: "a tile") : 0
+    let lineFloats = copiesLines ? try checkedProduct([2 * blocks.rowsPerBlock + 2, lineStride], of: "a tile") : 0
     let tiles = blocks.tilesPerBlock
     let (inputPlane, productPlane) = (tiles * channels, tiles * columns)
     let scratch = try plan.scratch(
@@ -56,7 +56,8 @@ struct WinogradConvolution {
     let (sourceSize, destinationSize) = (source.sampleCount, destination.sampleCount)
 
     plan.step(
-      name, reads: [source, weights] + (bias.map { [$0] } ?? []), writes: [destination], scratch: scratch,
+      name, reads: [source, weights] + (source.pending?.tensors ?? []) + (bias.map { [$0] } ?? []),
+      writes: [destination], scratch: scratch,
       tiles: blocks.count,
       work: [plan.batch, convolution.gridHeight * convolution.gridWidth, 4 * channels, columns]
     ) { binding in
@@ -65,6 +66,7 @@ struct WinogradConvolution {
       let weightBase = UnsafePointer(binding.floats(weights))
       let biasBase = bias.map { UnsafePointer(binding.floats($0)) }
       let (aOffsets, cOffsets, taps) = (binding.offsets(aRows), binding.offsets(cRows), binding.offsets(noTap))
+      let pending = source.pending?.bind(binding)
       let workspace = binding.scratch(scratch)
       return { tile, worker in
         let (firstImage, images, firstRow, rows) = blocks.block(tile)
@@ -75,9 +77,10 @@ struct WinogradConvolution {
         for image in firstImage..<firstImage + images {
           var origin = sourceBase + image * sourceSize
           let firstLine = firstY + 2 * firstRow
-          if readsPadding {
+          if copiesLines {
             copyPaddedLines(
-              origin, height: convolution.sourceHeight, width: convolution.sourceWidth, channels: channels,
+              kernels, origin, pending, height: convolution.sourceHeight, width: convolution.sourceWidth,
+              channels: channels,
               firstLine: firstLine, firstColumn: firstX, lineCount: 2 * rows + 2, lineWidth: lineWidth, to: lines)
             origin = UnsafePointer(lines)
           } else {

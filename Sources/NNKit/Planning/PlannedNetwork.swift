@@ -54,17 +54,31 @@ struct PlannedNetwork {
       do throws(NNKitError) {
         let inputTypes = nodeInputs.map(\.type)
         // With concrete sizes: a window may be larger than a time dimension that was open before.
-        _ = try node.operation.outputTypes(inputTypes)
+        for (value, type) in zip(node.outputs, try node.operation.outputTypes(inputTypes)) { types[value.index] = type }
         narrowRanges(node, inputTypes)
         parameterTensors[index] = parameters[node.graphIndex].map { plan.parameter($0) }
         let result = try node.operation.forward(
-          plan, ForwardNode(index: node.graphIndex, inputs: nodeInputs, parameters: parameterTensors[index]))
+          plan,
+          ForwardNode(
+            index: node.graphIndex, inputs: nodeInputs, parameters: parameterTensors[index],
+            outputMayBePending: outputMayBePending(node, inputTypes)))
         for (value, tensor) in zip(node.outputs, result.outputs) { tensors[value.index] = tensor }
         saved[index] = result.saved
       } catch {
         throw error.at("layer \"\(node.name)\"")
       }
     }
+  }
+
+  /// Whether the only reader of a node's first output can normalise it on the way.
+  private func outputMayBePending(_ node: PlannedNode, _ inputTypes: [ValueType]) -> Bool {
+    guard let value = node.outputs.first, let type = types[value.index],
+      !graph.outputs.contains(where: { $0.value == value })
+    else { return false }
+    let readers = nodes.flatMap { reader in
+      reader.inputs.indices.filter { reader.inputs[$0] == value }.map { (operation: reader.operation, position: $0) }
+    }
+    return readers.count == 1 && readers[0].operation.readsPending(readers[0].position, type)
   }
 
   /// Every consumer of an int32 input may limit the values that it can hold.

@@ -1,8 +1,13 @@
+import NNKitKernelTable
+
 /// A tensor of a plan: a place in one of the plan's buffers, and its shape. Several tensors may share a buffer.
 package struct Tensor: Sendable {
   let buffer: Int
   package let batch: Int
   package let type: ValueType
+  /// What is still to be done to the memory's values to make them this tensor's. Only operations that say
+  /// `readsPending` are given such a tensor.
+  var pending: PendingNormalization?
 
   /// Sizes without the batch.
   package var shape: Shape { type.shape }
@@ -17,6 +22,31 @@ package struct Tensor: Sendable {
   /// The same memory seen with another shape of the same number of elements.
   package func reshaped(_ shape: Shape) -> Tensor {
     Tensor(buffer: buffer, batch: batch, type: ValueType(type.dataType, shape))
+  }
+}
+
+/// A normalisation of the last axis, `f((x - mean) · scale + shift)`, that whoever reads the tensor applies on the way:
+/// its result is never written to memory.
+final class PendingNormalization: Sendable {
+  let mean: Tensor
+  let scale: Tensor
+  let shift: Tensor
+  let relu: Bool
+
+  init(mean: Tensor, scale: Tensor, shift: Tensor, relu: Bool) {
+    self.mean = mean
+    self.scale = scale
+    self.shift = shift
+    self.relu = relu
+  }
+
+  /// What a step reads besides the tensor itself.
+  var tensors: [Tensor] { [mean, scale, shift] }
+
+  func bind(_ binding: Binding) -> ChannelNormalization {
+    ChannelNormalization(
+      channels: mean.count, mean: binding.floats(mean), scale: binding.floats(scale), shift: binding.floats(shift),
+      relu: relu)
   }
 }
 
