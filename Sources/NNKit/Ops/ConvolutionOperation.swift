@@ -2,7 +2,7 @@ import NNKitKernelTable
 
 /// `y[i, j, f] = f(Σ_m Σ_n Σ_c x[i s + m d - p, j s + n d - p, c] K[m, n, c, f] + b[f])`: cross-correlation over an
 /// image `[H, W, C]` with a kernel `[kh, kw, C, filters]`.
-package struct ConvolutionOperation: Operation, ActivationFusing {
+package struct ConvolutionOperation: EpilogueFusing {
   package let window: Window2D
   package let channels: Int
   package let filters: Int
@@ -12,6 +12,8 @@ package struct ConvolutionOperation: Operation, ActivationFusing {
   package let biasInitializer: Initializer
   /// Whether 3 × 3 windows with stride 1 may be computed by Winograd's algorithm.
   package let allowsWinograd: Bool
+  var foldedNorm: BatchNormOperation?
+  var hasAddend = false
 
   private static let layout = "[H, W, C]"
 
@@ -39,7 +41,7 @@ package struct ConvolutionOperation: Operation, ActivationFusing {
 
   /// Where lines are copied, a normalisation costs next to nothing.
   package func readsPending(_ index: Int, _ input: ValueType) -> Bool {
-    guard let axes = try? window.axes(height: input.shape[0], width: input.shape[1], pooling: false) else {
+    guard index == 0, let axes = try? window.axes(height: input.shape[0], width: input.shape[1], pooling: false) else {
       return false
     }
     return !isPointwise(axes.vertical, axes.horizontal)
@@ -53,15 +55,20 @@ package struct ConvolutionOperation: Operation, ActivationFusing {
   /// Where the weights of place `(m, n)` begin.
   private func weightOffset(_ m: Int, _ n: Int) -> Int { (m * window.size.width + n) * channels * filters }
 
+  package func addsToGradient(ofInput index: Int) -> Bool { true }
+
   package func forward(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> ForwardResult {
     let x = node.inputs[0]
     let type = try outputTypes([x.type])[0]
     let (vertical, horizontal) = try window.axes(height: x.shape[0], width: x.shape[1], pooling: false)
     let y = try ActivatedOutput(plan, type, activation)
-    let bias = hasBias ? node.parameters[1] : nil
+    let epilogue = try ProductEpilogue(plan, node.parameters, hasBias: hasBias, foldedNorm)
+    let addend = hasAddend ? node.inputs[1] : nil
     if isPointwise(vertical, horizontal) {
-      let weights = try plan.packMatrix(node.parameters[0], depth: channels, columns: filters)
-      plan.matrixProduct("convolution", x, rows: x.rows, weights, bias: bias, y.fused, to: y.product)
+      let weights = try plan.packMatrix(
+        node.parameters[0], depth: channels, columns: filters, scale: epilogue.scale)
+      plan.matrixProduct(
+        "convolution", x, rows: x.rows, weights, bias: epilogue.bias, y.fused, to: y.product, addend: addend)
       return y.finish(plan)
     }
     var taps: [ConvolutionTap] = []
@@ -78,9 +85,10 @@ package struct ConvolutionOperation: Operation, ActivationFusing {
       gridWidth: horizontal.output, stepY: vertical.stride, stepX: horizontal.stride, taps: taps, destinationStart: 0,
       destinationRowStep: horizontal.output * filters, destinationColumnStep: filters,
       weights: ConvolutionWeights(
-        tensor: node.parameters[0], columns: filters, depthStride: filters, columnStride: 1),
+        tensor: node.parameters[0], columns: filters, depthStride: filters, columnStride: 1,
+        scale: epilogue.scale),
       allowsWinograd: allowsWinograd)
-    try gather.addSteps(plan, "convolution", x, bias: bias, y.fused, to: y.product)
+    try gather.addSteps(plan, "convolution", x, bias: epilogue.bias, addend: addend, y.fused, to: y.product)
     return y.finish(plan)
   }
 
@@ -106,9 +114,10 @@ package struct ConvolutionOperation: Operation, ActivationFusing {
     let dx = try plan.tensor(x.type)
     if pointwise {
       let transposed = try plan.packTransposed(node.parameters[0], depth: filters, columns: channels)
-      plan.matrixProduct("convolution input gradient", dz, rows: x.rows, transposed, bias: nil, .linear, to: dx)
+      plan.matrixProduct(
+        "convolution input gradient", dz, rows: x.rows, transposed, bias: nil, .linear, to: dx, addend: node.addends[0])
     } else {
-      try addInputGradient(plan, vertical, horizontal, dz, node.parameters[0], to: dx)
+      try addInputGradient(plan, vertical, horizontal, dz, node.parameters[0], addend: node.addends[0], to: dx)
     }
     return [dx]
   }
@@ -117,12 +126,18 @@ package struct ConvolutionOperation: Operation, ActivationFusing {
   /// pixels with one residue of the stride share their places: each pair of residues is a direct convolution of
   /// its own, and no product with an inserted zero is ever computed.
   private func addInputGradient(
-    _ plan: PlanBuilder, _ vertical: WindowAxis, _ horizontal: WindowAxis, _ dz: Tensor, _ kernel: Tensor, to dx: Tensor
+    _ plan: PlanBuilder, _ vertical: WindowAxis, _ horizontal: WindowAxis, _ dz: Tensor, _ kernel: Tensor,
+    addend: Tensor?, to dx: Tensor
   ) throws(NNKitError) {
     let rowPhases = StridePhase.all(vertical)
     let columnPhases = StridePhase.all(horizontal)
     let covered = rowPhases.reduce(0) { $0 + $1.pixels } * columnPhases.reduce(0) { $0 + $1.pixels }
-    if covered < vertical.input * horizontal.input { plan.zero("convolution input gradient", dx) }
+    var addend = addend
+    if covered < vertical.input * horizontal.input {
+      // Pixels that no window reaches have only what was there before.
+      plan.fill("convolution input gradient", dx, from: addend)
+      addend = addend.map { _ in dx }
+    }
     for row in rowPhases {
       for column in columnPhases {
         var taps: [ConvolutionTap] = []
@@ -137,9 +152,10 @@ package struct ConvolutionOperation: Operation, ActivationFusing {
           destinationStart: (row.first * horizontal.input + column.first) * channels,
           destinationRowStep: vertical.stride * horizontal.input * channels,
           destinationColumnStep: horizontal.stride * channels,
-          weights: ConvolutionWeights(tensor: kernel, columns: channels, depthStride: 1, columnStride: filters),
+          weights: ConvolutionWeights(
+            tensor: kernel, columns: channels, depthStride: 1, columnStride: filters, scale: nil),
           allowsWinograd: allowsWinograd)
-        try gather.addSteps(plan, "convolution input gradient", dz, bias: nil, .linear, to: dx)
+        try gather.addSteps(plan, "convolution input gradient", dz, bias: nil, addend: addend, .linear, to: dx)
       }
     }
   }

@@ -1,13 +1,15 @@
 import NNKitKernelTable
 
 /// `y = f(x K + b)` on the last axis, `K` `[in, units]`; with `W = Kᵀ` this is `y = f(x Wᵀ + b)`.
-package struct DenseOperation: Operation, ActivationFusing {
+package struct DenseOperation: EpilogueFusing {
   package let inputs: Int
   package let units: Int
   package let hasBias: Bool
   package var activation: ActivationKind
   package let kernelInitializer: Initializer
   package let biasInitializer: Initializer
+  var foldedNorm: BatchNormOperation?
+  var hasAddend = false
 
   package var parameters: [ParameterSpecification] {
     let kernel = ParameterSpecification("kernel", [inputs, units], kernelInitializer, fanIn: inputs, fanOut: units)
@@ -24,13 +26,17 @@ package struct DenseOperation: Operation, ActivationFusing {
     return [ValueType(.float32, Shape(shape.sizes.dropLast() + [units]))]
   }
 
+  package func addsToGradient(ofInput index: Int) -> Bool { true }
+
   package func forward(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> ForwardResult {
     let x = node.inputs[0]
     let type = try outputTypes([x.type])[0]
     let y = try ActivatedOutput(plan, type, activation)
-    let weights = try plan.packMatrix(node.parameters[0], depth: inputs, columns: units)
+    let epilogue = try ProductEpilogue(plan, node.parameters, hasBias: hasBias, foldedNorm)
+    let weights = try plan.packMatrix(node.parameters[0], depth: inputs, columns: units, scale: epilogue.scale)
     plan.matrixProduct(
-      "dense", x, rows: x.rows, weights, bias: hasBias ? node.parameters[1] : nil, y.fused, to: y.product)
+      "dense", x, rows: x.rows, weights, bias: epilogue.bias, y.fused, to: y.product,
+      addend: hasAddend ? node.inputs[1] : nil)
     return y.finish(plan)
   }
 
@@ -47,7 +53,8 @@ package struct DenseOperation: Operation, ActivationFusing {
     guard node.wantsInput[0] else { return [nil] }
     let dx = try plan.tensor(x.type)
     let transposed = try plan.packTransposed(node.parameters[0], depth: units, columns: inputs)
-    plan.matrixProduct("dense input gradient", dz, rows: x.rows, transposed, bias: nil, .linear, to: dx)
+    plan.matrixProduct(
+      "dense input gradient", dz, rows: x.rows, transposed, bias: nil, .linear, to: dx, addend: node.addends[0])
     return [dx]
   }
 }

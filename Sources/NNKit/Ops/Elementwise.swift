@@ -67,11 +67,18 @@ extension PlanBuilder {
     return dz
   }
 
-  /// Adds `x = 0`.
-  func zero(_ name: String, _ x: Tensor) {
-    elementwise("\(name), zero", reads: [], writes: [x], count: x.count, workPerElement: 1) { binding in
+  /// Adds `x = source`, or without a source `x = 0`. Where `x` takes the memory of `source`, nothing is copied.
+  func fill(_ name: String, _ x: Tensor, from source: Tensor?) {
+    elementwise(
+      "\(name), \(source == nil ? "zero" : "copy")", reads: source.map { [$0] } ?? [], writes: [x], count: x.count,
+      workPerElement: 1, inPlace: source.map { [$0] } ?? []
+    ) { binding in
       let values = binding.floats(x)
-      return { start, count in (values + start).update(repeating: 0, count: count) }
+      guard let source = source.map({ UnsafePointer(binding.floats($0)) }) else {
+        return { start, count in (values + start).update(repeating: 0, count: count) }
+      }
+      if source == UnsafePointer(values) { return { _, _ in } }
+      return { start, count in (values + start).update(from: source + start, count: count) }
     }
   }
 }

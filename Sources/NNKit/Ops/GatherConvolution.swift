@@ -15,6 +15,8 @@ struct ConvolutionWeights {
   let columns: Int
   let depthStride: Int
   let columnStride: Int
+  /// What each column is multiplied with; nil: 1.
+  let scale: Tensor?
 }
 
 /// A convolution from a source image to a grid of pixels of a destination image: pixel `(gy, gx)` of the grid
@@ -53,25 +55,25 @@ struct GatherConvolution {
     return contiguous ? row.count : 1
   }
 
-  /// Adds the steps.
+  /// Adds the steps. `addend` is laid out as the destination is, and may be it.
   func addSteps(
-    _ plan: PlanBuilder, _ name: String, _ source: Tensor, bias: Tensor?, _ activation: ActivationKind,
+    _ plan: PlanBuilder, _ name: String, _ source: Tensor, bias: Tensor?, addend: Tensor?, _ activation: ActivationKind,
     to destination: Tensor
   ) throws(NNKitError) {
     if let winograd = WinogradConvolution(self, plan) {
-      try winograd.addSteps(plan, name, source, bias: bias, activation, to: destination)
+      try winograd.addSteps(plan, name, source, bias: bias, addend: addend, activation, to: destination)
     } else {
-      try addDirectStep(plan, name, source, bias: bias, activation, to: destination)
+      try addDirectStep(plan, name, source, bias: bias, addend: addend, activation, to: destination)
     }
   }
 
   private func addDirectStep(
-    _ plan: PlanBuilder, _ name: String, _ source: Tensor, bias: Tensor?, _ activation: ActivationKind,
+    _ plan: PlanBuilder, _ name: String, _ source: Tensor, bias: Tensor?, addend: Tensor?, _ activation: ActivationKind,
     to destination: Tensor
   ) throws(NNKitError) {
     let weights = try plan.packWeights(
       weights.tensor, segments: taps.map(\.weights), segmentDepth: channels, columns: weights.columns,
-      depthStride: weights.depthStride, columnStride: weights.columnStride)
+      depthStride: weights.depthStride, columnStride: weights.columnStride, scale: weights.scale)
     let blocks = GridBlocks(height: gridHeight, width: gridWidth, batch: plan.batch)
     let (minY, minX, maxY, maxX) = (minY, minX, maxY, maxX)
     let copiesLines =
@@ -103,14 +105,16 @@ struct GatherConvolution {
     let depth = merged * weights.depth / taps.count
 
     plan.step(
-      name, reads: [source, weights.tensor] + (source.pending?.tensors ?? []) + (bias.map { [$0] } ?? []),
+      name, reads: [source, weights.tensor] + (source.pending?.tensors ?? []) + [bias, addend].compactMap { $0 },
       writes: [destination], scratch: scratch,
-      tiles: plan.batch * blocks.count, work: [plan.batch, gridHeight * gridWidth, weights.depth, weights.columns]
+      tiles: plan.batch * blocks.count, work: [plan.batch, gridHeight * gridWidth, weights.depth, weights.columns],
+      inPlace: addend.map { [$0] } ?? []
     ) { binding in
       let sourceBase = UnsafePointer(binding.floats(source))
       let destinationBase = binding.floats(destination)
       let panels = UnsafePointer(binding.floats(weights.tensor))
       let biasBase = bias.map { UnsafePointer(binding.floats($0)) }
+      let addendBase = addend.map { UnsafePointer(binding.floats($0)) }
       let tapOffsets = binding.offsets(tapTable)
       let full = (a: binding.offsets(aTables[0]), c: binding.offsets(cTables[0]))
       let last = (a: binding.offsets(aTables[1]), c: binding.offsets(cTables[1]))
@@ -137,6 +141,7 @@ struct GatherConvolution {
         let c =
           destinationBase + image * destinationSize + convolution.destinationStart
           + y * convolution.destinationRowStep + x * convolution.destinationColumnStep
+        let start = addendBase.map { $0 + (c - destinationBase) }
         for panel in 0..<weights.panels {
           let column = panel * weights.panelColumns
           kernels.rowProduct(
@@ -144,7 +149,7 @@ struct GatherConvolution {
               a: a, aRows: rows.a, taps: tapOffsets, tapCount: kernelTaps.count, depth: depth,
               b: panels + panel * weights.panelElements, c: c + column, cRows: rows.c, rows: height * width,
               columns: min(weights.panelColumns, weights.columns - column), bias: biasBase.map { $0 + column },
-              relu: activation == .relu))
+              addend: start.map { $0 + column }, relu: activation == .relu))
         }
         if activation == .relu || activation == .linear { return }
         // Only forward passes have an activation; their pixels lie side by side.

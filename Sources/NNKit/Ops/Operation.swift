@@ -16,6 +16,9 @@ package protocol Operation: Sendable {
   /// Whether forward and backward steps can read an input of this type whose normalisation is pending.
   func readsPending(_ index: Int, _ input: ValueType) -> Bool
 
+  /// Whether the operation adds its gradient of an input to that which other readers of the input have.
+  func addsToGradient(ofInput index: Int) -> Bool
+
   /// Adds the steps that compute the outputs.
   func forward(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> ForwardResult
 
@@ -28,6 +31,7 @@ extension Operation {
   package var parameters: [ParameterSpecification] { [] }
   package func inputRange(_ index: Int, _ inputs: [ValueType]) -> ClosedRange<Int32>? { nil }
   package func readsPending(_ index: Int, _ input: ValueType) -> Bool { false }
+  package func addsToGradient(ofInput index: Int) -> Bool { false }
 }
 
 /// What an operation's forward steps work on.
@@ -59,6 +63,8 @@ package struct BackwardNode {
   package let dOutputs: [Tensor?]
   /// Whether anybody asks for the gradient of an input.
   package let wantsInput: [Bool]
+  /// Where `addsToGradient` says so: the gradient that other readers of the input have, to be added to.
+  package let addends: [Tensor?]
 }
 
 /// Throws `.type` unless the input is float32.

@@ -37,10 +37,11 @@ struct ProductTiling {
 }
 
 extension PlanBuilder {
-  /// Packs `B[s · segmentDepth + k][n] = weights[segments[s] + k · depthStride + n · columnStride]` when the
-  /// parameters change. Throws: `.shape` where the packed size overflows.
+  /// Packs `B[s · segmentDepth + k][n] = scale[n] · weights[segments[s] + k · depthStride + n · columnStride]` (without
+  /// `scale`: 1) when the parameters change. Throws: `.shape` where the packed size overflows.
   func packWeights(
-    _ weights: Tensor, segments: [Int], segmentDepth: Int, columns: Int, depthStride: Int, columnStride: Int
+    _ weights: Tensor, segments: [Int], segmentDepth: Int, columns: Int, depthStride: Int, columnStride: Int,
+    scale: Tensor? = nil
   ) throws(NNKitError) -> PackedWeights {
     let depth = segments.count * segmentDepth
     let panels = ceilDivide(columns, kernels.panelColumns)
@@ -49,19 +50,27 @@ extension PlanBuilder {
       panelColumns: kernels.panelColumns)
     let kernels = kernels
     packingStep(
-      "pack weights", reads: [weights], writes: [packed.tensor], tiles: packed.panels, work: [depth, columns]
+      "pack weights", reads: [weights] + (scale.map { [$0] } ?? []), writes: [packed.tensor], tiles: packed.panels,
+      work: [depth, columns]
     ) { binding in
       let source = UnsafePointer(binding.floats(weights))
       let destination = binding.floats(packed.tensor)
+      let factors = scale.map { UnsafePointer(binding.floats($0)) }
       return { panel, _ in
         let first = panel * packed.panelColumns
+        let packedColumns = min(packed.panelColumns, columns - first)
         var target = destination + panel * packed.panelElements
         for segment in segments {
           kernels.packPanel(
             PanelPacking(
               source: source + segment + first * columnStride, depthStride: depthStride, columnStride: columnStride,
-              depth: segmentDepth, columns: min(packed.panelColumns, columns - first), panel: target))
+              depth: segmentDepth, columns: packedColumns, panel: target))
           target += segmentDepth * packed.panelColumns
+        }
+        if let factors {
+          scaleColumns(
+            destination + panel * packed.panelElements, depth: packed.depth, panelColumns: packed.panelColumns,
+            by: factors + first, columns: packedColumns)
         }
       }
     }
@@ -69,9 +78,11 @@ extension PlanBuilder {
   }
 
   /// Packs the matrix `[depth, columns]` as it lies.
-  func packMatrix(_ weights: Tensor, depth: Int, columns: Int) throws(NNKitError) -> PackedWeights {
+  func packMatrix(_ weights: Tensor, depth: Int, columns: Int, scale: Tensor? = nil) throws(NNKitError) -> PackedWeights
+  {
     try packWeights(
-      weights, segments: [0], segmentDepth: depth, columns: columns, depthStride: columns, columnStride: 1)
+      weights, segments: [0], segmentDepth: depth, columns: columns, depthStride: columns, columnStride: 1, scale: scale
+    )
   }
 
   /// Packs the transpose of the matrix `[columns, depth]`.
@@ -80,12 +91,12 @@ extension PlanBuilder {
       weights, segments: [0], segmentDepth: depth, columns: columns, depthStride: 1, columnStride: depth)
   }
 
-  /// Adds `C = f(A · B + bias)`, with `A` `[rows, B.depth]` and `C` `[rows, B.columns]` dense. With `sequences` the
+  /// Adds `C = f(addend + bias + A · B)`, with `A` `[rows, B.depth]`, `C` and `addend` `[rows, B.columns]` dense. With `sequences` the
   /// rows are the time steps of sequences that have their own lengths; rows behind a length are left out, or, with
   /// `zeroesPadding`, become zero.
   func matrixProduct(
     _ name: String, _ a: Tensor, rows: Int, _ b: PackedWeights, bias: Tensor?, _ activation: ActivationKind,
-    to c: Tensor, sequences: SequenceLengths? = nil, zeroesPadding: Bool = false
+    to c: Tensor, addend: Tensor? = nil, sequences: SequenceLengths? = nil, zeroesPadding: Bool = false
   ) {
     let groups = sequences == nil ? 1 : batch
     let groupRows = rows / groups
@@ -95,13 +106,14 @@ extension PlanBuilder {
     let noTap = table([0])
     let kernels = kernels
     step(
-      name, reads: [a, b.tensor] + (bias.map { [$0] } ?? []) + (sequences.map { [$0.tensor] } ?? []), writes: [c],
-      tiles: groups * tiling.tiles, work: [rows, b.depth, b.columns]
+      name, reads: [a, b.tensor] + [bias, addend, sequences?.tensor].compactMap { $0 }, writes: [c],
+      tiles: groups * tiling.tiles, work: [rows, b.depth, b.columns], inPlace: addend.map { [$0] } ?? []
     ) { binding in
       let aBase = UnsafePointer(binding.floats(a))
       let cBase = binding.floats(c)
       let bBase = UnsafePointer(binding.floats(b.tensor))
       let biasBase = bias.map { UnsafePointer(binding.floats($0)) }
+      let addendBase = addend.map { UnsafePointer(binding.floats($0)) }
       let lengths = sequences.map { binding.integers($0.tensor) }
       let (aOffsets, cOffsets, taps) = (binding.offsets(aRows), binding.offsets(cRows), binding.offsets(noTap))
       return { tile, _ in
@@ -116,12 +128,14 @@ extension PlanBuilder {
         let firstColumn = firstPanel * b.panelColumns
         let columnCount = min(lastPanel * b.panelColumns, b.columns) - firstColumn
         let block = cBase + firstRow * b.columns
+        let start = addendBase.map { $0 + firstRow * b.columns }
         if rowCount == 1 {
           kernels.vectorProduct(
             VectorProduct(
               a: aBase + firstRow * b.depth, depth: b.depth, b: bBase + firstPanel * b.panelElements,
               panelStride: b.panelElements, c: block + firstColumn, columns: columnCount,
-              bias: biasBase.map { $0 + firstColumn }, relu: activation == .relu))
+              bias: biasBase.map { $0 + firstColumn }, addend: start.map { $0 + firstColumn },
+              relu: activation == .relu))
         }
         for panel in firstPanel..<lastPanel where rowCount > 1 {
           let column = panel * b.panelColumns
@@ -130,7 +144,7 @@ extension PlanBuilder {
               a: aBase + firstRow * b.depth, aRows: aOffsets, taps: taps, tapCount: 1, depth: b.depth,
               b: bBase + panel * b.panelElements, c: block + column, cRows: cOffsets, rows: rowCount,
               columns: min(b.panelColumns, b.columns - column), bias: biasBase.map { $0 + column },
-              relu: activation == .relu))
+              addend: start.map { $0 + column }, relu: activation == .relu))
         }
         if zeroesPadding {
           for row in rowCount..<rowLimit {

@@ -29,7 +29,7 @@ struct WinogradConvolution {
   }
 
   func addSteps(
-    _ plan: PlanBuilder, _ name: String, _ source: Tensor, bias: Tensor?, _ activation: ActivationKind,
+    _ plan: PlanBuilder, _ name: String, _ source: Tensor, bias: Tensor?, addend: Tensor?, _ activation: ActivationKind,
     to destination: Tensor
   ) throws(NNKitError) {
     let (convolution, blocks, kernels) = (convolution, blocks, plan.kernels)
@@ -56,15 +56,17 @@ struct WinogradConvolution {
     let (sourceSize, destinationSize) = (source.sampleCount, destination.sampleCount)
 
     plan.step(
-      name, reads: [source, weights] + (source.pending?.tensors ?? []) + (bias.map { [$0] } ?? []),
+      name, reads: [source, weights] + (source.pending?.tensors ?? []) + [bias, addend].compactMap { $0 },
       writes: [destination], scratch: scratch,
       tiles: blocks.count,
-      work: [plan.batch, convolution.gridHeight * convolution.gridWidth, 4 * channels, columns]
+      work: [plan.batch, convolution.gridHeight * convolution.gridWidth, 4 * channels, columns],
+      inPlace: addend.map { [$0] } ?? []
     ) { binding in
       let sourceBase = UnsafePointer(binding.floats(source))
       let destinationBase = binding.floats(destination) + convolution.destinationStart
       let weightBase = UnsafePointer(binding.floats(weights))
       let biasBase = bias.map { UnsafePointer(binding.floats($0)) }
+      let addendBase = addend.map { UnsafePointer(binding.floats($0)) + convolution.destinationStart }
       let (aOffsets, cOffsets, taps) = (binding.offsets(aRows), binding.offsets(cRows), binding.offsets(noTap))
       let pending = source.pending?.bind(binding)
       let workspace = binding.scratch(scratch)
@@ -114,6 +116,7 @@ struct WinogradConvolution {
             kernels.winogradOutput(
               WinogradOutput(
                 products: finished, planeStride: productPlane, columns: columns, bias: biasBase,
+                addend: addendBase.map { $0 + (pixels - destinationBase) },
                 relu: activation == .relu, output: pixels, rowStep: convolution.destinationRowStep, height: height,
                 width: convolution.gridWidth))
             finished += blocks.tileColumns * columns
@@ -136,10 +139,12 @@ struct WinogradConvolution {
     let scratchFloats = 9 * WinogradWeights.depthPerBlock * kernels.panelColumns
     let scratch = try plan.packed([panels, scratchFloats])
     plan.packingStep(
-      "transform weights", reads: [weights.tensor], writes: [packed, scratch], tiles: panels,
+      "transform weights", reads: [weights.tensor] + (weights.scale.map { [$0] } ?? []), writes: [packed, scratch],
+      tiles: panels,
       work: [4, channels, weights.columns]
     ) { binding in
       let (source, target) = (UnsafePointer(binding.floats(weights.tensor)), binding.floats(packed))
+      let factors = weights.scale.map { UnsafePointer(binding.floats($0)) }
       let (tapOffsets, workspace) = (binding.offsets(taps), binding.floats(scratch))
       return { panel, _ in
         let column = panel * kernels.panelColumns
@@ -149,6 +154,13 @@ struct WinogradConvolution {
             columnStride: weights.columnStride, depth: channels,
             columns: min(kernels.panelColumns, weights.columns - column), panels: target + panel * panelElements,
             planeStride: panels * panelElements, scratch: workspace + panel * scratchFloats))
+        // The transform is linear in each column.
+        for plane in 0..<Self.planes {
+          guard let factors else { break }
+          scaleColumns(
+            target + (plane * panels + panel) * panelElements, depth: channels, panelColumns: kernels.panelColumns,
+            by: factors + column, columns: min(kernels.panelColumns, weights.columns - column))
+        }
       }
     }
     return packed

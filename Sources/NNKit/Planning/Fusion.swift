@@ -3,10 +3,12 @@ import NNKitKernelTable
 /// A node of the graph as it is planned.
 struct PlannedNode {
   let name: String
-  /// Of the graph's node that holds the parameters.
+  /// The graph's node that it came from.
   let graphIndex: Int
+  /// The graph's nodes whose parameters it has, one after the other.
+  var parameterNodes: [Int]
   var operation: any Operation
-  let inputs: [Value]
+  var inputs: [Value]
   var outputs: [Value]
 }
 
@@ -15,43 +17,112 @@ package protocol ActivationFusing: Operation {
   var activation: ActivationKind { get set }
 }
 
-/// The nodes that the outputs depend on, rewritten where the result has the same bits:
-/// an activation layer is folded into the layer before it, where that can take it and nobody else reads its output;
-/// a ReLU before a maximum pool moves behind it, where there are fewer elements.
-func fuse(_ graph: Graph) -> [PlannedNode] {
-  var needed = Array(repeating: 0, count: graph.types.count)
-  for output in graph.outputs { needed[output.value.index] += 1 }
-  var live = Array(repeating: false, count: graph.nodes.count)
-  for (index, node) in graph.nodes.enumerated().reversed() where node.outputs.contains(where: { needed[$0.index] > 0 })
-  {
-    live[index] = true
-    for input in node.inputs { needed[input.index] += 1 }
+/// A product that can apply to its output what follows it at inference: a batch normalisation, whose parameters come
+/// behind its own, and a sum with a second input.
+protocol EpilogueFusing: ActivationFusing {
+  var foldedNorm: BatchNormOperation? { get set }
+  var hasAddend: Bool { get set }
+}
+
+/// The nodes that the outputs depend on, rewritten.
+///
+/// Where the result has the same bits: an activation layer is folded into the layer before it, where that can take it
+/// and nobody else reads its output; a ReLU before a maximum pool moves behind it, where there are fewer elements.
+/// Where nothing is trained, too: a batch normalisation behind a product goes into its weights and bias, and a sum into
+/// the product that computes one of its parts. Both round in another order.
+func fuse(_ graph: Graph, forInference: Bool) -> [PlannedNode] {
+  var fusion = Fusion(graph)
+  for (index, node) in graph.nodes.enumerated() where fusion.isLive[index] { fusion.add(node, index, forInference) }
+  return fusion.planned.compactMap { $0 }
+}
+
+private struct Fusion {
+  private(set) var isLive: [Bool]
+  /// nil: has become part of a later one.
+  private(set) var planned: [PlannedNode?] = []
+  /// How many nodes and outputs read a value.
+  private var readers: [Int]
+  private var producer: [Value: Int] = [:]
+
+  init(_ graph: Graph) {
+    readers = Array(repeating: 0, count: graph.types.count)
+    isLive = Array(repeating: false, count: graph.nodes.count)
+    for output in graph.outputs { readers[output.value.index] += 1 }
+    for (index, node) in graph.nodes.enumerated().reversed()
+    where node.outputs.contains(where: { readers[$0.index] > 0 }) {
+      isLive[index] = true
+      for input in node.inputs { readers[input.index] += 1 }
+    }
   }
 
-  var planned: [PlannedNode] = []
-  var producer: [Value: Int] = [:]
-  for (index, node) in graph.nodes.enumerated() where live[index] {
+  mutating func add(_ node: Graph.Node, _ index: Int, _ forInference: Bool) {
     var operation = node.operation
-    if needed[node.inputs[0].index] == 1, let previous = producer[node.inputs[0]],
-      var before = planned[previous].operation as? any ActivationFusing
-    {
+    if let (previous, before) = onlyProducer(of: node.inputs[0], as: (any ActivationFusing).self) {
       if let activation = operation as? ActivationOperation, before.activation == .linear {
-        before.activation = activation.kind
-        planned[previous].operation = before
-        planned[previous].outputs = node.outputs
-        producer[node.outputs[0]] = previous
-        continue
+        return extend(previous, before, activation.kind, node)
       }
       if var pool = operation as? PoolingOperation, pool.isMaximum, before.activation == .relu {
+        var before = before
         before.activation = .linear
-        planned[previous].operation = before
+        planned[previous]?.operation = before
         pool.activation = .relu
         operation = pool
       }
     }
+    if forInference {
+      if let norm = operation as? BatchNormOperation,
+        var (previous, before) = onlyProducer(of: node.inputs[0], as: (any EpilogueFusing).self),
+        before.activation == .linear, before.foldedNorm == nil, !before.hasAddend
+      {
+        before.foldedNorm = norm
+        planned[previous]?.parameterNodes.append(index)
+        return extend(previous, before, norm.activation, node)
+      }
+      if let sum = operation as? AddOperation, absorb(sum, node) { return }
+    }
     for output in node.outputs { producer[output] = planned.count }
     planned.append(
-      PlannedNode(name: node.name, graphIndex: index, operation: operation, inputs: node.inputs, outputs: node.outputs))
+      PlannedNode(
+        name: node.name, graphIndex: index, parameterNodes: [index], operation: operation, inputs: node.inputs,
+        outputs: node.outputs))
   }
-  return planned
+
+  /// The planned node that computes `value` for one reader alone.
+  private func onlyProducer<Kind>(of value: Value, as kind: Kind.Type) -> (Int, Kind)? {
+    guard readers[value.index] == 1, let previous = producer[value],
+      let operation = planned[previous]?.operation as? Kind
+    else { return nil }
+    return (previous, operation)
+  }
+
+  /// Lets the planned node `previous` end in `activation` and compute what `node` would.
+  private mutating func extend(
+    _ previous: Int, _ operation: any ActivationFusing, _ activation: ActivationKind, _ node: Graph.Node
+  ) {
+    var operation = operation
+    operation.activation = activation
+    planned[previous]?.operation = operation
+    planned[previous]?.outputs = node.outputs
+    producer[node.outputs[0]] = previous
+  }
+
+  /// Moves the product that computes one of a sum's parts to the place of the sum: both parts are there by then.
+  private mutating func absorb(_ sum: AddOperation, _ node: Graph.Node) -> Bool {
+    for position in 0..<2 where node.inputs[0] != node.inputs[1] {
+      guard let (previous, before) = onlyProducer(of: node.inputs[position], as: (any EpilogueFusing).self),
+        before.activation == .linear, !before.hasAddend, var product = planned[previous]
+      else { continue }
+      var operation = before
+      operation.hasAddend = true
+      operation.activation = sum.activation
+      product.operation = operation
+      product.inputs.append(node.inputs[1 - position])
+      product.outputs = node.outputs
+      planned[previous] = nil
+      producer[node.outputs[0]] = planned.count
+      planned.append(product)
+      return true
+    }
+    return false
+  }
 }

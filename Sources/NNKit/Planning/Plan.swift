@@ -55,7 +55,7 @@ package struct Plan {
     kernels: KernelTable, threads: Int, inputGradients: Bool = false
   ) throws(NNKitError) {
     let builder = PlanBuilder(kernels: kernels, threads: threads, batch: batch, isTraining: purpose.isTraining)
-    var network = PlannedNetwork(graph, parameters)
+    var network = PlannedNetwork(graph, parameters, isTraining: purpose.isTraining)
     try network.addForward(builder, inputShapes)
 
     var targets: [Tensor] = []

@@ -3,6 +3,7 @@ struct PlannedNetwork {
   private let graph: Graph
   /// The graph's nodes as they are planned, after fusion.
   private let nodes: [PlannedNode]
+  /// Of each planned node.
   private let parameters: [[Parameter]]
 
   private(set) var inputs: [Tensor] = []
@@ -16,10 +17,11 @@ struct PlannedNetwork {
   /// Of each value: the gradients that its consumers have computed so far.
   private var contributions: [[Tensor]]
 
-  init(_ graph: Graph, _ parameters: [[Parameter]]) {
+  init(_ graph: Graph, _ parameters: [[Parameter]], isTraining: Bool) {
     self.graph = graph
-    self.parameters = parameters
-    self.nodes = fuse(graph)
+    let nodes = fuse(graph, forInference: !isTraining)
+    self.nodes = nodes
+    self.parameters = nodes.map { $0.parameterNodes.flatMap { parameters[$0] } }
     tensors = Array(repeating: nil, count: graph.types.count)
     types = Array(repeating: nil, count: graph.types.count)
     contributions = Array(repeating: [], count: graph.types.count)
@@ -56,7 +58,7 @@ struct PlannedNetwork {
         // With concrete sizes: a window may be larger than a time dimension that was open before.
         for (value, type) in zip(node.outputs, try node.operation.outputTypes(inputTypes)) { types[value.index] = type }
         narrowRanges(node, inputTypes)
-        parameterTensors[index] = parameters[node.graphIndex].map { plan.parameter($0) }
+        parameterTensors[index] = parameters[index].map { plan.parameter($0) }
         let result = try node.operation.forward(
           plan,
           ForwardNode(
@@ -100,18 +102,27 @@ struct PlannedNetwork {
       plan.owner = node.name
       for output in node.outputs { dOutputs.append(try total(output, plan)) }
       let wantsInput = node.inputs.map { wanted[$0.index] }
-      guard dOutputs.contains(where: { $0 != nil }), wantsInput.contains(true) || !parameters[node.graphIndex].isEmpty
+      guard dOutputs.contains(where: { $0 != nil }), wantsInput.contains(true) || !parameters[index].isEmpty
       else { continue }
+      // With the same input twice, the second gradient would have to wait for the first one.
+      let mayAdd = Set(node.inputs).count == node.inputs.count
+      var addends: [Tensor?] = []
+      for (position, value) in node.inputs.enumerated() {
+        let adds = mayAdd && wanted[value.index] && node.operation.addsToGradient(ofInput: position)
+        addends.append(adds ? try total(value, plan) : nil)
+      }
       let backward = BackwardNode(
         index: node.graphIndex, inputs: node.inputs.compactMap { tensors[$0.index] },
         outputs: node.outputs.compactMap { tensors[$0.index] }, saved: saved[index],
-        parameters: parameterTensors[index], dParameters: parameters[node.graphIndex].map { plan.gradient(of: $0) },
-        dOutputs: dOutputs, wantsInput: wantsInput)
+        parameters: parameterTensors[index], dParameters: parameters[index].map { plan.gradient(of: $0) },
+        dOutputs: dOutputs, wantsInput: wantsInput, addends: addends)
       do throws(NNKitError) {
         let dInputs = try node.operation.backward(plan, backward)
-        updatedState += parameters[node.graphIndex].filter { !$0.specification.trainable }.map(\.range)
-        for (value, dInput) in zip(node.inputs, dInputs) where wanted[value.index] {
-          if let dInput { contributions[value.index].append(dInput) }
+        updatedState += parameters[index].filter { !$0.specification.trainable }.map(\.range)
+        for (position, value) in node.inputs.enumerated() where wanted[value.index] {
+          guard let dInput = dInputs[position] else { continue }
+          if addends[position] != nil { contributions[value.index].removeAll() }
+          contributions[value.index].append(dInput)
         }
       } catch {
         throw error.at("layer \"\(node.name)\"")
@@ -128,8 +139,8 @@ struct PlannedNetwork {
         wanted[input.value.index] = true
       }
     }
-    for node in nodes {
-      let depends = !parameters[node.graphIndex].isEmpty || node.inputs.contains { wanted[$0.index] }
+    for (index, node) in nodes.enumerated() {
+      let depends = !parameters[index].isEmpty || node.inputs.contains { wanted[$0.index] }
       for output in node.outputs { wanted[output.index] = depends }
     }
     return wanted
