@@ -103,11 +103,17 @@ struct GatherConvolution {
     let (kernels, convolution) = (plan.kernels, self)
     let (sourceSize, destinationSize) = (source.sampleCount, destination.sampleCount)
     let depth = merged * weights.depth / taps.count
+    // Where there are few tiles, their columns are shared out, too: a few times if each of them copies the lines again.
+    let wantedTiles = copiesLines ? 4 : 16
+    let panelsPerTile = ceilDivide(
+      weights.panels, min(weights.panels, ceilDivide(wantedTiles, plan.batch * blocks.count)))
+    let panelBlocks = ceilDivide(weights.panels, panelsPerTile)
 
     plan.step(
       name, reads: [source, weights.tensor] + (source.pending?.tensors ?? []) + [bias, addend].compactMap { $0 },
       writes: [destination], scratch: scratch,
-      tiles: plan.batch * blocks.count, work: [plan.batch, gridHeight * gridWidth, weights.depth, weights.columns],
+      tiles: plan.batch * blocks.count * panelBlocks,
+      work: [plan.batch, gridHeight * gridWidth, weights.depth, weights.columns],
       inPlace: addend.map { [$0] } ?? []
     ) { binding in
       let sourceBase = UnsafePointer(binding.floats(source))
@@ -121,6 +127,8 @@ struct GatherConvolution {
       let pending = source.pending?.bind(binding)
       let workspace = binding.scratch(scratch)
       return { tile, worker in
+        let (tile, firstPanel) = (tile / panelBlocks, tile % panelBlocks * panelsPerTile)
+        let lastPanel = min(firstPanel + panelsPerTile, weights.panels)
         let image = tile / blocks.count
         let (y, x, height, width) = blocks.block(tile % blocks.count)
         let imageBase = sourceBase + image * sourceSize
@@ -142,7 +150,7 @@ struct GatherConvolution {
           destinationBase + image * destinationSize + convolution.destinationStart
           + y * convolution.destinationRowStep + x * convolution.destinationColumnStep
         let start = addendBase.map { $0 + (c - destinationBase) }
-        for panel in 0..<weights.panels {
+        for panel in firstPanel..<lastPanel {
           let column = panel * weights.panelColumns
           kernels.rowProduct(
             RowProduct(
@@ -152,10 +160,10 @@ struct GatherConvolution {
               addend: start.map { $0 + column }, relu: activation == .relu))
         }
         if activation == .relu || activation == .linear { return }
-        // Only forward passes have an activation; their pixels lie side by side.
-        for row in 0..<height {
-          let line = c + row * convolution.destinationRowStep
-          kernels.activationForward(activation, line, line, width * convolution.destinationColumnStep)
+        let columns = firstPanel * weights.panelColumns..<min(lastPanel * weights.panelColumns, weights.columns)
+        for pixel in 0..<height * width {
+          let line = c + rows.c[pixel] + columns.lowerBound
+          kernels.activationForward(activation, line, line, columns.count)
         }
       }
     }

@@ -71,9 +71,10 @@ private struct Fusion {
     }
     if forInference {
       if let norm = operation as? BatchNormOperation,
-        var (previous, before) = onlyProducer(of: node.inputs[0], as: (any EpilogueFusing).self),
-        before.activation == .linear, before.foldedNorm == nil, !before.hasAddend
+        let (previous, product) = onlyProducer(of: node.inputs[0], as: (any EpilogueFusing).self),
+        product.activation == .linear, product.foldedNorm == nil, !product.hasAddend
       {
+        var before = product
         before.foldedNorm = norm
         planned[previous]?.parameterNodes.append(index)
         return extend(previous, before, norm.activation, node)
