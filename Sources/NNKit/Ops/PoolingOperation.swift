@@ -49,20 +49,30 @@ package struct PoolingOperation: Operation, ActivationFusing {
     let (takesMaximum, work) = (isMaximum, [y.count, geometry.windowHeight, geometry.windowWidth])
     // Where each maximum came from, for the gradient.
     let argmax = takesMaximum && plan.isTraining ? try plan.tensor(ValueType(.int32, type.shape)) : nil
-    plan.step("pool", reads: [x], writes: [y] + (argmax.map { [$0] } ?? []), tiles: plan.batch, work: work) { binding in
+    // Where there are few images, a tile has a part of the rows.
+    let rowsPerTile = ceilDivide(geometry.outputHeight, min(geometry.outputHeight, ceilDivide(16, plan.batch)))
+    let rowBlocks = ceilDivide(geometry.outputHeight, rowsPerTile)
+    let rowElements = geometry.outputWidth * geometry.channels
+    plan.step(
+      "pool", reads: [x], writes: [y] + (argmax.map { [$0] } ?? []), tiles: plan.batch * rowBlocks, work: work
+    ) { binding in
       let (input, output) = (UnsafePointer(binding.floats(x)), binding.floats(y))
       let places = argmax.map { binding.integers($0) }
-      return { image, _ in
+      return { tile, _ in
+        let (image, firstRow) = (tile / rowBlocks, tile % rowBlocks * rowsPerTile)
+        let lastRow = min(firstRow + rowsPerTile, geometry.outputHeight)
         let result = output + image * outputSize
         let pool = Pool2D(
-          geometry: geometry, input: input + image * inputSize, output: result, rowStart: 0,
-          rowEnd: geometry.outputHeight)
+          geometry: geometry, input: input + image * inputSize, output: result, rowStart: firstRow, rowEnd: lastRow)
         if takesMaximum {
           kernels.maxPool2DForward(pool, places.map { $0 + image * outputSize })
         } else {
           kernels.averagePool2DForward(pool)
         }
-        if fused != .linear { kernels.activationForward(fused, result, result, outputSize) }
+        if fused != .linear {
+          let rows = result + firstRow * rowElements
+          kernels.activationForward(fused, rows, rows, (lastRow - firstRow) * rowElements)
+        }
       }
     }
     var result = activated.finish(plan)
