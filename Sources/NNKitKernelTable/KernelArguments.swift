@@ -171,52 +171,6 @@ public struct SoftmaxCrossEntropy {
   }
 }
 
-/// One time step of one sequence, behind the products. `gates` holds the pre-activations of `i f g o`, `units`
-/// each, and takes their activations: `i, f, o = σ(·)`, `g = tanh(·)`; then `c = f ⊙ cPrevious + i ⊙ g` and
-/// `h = o ⊙ tanh(c)`. `cPrevious` nil is zero; `c` may be `cPrevious`.
-public struct LSTMCell {
-  public var gates: UnsafeMutablePointer<Float>
-  public var cPrevious: UnsafePointer<Float>?
-  public var c: UnsafeMutablePointer<Float>
-  public var h: UnsafeMutablePointer<Float>
-  public var units: Int
-
-  public init(
-    gates: UnsafeMutablePointer<Float>, cPrevious: UnsafePointer<Float>?, c: UnsafeMutablePointer<Float>,
-    h: UnsafeMutablePointer<Float>, units: Int
-  ) {
-    self.gates = gates
-    self.cPrevious = cPrevious
-    self.c = c
-    self.h = h
-    self.units = units
-  }
-}
-
-/// The gradient of `LSTMCell`. `gates` holds the activations and takes the gradients of the pre-activations;
-/// `dc` holds the gradient of `c` from the next time step and takes that of `cPrevious`; `dh` is the whole
-/// gradient of `h`.
-public struct LSTMCellGradient {
-  public var gates: UnsafeMutablePointer<Float>
-  public var cPrevious: UnsafePointer<Float>?
-  public var c: UnsafePointer<Float>
-  public var dh: UnsafePointer<Float>
-  public var dc: UnsafeMutablePointer<Float>
-  public var units: Int
-
-  public init(
-    gates: UnsafeMutablePointer<Float>, cPrevious: UnsafePointer<Float>?, c: UnsafePointer<Float>,
-    dh: UnsafePointer<Float>, dc: UnsafeMutablePointer<Float>, units: Int
-  ) {
-    self.gates = gates
-    self.cPrevious = cPrevious
-    self.c = c
-    self.dh = dh
-    self.dc = dc
-    self.units = units
-  }
-}
-
 /// `g = gradientScale · dWeight + weightDecay · w`; without `velocity`: `w -= learningRate · g`; with it:
 /// `v = momentum · v + g`, then `w -= learningRate · v`, or with `nesterov` `w -= learningRate (g + momentum · v)`.
 /// Source: PyTorch's form of SGD with momentum (no dampening).

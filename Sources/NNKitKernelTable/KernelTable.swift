@@ -11,7 +11,7 @@ public struct KernelTable: Sendable {
   public let level: InstructionSetLevel
   /// How many rows the largest register tile of a product has; row counts that are multiples run fastest.
   public let tileRows: Int
-  /// Columns of one packed panel, a multiple of the vector width.
+  /// Columns of one packed panel: two vectors.
   public let panelColumns: Int
 
   // Products
@@ -88,6 +88,7 @@ public struct KernelTable: Sendable {
 
   // Recurrent cells
   public let lstmCellForward: @Sendable (LSTMCell) -> Void
+  public let lstmStepForward: @Sendable (LSTMStep) -> Void
   public let lstmCellBackward: @Sendable (LSTMCellGradient) -> Void
   public let gruGatesForward: @Sendable (GRUGates) -> Void
   public let gruCellForward: @Sendable (GRUCell) -> Void
@@ -156,6 +157,7 @@ public struct KernelTable: Sendable {
         _ dPrediction: UnsafeMutablePointer<Float>?
       ) -> Double,
     lstmCellForward: @escaping @Sendable (LSTMCell) -> Void,
+    lstmStepForward: @escaping @Sendable (LSTMStep) -> Void,
     lstmCellBackward: @escaping @Sendable (LSTMCellGradient) -> Void,
     gruGatesForward: @escaping @Sendable (GRUGates) -> Void,
     gruCellForward: @escaping @Sendable (GRUCell) -> Void,
@@ -199,6 +201,7 @@ public struct KernelTable: Sendable {
     self.softmaxCrossEntropy = softmaxCrossEntropy
     self.squaredError = squaredError
     self.lstmCellForward = lstmCellForward
+    self.lstmStepForward = lstmStepForward
     self.lstmCellBackward = lstmCellBackward
     self.gruGatesForward = gruGatesForward
     self.gruCellForward = gruCellForward

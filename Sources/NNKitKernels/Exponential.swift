@@ -5,7 +5,7 @@
 
 /// `exp(r) ≈ 1 + r + r² q(r)` for |r| ≤ ln 2 / 2, relative error 3e-9: this is `q`.
 @_transparent
-private func exponentialRemainder(_ r: Vector) -> Vector {
+func exponentialRemainder(_ r: Vector) -> Vector {
   var q = multiplyAdd(r, 1.3814595e-3, 8.3687166e-3)
   q = multiplyAdd(q, r, 4.1668389e-2)
   q = multiplyAdd(q, r, 1.6666521e-1)
@@ -14,7 +14,7 @@ private func exponentialRemainder(_ r: Vector) -> Vector {
 
 /// `x = n ln 2 + r` with an integer n and |r| ≤ ln 2 / 2, for |x| < 2²¹.
 @_transparent
-private func reduceByLogarithmOfTwo(_ x: Vector) -> (n: Vector, r: Vector) {
+func reduceByLogarithmOfTwo(_ x: Vector) -> (n: Vector, r: Vector) {
   let n = multiplyAdd(x, 1.442695, roundingMagic) - Vector(repeating: roundingMagic)
   // ln 2 in two parts; the first has so few bits that its product with n is exact.
   var r = multiplyAdd(n, Vector(repeating: -0.693359375), x)
@@ -28,7 +28,7 @@ private var roundingMagic: Float { 12_582_912 }
 
 /// `2ⁿ` for an integer -126 ≤ n ≤ 128 (128 gives infinity).
 @_transparent
-private func powerOfTwo(_ n: Vector) -> Vector {
+func powerOfTwo(_ n: Vector) -> Vector {
   // The low bits of n + 127 in place of the exponent; what else was in the word leaves at the top.
   let shifted = integers(of: n + Vector(repeating: roundingMagic + 127))
   return vector(ofIntegers: shifted &* IntegerVector(repeating: 1 << 23))

@@ -45,6 +45,7 @@ public func makeKernelTable() -> KernelTable {
     softmaxCrossEntropy: softmaxCrossEntropy,
     squaredError: squaredError,
     lstmCellForward: lstmCellForward,
+    lstmStepForward: lstmStepForward,
     lstmCellBackward: lstmCellBackward,
     gruGatesForward: gruGatesForward,
     gruCellForward: gruCellForward,

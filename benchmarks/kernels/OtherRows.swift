@@ -60,6 +60,20 @@ let recurrentRows: [KernelRow] = [64, 512].flatMap { units in
         }
       )
     },
+    KernelRow("lstmStepForward", "\(units) units") { table in
+      let (gates, c, h) = (try Floats(4 * units), try Floats(units), try Floats(units))
+      let (before, weights) = (try Floats(units), try Floats(4 * units * units))
+      return (
+        .operations(2 * 4 * units * units),
+        {
+          table.lstmStepForward(
+            LSTMStep(
+              gates: gates.read, hPrevious: before.read, depth: units, weights: weights.read,
+              panelStride: units * table.panelColumns, cPrevious: before.read, c: c.pointer, h: h.pointer,
+              units: units))
+        }
+      )
+    },
     KernelRow("lstmCellBackward", "\(units) units") { table in
       let (gates, activations, before) = (try Floats(4 * units), try Floats(4 * units), try Floats(units))
       let (c, dh, dc) = (try Floats(units), try Floats(units), try Floats(units))

@@ -39,6 +39,8 @@ package struct LSTMOperation: Operation {
     let x = node.inputs[0]
     let sequences = sequence.lengths(node.inputs)
     let (batch, time, units) = (plan.batch, x.shape[0], units)
+    let tiles = SequenceTiles(batch: batch, time: time, units: units)
+    if !plan.isTraining && tiles.count == 1 { return try forwardByUnits(plan, node) }
     let y = try plan.tensor(try outputTypes(node.inputs.map(\.type))[0])
     let gates = try plan.tensor(ValueType(.float32, [time, 4 * units]))
     let hidden = sequence.returnsSequences ? y : try plan.tensor(ValueType(.float32, [time, units]))
@@ -52,7 +54,6 @@ package struct LSTMOperation: Operation {
       sequences: sequences)
 
     let recurrentWeights = try plan.packMatrix(node.parameters[1], depth: units, columns: 4 * units)
-    let tiles = SequenceTiles(batch: batch, time: time, units: units)
     let scratch = try plan.scratch(floats: RowList.floats(tiles.rowsPerTile))
     let noTap = plan.table([0])
     let (kernels, sequence) = (plan.kernels, sequence)

@@ -40,18 +40,21 @@ package struct RecurrentSequence: Sendable {
     inputs.count > 1 ? SequenceLengths(tensor: inputs[1]) : nil
   }
 
-  /// Writes a tile's outputs from its states: zeros behind the lengths, or the last states.
+  /// Writes a tile's outputs from its states: zeros behind the lengths, or the last states. With `columns` of these
+  /// units only.
   @inline(__always)
   func writeOutput(
-    _ sequences: BoundSequences, _ hidden: UnsafeMutablePointer<Float>, to output: UnsafeMutablePointer<Float>
+    _ sequences: BoundSequences, _ hidden: UnsafeMutablePointer<Float>, to output: UnsafeMutablePointer<Float>,
+    columns: Range<Int>? = nil
   ) {
     let time = sequences.time
+    let (first, count) = (columns?.lowerBound ?? 0, columns?.count ?? units)
     for n in sequences.range {
       let length = sequences.length(n)
       if returnsSequences {
-        (output + (n * time + length) * units).update(repeating: 0, count: (time - length) * units)
+        for t in length..<time { (output + (n * time + t) * units + first).update(repeating: 0, count: count) }
       } else {
-        (output + n * units).update(from: hidden + (n * time + length - 1) * units, count: units)
+        (output + n * units + first).update(from: hidden + (n * time + length - 1) * units + first, count: count)
       }
     }
   }

@@ -5,9 +5,11 @@ import CNNKitPlatform
 package final class BoundPlan {
   private struct BoundStep {
     let name: String
-    let body: StepBody
+    let code: StepCode
     let tiles: Int
     let small: Bool
+    /// Whether a team's step is so long that workers which sleep now should come to the next.
+    let wakes: Bool
   }
 
   package let plan: Plan
@@ -25,6 +27,8 @@ package final class BoundPlan {
 
   /// A step with less work than this, in multiply-adds, runs on the calling thread: waking the pool takes longer.
   private static let smallWork = 32_768
+  /// A team's step of more work wakes workers: some ten microseconds, a few times what that takes.
+  private static let wakingWork = 262_144
 
   /// Throws: `.outOfMemory`.
   package init(_ plan: Plan, parameters: ParameterArena, gradients: AlignedMemory?, pool: ThreadPool)
@@ -62,12 +66,13 @@ package final class BoundPlan {
   private static func bind(_ step: PlanBuilder.PlannedStep, _ binding: Binding) throws(NNKitError) -> BoundStep {
     binding.audit.declared = step.buffers
     defer { binding.audit.declared = nil }
-    let body = step.bind(binding)
+    let code = step.bind(binding)
     guard !binding.audit.isViolated else {
       throw NNKitError(.internal, "the step \"\(step.name)\" uses memory that it does not declare")
     }
     return BoundStep(
-      name: step.name, body: body, tiles: step.tiles, small: step.tiles < 2 || step.work < BoundPlan.smallWork)
+      name: step.name, code: code, tiles: step.tiles, small: step.tiles < 2 || step.work < BoundPlan.smallWork,
+      wakes: step.work >= BoundPlan.wakingWork)
   }
 
   deinit { state.deallocate() }
@@ -93,10 +98,12 @@ package final class BoundPlan {
 
   private func run(_ steps: [BoundStep]) {
     for step in steps {
-      if step.small {
-        for tile in 0..<step.tiles { step.body(tile, 0) }
-      } else {
-        pool.run(tiles: step.tiles, step.body)
+      switch step.code {
+      case .tiles(let body) where step.small:
+        for tile in 0..<step.tiles { body(tile, 0) }
+      case .tiles(let body): pool.run(tiles: step.tiles, body)
+      case .team(let body) where step.small: body(ThreadTeam())
+      case .team(let body): pool.runTeam(members: step.tiles, wakes: step.wakes, body)
       }
     }
   }

@@ -25,12 +25,13 @@ package final class PlanBuilder {
   struct PlannedStep {
     /// "layer: what is computed".
     let name: String
+    /// Of a team's step: how many members it can use.
     let tiles: Int
     /// About how many multiply-adds the step does; decides whether waking the pool pays.
     let work: Int
     /// What it reads or writes, scratch memory too.
     let buffers: Set<Int>
-    let bind: (Binding) -> StepBody
+    let bind: (Binding) -> StepCode
   }
 
   package let kernels: KernelTable
@@ -144,7 +145,22 @@ package final class PlanBuilder {
     }
     steps.append(
       PlannedStep(
-        name: "\(owner): \(name)", tiles: tiles, work: saturatingProduct(work), buffers: buffers, bind: bind))
+        name: "\(owner): \(name)", tiles: tiles, work: saturatingProduct(work), buffers: buffers,
+        bind: { .tiles(bind($0)) }))
+  }
+
+  /// Adds a step that up to `members` threads run together: each does a part of its own, and they may wait for one
+  /// another. How many come is left to chance; the bits must not depend on it.
+  package func teamStep(
+    _ name: String, reads: [Tensor], writes: [Tensor], scratch: Scratch? = nil, members: Int, work: [Int],
+    _ bind: @escaping (Binding) -> TeamBody
+  ) {
+    let buffers = Set((reads + writes).map(\.buffer) + (scratch.map { [$0.buffer] } ?? []))
+    for buffer in buffers { use(buffer, at: steps.count) }
+    steps.append(
+      PlannedStep(
+        name: "\(owner): \(name)", tiles: members, work: saturatingProduct(work), buffers: buffers,
+        bind: { .team(bind($0)) }))
   }
 
   /// Adds a step that reads parameters alone and writes tensors that `packed` made: at inference one that runs when
@@ -157,7 +173,7 @@ package final class PlanBuilder {
     prologue.append(
       PlannedStep(
         name: "\(owner): \(name)", tiles: tiles, work: saturatingProduct(work),
-        buffers: Set((reads + writes).map(\.buffer)), bind: bind))
+        buffers: Set((reads + writes).map(\.buffer)), bind: { .tiles(bind($0)) }))
   }
 
   private func use(_ buffer: Int, at step: Int) {

@@ -66,6 +66,15 @@ package struct RunState {
 /// Computes one tile of a step; `worker` chooses the part of the step's scratch memory.
 package typealias StepBody = (_ tile: Int, _ worker: Int) -> Void
 
+/// Computes one member's part of a step.
+package typealias TeamBody = (ThreadTeam) -> Void
+
+/// What a step of a bound plan runs.
+enum StepCode {
+  case tiles(StepBody)
+  case team(TeamBody)
+}
+
 /// Where a plan's buffers lie, for the steps to fetch their pointers once, when the plan is bound to memory.
 package struct Binding {
   let addresses: [UnsafeMutableRawPointer]

@@ -19,20 +19,22 @@ package final class ThreadPool: @unchecked Sendable {
   /// The same where threads outnumber processors and a spinning one keeps another from its work.
   private static let crowdedSpinNanoseconds = 1_000
 
-  /// A pool of `threads` (≥ 1) threads, the caller's included; 1 never starts one.
-  package init(threads: Int) {
+  /// A pool of `threads` (≥ 1) threads, the caller's included; 1 never starts one. A team has at most `teamLimit`
+  /// members; nil: as many as there are processors, since a member without one would keep the others waiting.
+  package init(threads: Int, teamLimit: Int? = nil) {
     self.threads = max(1, threads)
     guard threads > 1 else {
       state = nil
       return
     }
-    let isCrowded = threads > ProcessorCount.available()
+    let processors = ProcessorCount.available()
+    let isCrowded = threads > processors
     let memory = UnsafeMutableRawPointer.allocate(
       byteCount: MemoryLayout<ThreadPoolState>.stride, alignment: AlignedMemory.alignmentBytes)
     let state = memory.bindMemory(to: ThreadPoolState.self, capacity: 1)
     state.initialize(
       to: ThreadPoolState(
-        workerCapacity: threads - 1,
+        workerCapacity: threads - 1, teamCapacity: min(threads, teamLimit ?? processors),
         spinNanoseconds: isCrowded ? Self.crowdedSpinNanoseconds : Self.spinNanoseconds))
     state.register()
     self.state = state
@@ -63,7 +65,7 @@ package final class ThreadPool: @unchecked Sendable {
       defer { state.pointee.release() }
       if !state.pointee.didStart.load(ordering: .relaxed) { state.startWorkers() }
       if state.pointee.workerCount.load(ordering: .relaxed) > 0 {
-        withUnsafePointer(to: ThreadPoolJob(tiles: tiles, body: body)) { job in
+        withUnsafePointer(to: ThreadPoolJob(tiles: tiles, body: .tiles(body))) { job in
           state.pointee.publish(job)
           state.pointee.work(worker: 0)
           state.pointee.waitForCompletion()
@@ -72,6 +74,34 @@ package final class ThreadPool: @unchecked Sendable {
       }
     }
     for tile in 0..<tiles { body(tile, 0) }
+  }
+
+  /// Calls `body` on the members of a team at the same time and returns when all calls have returned. The team is the
+  /// caller and up to `members - 1` workers, those that come at once: workers that are awake do. With `wakes` the others
+  /// are called too, for teams to come; who asks for much work can afford that.
+  ///
+  /// The team's size is left to chance, 1 where the pool is another job's, so the caller divides its work such that
+  /// the bits do not depend on it. The floating-point environment is as with `run`, and nothing is allocated.
+  package func runTeam(members: Int, wakes: Bool, _ body: @escaping (ThreadTeam) -> Void) {
+    let environment = nnkit_platform_float_environment_get()
+    nnkit_platform_float_environment_set(nnkit_platform_float_environment_default())
+    defer { nnkit_platform_float_environment_set(environment) }
+
+    if members > 1, let state, state.pointee.teamCapacity > 1,
+      state.pointee.stopRequests.load(ordering: .relaxed) == 0, state.pointee.claim()
+    {
+      defer { state.pointee.release() }
+      if !state.pointee.didStart.load(ordering: .relaxed) { state.startWorkers() }
+      let seats = min(members, state.pointee.teamCapacity, state.pointee.workerCount.load(ordering: .relaxed) + 1) - 1
+      if seats > 0 {
+        withUnsafePointer(to: ThreadPoolJob(tiles: seats, body: .team(body))) { job in
+          body(state.pointee.assembleTeam(job, wakes: wakes))
+          state.pointee.waitForCompletion()
+        }
+        return
+      }
+    }
+    body(ThreadTeam())
   }
 
   /// Ends the worker threads and returns when they are gone; a running job is finished first. The next job

@@ -8,10 +8,16 @@ struct PaddedCounter: ~Copyable {
   private let padding = InlineArray<15, Int>(repeating: 0)
 }
 
-/// What `ThreadPool.run` was asked for; lies on the stack of its caller.
+/// What `ThreadPool.run` or `runTeam` was asked for; lies on the stack of its caller.
 struct ThreadPoolJob {
+  enum Body {
+    case tiles((_ tile: Int, _ worker: Int) -> Void)
+    /// Each tile is a seat for one member besides the caller.
+    case team((ThreadTeam) -> Void)
+  }
+
   let tiles: Int
-  let body: (_ tile: Int, _ worker: Int) -> Void
+  let body: Body
 }
 
 /// What a worker thread is told. Index 0 is the host's own thread and has none of these.
@@ -43,6 +49,12 @@ struct ThreadPoolState: ~Copyable {
 
   let job = Atomic<UnsafePointer<ThreadPoolJob>?>(nil)
 
+  /// How many members the present team has; 0 until that is settled.
+  let teamSize = PaddedCounter()
+  /// Of each member of the present team: how often it has come to a meeting. Room for `teamCapacity` members.
+  let teamMeetings: UnsafeMutablePointer<PaddedCounter>
+  let teamCapacity: Int
+
   /// Guards going to sleep, nothing else.
   let mutex: UnsafeMutablePointer<pthread_mutex_t>
   let workersWake: UnsafeMutablePointer<pthread_cond_t>
@@ -61,7 +73,12 @@ struct ThreadPoolState: ~Copyable {
   /// The next pool in the list that the fork handlers walk.
   let next = Atomic<UnsafeMutablePointer<ThreadPoolState>?>(nil)
 
-  init(workerCapacity: Int, spinNanoseconds: Int) {
+  init(workerCapacity: Int, teamCapacity: Int, spinNanoseconds: Int) {
+    self.teamCapacity = teamCapacity
+    teamMeetings = UnsafeMutableRawPointer.allocate(
+      byteCount: teamCapacity * MemoryLayout<PaddedCounter>.stride, alignment: MemoryLayout<PaddedCounter>.stride
+    ).bindMemory(to: PaddedCounter.self, capacity: teamCapacity)
+    for member in 0..<teamCapacity { (teamMeetings + member).initialize(to: PaddedCounter()) }
     mutex = .allocate(capacity: 1)
     workersWake = .allocate(capacity: 1)
     hostsWake = .allocate(capacity: 1)
@@ -73,6 +90,7 @@ struct ThreadPoolState: ~Copyable {
   }
 
   deinit {
+    UnsafeMutableRawPointer(teamMeetings).deallocate()
     mutex.deallocate()
     workersWake.deallocate()
     hostsWake.deallocate()
@@ -138,7 +156,13 @@ extension ThreadPoolState {
       let left = claimTile()
       if left == 0 { break }
       // A claim means that the job is there until its tiles are reported below.
-      if let job = job.load(ordering: .relaxed) { job.pointee.body(job.pointee.tiles - left, worker) }
+      if let job = job.load(ordering: .relaxed) {
+        let tile = job.pointee.tiles - left
+        switch job.pointee.body {
+        case .tiles(let body): body(tile, worker)
+        case .team(let body): body(joinTeam(member: tile + 1))
+        }
+      }
       finished += 1
     }
     if finished > 0 { finish(tiles: finished) }
@@ -159,18 +183,27 @@ extension ThreadPoolState {
 extension ThreadPoolState {
   /// Publishes `newJob` and wakes as many workers as its tiles can occupy.
   func publish(_ newJob: UnsafePointer<ThreadPoolJob>) {
+    offer(newJob)
+    // The caller takes one tile itself.
+    wakeWorkers(newJob.pointee.tiles - 1)
+  }
+
+  /// Publishes `newJob` to the workers that are awake.
+  func offer(_ newJob: UnsafePointer<ThreadPoolJob>) {
     let tiles = newJob.pointee.tiles
     job.store(newJob, ordering: .relaxed)
     unfinishedTiles.count.store(tiles, ordering: .relaxed)
     unclaimedTiles.count.store(tiles, ordering: .sequentiallyConsistent)
+  }
+
+  func wakeWorkers(_ count: Int) {
     let sleeping = sleepingWorkers.count.load(ordering: .sequentiallyConsistent)
     guard sleeping > 0 else { return }
     passThroughMutex()
-    if tiles > sleeping {
+    if count >= sleeping {
       pthread_cond_broadcast(workersWake)
     } else {
-      // The caller takes one tile itself.
-      for _ in 1..<tiles { pthread_cond_signal(workersWake) }
+      for _ in 0..<count { pthread_cond_signal(workersWake) }
     }
   }
 
@@ -243,7 +276,7 @@ extension ThreadPoolState {
   }
 }
 
-private func monotonicNanoseconds() -> Int {
+func monotonicNanoseconds() -> Int {
   var time = timespec()
   clock_gettime(CLOCK_MONOTONIC, &time)
   return time.tv_sec * 1_000_000_000 + time.tv_nsec

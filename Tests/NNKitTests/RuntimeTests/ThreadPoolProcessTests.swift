@@ -34,6 +34,32 @@ struct ThreadPoolProcessTests {
     #expect(succeeded.count == 50)
   }
 
+  @Test func aChildForkedWhileATeamMeetsCanRunTeamsAtOnce() {
+    let pool = ThreadPool(threads: 3, teamLimit: 3)
+    let isDone = Counters(1)
+    let host = HostThread {
+      while isDone[0] == 0 { pool.runTeam(members: 3, wakes: true) { team in for _ in 0..<20 { team.meet() } } }
+    }
+    let sums = UnsafeMutablePointer<Int>.allocate(capacity: 100)
+    let body: (ThreadTeam) -> Void = { team in
+      for index in team.part(of: 100) { sums[index] += 1 }
+      team.meet()
+    }
+    let succeeded = (0..<50).filter { _ in
+      inChild {
+        sums.initialize(repeating: 0, count: 100)
+        for _ in 0..<20 { pool.runTeam(members: 3, wakes: true, body) }
+        pool.stop()
+        pool.runTeam(members: 3, wakes: true, body)
+        return (0..<100).allSatisfy { sums[$0] == 21 }
+      }
+    }
+    isDone.add(0)
+    host.join()
+    sums.deallocate()
+    #expect(succeeded.count == 50)
+  }
+
   @Test func aChildStartsItsOwnWorkers() {
     let pool = ThreadPool(threads: 3)
     let body: (Int, Int) -> Void = { _, _ in usleep(1000) }
