@@ -109,7 +109,7 @@ import Testing
     }
   }
 
-  @Test(arguments: ["networks", "residual_networks", "gru_networks"])
+  @Test(arguments: ["networks", "residual_networks", "gru_networks", "embedded_networks"])
   func wholeNetworksMatchPyTorchWithAllGradients(group: String) throws {
     let file = try GoldenFile(group)
     for golden in try file.cases() {

@@ -405,3 +405,27 @@ GRU_NETWORKS: list[dict] = [
         "loss": "mean_squared_error",
     },
 ]
+
+# As NETWORKS: a recurrent layer that reads an embedding, with fewer indices than time steps and with more.
+EMBEDDED_NETWORKS: list[dict] = [
+    {
+        "title": f"{kind}_{title}",
+        "inputs": {"x": ("int32", shape), "lengths": ("int32", shape[:1])},
+        "layers": [
+            ("embedding", f"name=embedding vocabulary={vocabulary} units=7", ["x"]),
+            (kind, f"name=first units={units} return_sequences={sequences}", ["embedding", *lengths]),
+            ("dense", "name=result units=3", ["first"]),
+        ],
+        "loss": "mean_squared_error",
+    }
+    for kind in ("lstm", "gru")
+    for title, shape, vocabulary, units, sequences, lengths in [
+        ("of_a_few_rows", (5, 9), 6, 37, "true", []),
+        ("of_a_few_rows_with_lengths", (6, 8), 11, 20, "false", ["lengths"]),
+        ("of_all_states_with_lengths", (9, 6), 4, 33, "true", ["lengths"]),
+        ("of_many_rows_with_lengths", (4, 5), 50, 16, "true", ["lengths"]),
+    ]
+]
+for network in EMBEDDED_NETWORKS:
+    if len(network["layers"][1][2]) == 1:
+        del network["inputs"]["lengths"]

@@ -258,6 +258,7 @@ def groups() -> list[Group]:
     losses, optimizers, networks = Group("losses"), Group("optimizers"), Group("networks")
     residual, batchnorm, gru = Group("residual"), Group("batchnorm"), Group("gru")
     residual_networks, gru_networks = Group("residual_networks"), Group("gru_networks")
+    embedded_networks = Group("embedded_networks")
 
     for shape, options in cases.CONVOLUTIONS:
         convolution.add_layer("conv2d", options, lambda g, s=shape: {"x": normal(g, s)})
@@ -298,6 +299,7 @@ def groups() -> list[Group]:
     whole = [(networks, network) for network in cases.NETWORKS]
     whole += [(residual_networks, network) for network in cases.RESIDUAL_NETWORKS]
     whole += [(gru_networks, network) for network in cases.GRU_NETWORKS]
+    whole += [(embedded_networks, network) for network in cases.EMBEDDED_NETWORKS]
     for group, network in whole:
         inputs = [{"name": n, "dtype": d, "shape": list(s)} for n, (d, s) in network["inputs"].items()]
         layers = [{"kind": k, "options": o, "inputs": i} for k, o, i in network["layers"]]
@@ -311,7 +313,7 @@ def groups() -> list[Group]:
             loss=network["loss"],
         )
     layer_groups = [convolution, pooling, dense, elementwise, embedding, lstm, residual, batchnorm, gru]
-    return [*layer_groups, losses, optimizers, networks, residual_networks, gru_networks]
+    return [*layer_groups, losses, optimizers, networks, residual_networks, gru_networks, embedded_networks]
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ import NNKitKernelTable
 /// the gates lie in the order `z r g`.
 /// Source: Cho et al., Learning Phrase Representations using RNN Encoder-Decoder (2014), whose `z` is `1 - z` here; the
 /// other form is that of cuDNN and PyTorch.
-package struct GRUOperation: Operation {
+package struct GRUOperation: RecurrentOperation {
   package let sequence: RecurrentSequence
   package let resetsAfter: Bool
   package let hasBias: Bool
@@ -41,21 +41,20 @@ package struct GRUOperation: Operation {
     sequence.inputRange(index, inputs)
   }
 
-  package func forward(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> ForwardResult {
-    let x = node.inputs[0]
+  func forward(
+    _ plan: PlanBuilder, _ node: ForwardNode, _ input: RecurrentInput
+  ) throws(NNKitError) -> ForwardResult {
     let sequences = sequence.lengths(node.inputs)
-    let (batch, time, units) = (plan.batch, x.shape[0], units)
-    let y = try plan.tensor(try outputTypes(node.inputs.map(\.type))[0])
+    let (batch, time, units) = (plan.batch, node.inputs[0].shape[0], units)
+    let y = try plan.tensor(ValueType(.float32, sequence.returnsSequences ? [time, units] : [units]))
     let gates = try plan.tensor(ValueType(.float32, [time, 3 * units]))
     let hidden = sequence.returnsSequences ? y : try plan.tensor(ValueType(.float32, [time, units]))
     // r ⊙ h_{t-1}, or with `resetsAfter` R_g h_{t-1} + b_r. Without a backward pass one time step of it is enough.
     let keepsAll = plan.isTraining
     let recurrent = try plan.tensor(ValueType(.float32, keepsAll ? [time, units] : [units]))
 
-    let inputWeights = try plan.packMatrix(node.parameters[0], depth: inputs, columns: 3 * units)
-    plan.matrixProduct(
-      "gru inputs", x, rows: batch * time, inputWeights, bias: hasBias ? node.parameters[2] : nil, .linear, to: gates,
-      sequences: sequences)
+    let inputRows = try input.addProduct(
+      plan, "gru", node, inputs: inputs, bias: hasBias ? node.parameters[2] : nil, to: gates, sequences)
 
     let gateWeights = try packRecurrent(plan, node.parameters[1], columns: 0..<2 * units)
     let candidateWeights = try packRecurrent(plan, node.parameters[1], columns: 2 * units..<3 * units)
@@ -68,13 +67,14 @@ package struct GRUOperation: Operation {
     plan.step(
       "gru",
       reads: [gates, gateWeights.tensor, candidateWeights.tensor] + (recurrentBias.map { [$0] } ?? [])
-        + (sequences.map { [$0.tensor] } ?? []), writes: [gates, hidden, recurrent, y],
+        + sequence.reads(inputRows, sequences), writes: [gates, hidden, recurrent, y],
       scratch: scratch, tiles: tiles.count, work: [batch * time, units, 3 * units]
     ) { binding in
       let (g, h, q, output) = (
         binding.floats(gates), binding.floats(hidden), binding.floats(recurrent), binding.floats(y)
       )
       let lengths = sequences.map { binding.integers($0.tensor) }
+      let inputRows = inputRows?.bind(binding)
       let bias = recurrentBias.map { UnsafePointer(binding.floats($0)) }
       let weights = UnsafePointer(binding.floats(gateWeights.tensor))
       let candidateRows = UnsafePointer(binding.floats(candidateWeights.tensor))
@@ -91,6 +91,7 @@ package struct GRUOperation: Operation {
           for n in tile.range where t < tile.length(n) {
             let (row, place) = (n * time + t, (keepsAll ? n * time + t : n) * units)
             toGates.append(a: (row - 1) * units, c: row * 3 * units)
+            inputRows?.copy(row, to: g)
             if resetsAfter {
               toCandidate.append(a: (row - 1) * units, c: place)
               if let bias {
@@ -150,20 +151,16 @@ package struct GRUOperation: Operation {
       columnStride: 3 * units)
   }
 
-  package func backward(_ plan: PlanBuilder, _ node: BackwardNode) throws(NNKitError) -> [Tensor?] {
+  func backward(
+    _ plan: PlanBuilder, _ node: BackwardNode, _ input: RecurrentInput
+  ) throws(NNKitError) -> [Tensor?] {
     let noGradients = Array(repeating: Tensor?.none, count: node.inputs.count)
     guard let dy = node.dOutputs[0] else { return noGradients }
-    let x = node.inputs[0]
     let sequences = sequence.lengths(node.inputs)
-    let (batch, time, units) = (plan.batch, x.shape[0], units)
+    let (batch, time, units) = (plan.batch, node.inputs[0].shape[0], units)
     let (gates, hidden, recurrent) = (node.saved[0], node.saved[1], node.saved[2])
     try addTimeSteps(plan, node, dy, sequences)
 
-    // dK = Σ x_tᵀ dGates_t, db = Σ dGates_t
-    let perInput = sequence.inputLoops(batch: batch, time: time, columns: inputs, gateColumns: 3 * units, sequences)
-    try plan.weightGradient(
-      "gru kernel gradient", x, gates, perInput, rows: inputs, columns: 3 * units, to: node.dParameters[0],
-      bias: hasBias ? node.dParameters[2] : nil)
     // dR_zr = Σ h_{t-1}ᵀ [dz_t dr_t]
     let perState = sequence.stateLoops(batch: batch, time: time, gateColumns: 3 * units, sequences)
     try plan.weightGradient(
@@ -186,13 +183,9 @@ package struct GRUOperation: Operation {
         to: node.dParameters[1], firstColumn: 2 * units, bias: nil)
     }
 
-    guard node.wantsInput[0] else { return noGradients }
-    // dx_t = dGates_t Kᵀ
-    let dx = try plan.tensor(x.type)
-    let inputWeights = try plan.packTransposed(node.parameters[0], depth: 3 * units, columns: inputs)
-    plan.matrixProduct(
-      "gru input gradient", gates, rows: batch * time, inputWeights, bias: nil, .linear, to: dx, sequences: sequences,
-      zeroesPadding: true)
+    // dK = Σ x_tᵀ dGates_t, db = Σ dGates_t, dx_t = dGates_t Kᵀ
+    let dx = try input.addGradients(
+      plan, "gru", node, inputs: inputs, dGates: gates, dBias: hasBias ? node.dParameters[2] : nil, sequence, sequences)
     return [dx] + noGradients.dropFirst()
   }
 

@@ -18,7 +18,7 @@ extension LSTMOperation {
     let lanes = plan.kernels.panelColumns / 2
     let blocks = ceilDivide(units, lanes)
     let gateColumns = 4 * blocks * lanes
-    let y = try plan.tensor(try outputTypes(node.inputs.map(\.type))[0])
+    let y = try plan.tensor(ValueType(.float32, sequence.returnsSequences ? [time, units] : [units]))
     let gates = try plan.tensor(ValueType(.float32, [time, gateColumns]))
     let hidden = sequence.returnsSequences ? y : try plan.tensor(ValueType(.float32, [time, units]))
     let cells = try plan.tensor(ValueType(.float32, [units]))

@@ -8,7 +8,7 @@ import NNKitKernelTable
 /// Shape: see `RecurrentSequence`.
 /// Parameters: kernel `[I, 4U]`, recurrent kernel `[U, 4U]`, bias `[4U]`; the gates lie in the order `i f g o`.
 /// Source: Hochreiter and Schmidhuber (1997), with forget gates as Gers et al. (2000).
-package struct LSTMOperation: Operation {
+package struct LSTMOperation: RecurrentOperation {
   package let sequence: RecurrentSequence
   package let hasBias: Bool
   package let forgetBias: Double
@@ -35,30 +35,29 @@ package struct LSTMOperation: Operation {
     sequence.inputRange(index, inputs)
   }
 
-  package func forward(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> ForwardResult {
-    let x = node.inputs[0]
+  func forward(
+    _ plan: PlanBuilder, _ node: ForwardNode, _ input: RecurrentInput
+  ) throws(NNKitError) -> ForwardResult {
     let sequences = sequence.lengths(node.inputs)
-    let (batch, time, units) = (plan.batch, x.shape[0], units)
+    let (batch, time, units) = (plan.batch, node.inputs[0].shape[0], units)
     let tiles = SequenceTiles(batch: batch, time: time, units: units)
     if !plan.isTraining && tiles.count == 1 { return try forwardByUnits(plan, node) }
-    let y = try plan.tensor(try outputTypes(node.inputs.map(\.type))[0])
+    let y = try plan.tensor(ValueType(.float32, sequence.returnsSequences ? [time, units] : [units]))
     let gates = try plan.tensor(ValueType(.float32, [time, 4 * units]))
     let hidden = sequence.returnsSequences ? y : try plan.tensor(ValueType(.float32, [time, units]))
     // Without a backward pass each sequence needs one cell state only.
     let keepsCells = plan.isTraining
     let cells = try plan.tensor(ValueType(.float32, keepsCells ? [time, units] : [units]))
 
-    let inputWeights = try plan.packMatrix(node.parameters[0], depth: inputs, columns: 4 * units)
-    plan.matrixProduct(
-      "lstm inputs", x, rows: batch * time, inputWeights, bias: hasBias ? node.parameters[2] : nil, .linear, to: gates,
-      sequences: sequences)
+    let inputRows = try input.addProduct(
+      plan, "lstm", node, inputs: inputs, bias: hasBias ? node.parameters[2] : nil, to: gates, sequences)
 
     let recurrentWeights = try plan.packMatrix(node.parameters[1], depth: units, columns: 4 * units)
     let scratch = try plan.scratch(floats: RowList.floats(tiles.rowsPerTile))
     let noTap = plan.table([0])
     let (kernels, sequence) = (plan.kernels, sequence)
     plan.step(
-      "lstm", reads: [gates, recurrentWeights.tensor] + (sequences.map { [$0.tensor] } ?? []),
+      "lstm", reads: [gates, recurrentWeights.tensor] + sequence.reads(inputRows, sequences),
       writes: [gates, hidden, cells, y],
       scratch: scratch, tiles: tiles.count, work: [batch * time, units, 4 * units]
     ) { binding in
@@ -66,6 +65,7 @@ package struct LSTMOperation: Operation {
         binding.floats(gates), binding.floats(hidden), binding.floats(cells), binding.floats(y)
       )
       let lengths = sequences.map { binding.integers($0.tensor) }
+      let inputRows = inputRows?.bind(binding)
       let weights = UnsafePointer(binding.floats(recurrentWeights.tensor))
       let taps = binding.offsets(noTap)
       let workspace = binding.scratch(scratch)
@@ -76,6 +76,7 @@ package struct LSTMOperation: Operation {
           rows.removeAll()
           for n in tile.range where t < tile.length(n) {
             rows.append(a: (n * time + t - 1) * units, c: (n * time + t) * 4 * units)
+            inputRows?.copy(n * time + t, to: g)
           }
           if rows.count == 0 { break }
           if t > 0 {
@@ -98,12 +99,13 @@ package struct LSTMOperation: Operation {
     return ForwardResult(outputs: [y], saved: [gates, hidden, cells])
   }
 
-  package func backward(_ plan: PlanBuilder, _ node: BackwardNode) throws(NNKitError) -> [Tensor?] {
+  func backward(
+    _ plan: PlanBuilder, _ node: BackwardNode, _ input: RecurrentInput
+  ) throws(NNKitError) -> [Tensor?] {
     let noGradients = Array(repeating: Tensor?.none, count: node.inputs.count)
     guard let dy = node.dOutputs[0] else { return noGradients }
-    let x = node.inputs[0]
     let sequences = sequence.lengths(node.inputs)
-    let (batch, time, units) = (plan.batch, x.shape[0], units)
+    let (batch, time, units) = (plan.batch, node.inputs[0].shape[0], units)
     let (gates, hidden, cells) = (node.saved[0], node.saved[1], node.saved[2])
 
     // Through time, from the last step to the first: the activations of the gates become the gradients of their
@@ -154,24 +156,14 @@ package struct LSTMOperation: Operation {
       }
     }
 
-    // dK = Σ x_tᵀ dGates_t, db = Σ dGates_t, dR = Σ h_{t-1}ᵀ dGates_t
-    let perInput = sequence.inputLoops(
-      batch: batch, time: time, columns: inputs, gateColumns: 4 * units, sequences)
-    try plan.weightGradient(
-      "lstm kernel gradient", x, gates, perInput, rows: inputs, columns: 4 * units, to: node.dParameters[0],
-      bias: hasBias ? node.dParameters[2] : nil)
+    // dR = Σ h_{t-1}ᵀ dGates_t; then dK = Σ x_tᵀ dGates_t, db = Σ dGates_t, dx_t = dGates_t Kᵀ
     let perState = sequence.stateLoops(batch: batch, time: time, gateColumns: 4 * units, sequences)
     try plan.weightGradient(
       "lstm recurrent gradient", hidden, gates, perState, rows: units, columns: 4 * units, to: node.dParameters[1],
       bias: nil)
-
-    guard node.wantsInput[0] else { return noGradients }
-    // dx_t = dGates_t Kᵀ
-    let dx = try plan.tensor(x.type)
-    let inputWeights = try plan.packTransposed(node.parameters[0], depth: 4 * units, columns: inputs)
-    plan.matrixProduct(
-      "lstm input gradient", gates, rows: batch * time, inputWeights, bias: nil, .linear, to: dx, sequences: sequences,
-      zeroesPadding: true)
+    let dx = try input.addGradients(
+      plan, "lstm", node, inputs: inputs, dGates: gates, dBias: hasBias ? node.dParameters[2] : nil, sequence,
+      sequences)
     return [dx] + noGradients.dropFirst()
   }
 }

@@ -40,6 +40,11 @@ package struct RecurrentSequence: Sendable {
     inputs.count > 1 ? SequenceLengths(tensor: inputs[1]) : nil
   }
 
+  /// What the forward step through time reads besides the gates.
+  func reads(_ inputRows: GateRows?, _ sequences: SequenceLengths?) -> [Tensor] {
+    (inputRows.map { [$0.indices, $0.table] } ?? []) + (sequences.map { [$0.tensor] } ?? [])
+  }
+
   /// Writes a tile's outputs from its states: zeros behind the lengths, or the last states. With `columns` of these
   /// units only.
   @inline(__always)

@@ -27,7 +27,8 @@ protocol EpilogueFusing: ActivationFusing {
 /// The nodes that the outputs depend on, rewritten.
 ///
 /// Where the result has the same bits: an activation layer is folded into the layer before it, where that can take it
-/// and nobody else reads its output; a ReLU before a maximum pool moves behind it, where there are fewer elements.
+/// and nobody else reads its output; a ReLU before a maximum pool moves behind it, where there are fewer elements; an
+/// embedding goes into the recurrent layer that alone reads it.
 /// Where nothing is trained, too: a batch normalisation behind a product goes into its weights and bias, and a sum into
 /// the product that computes one of its parts. Both round in another order.
 func fuse(_ graph: Graph, forInference: Bool) -> [PlannedNode] {
@@ -81,10 +82,19 @@ private struct Fusion {
       }
       if let sum = operation as? AddOperation, absorb(sum, node) { return }
     }
+    var (inputs, parameterNodes) = (node.inputs, [index])
+    if let recurrent = operation as? any RecurrentOperation,
+      let (previous, embedding) = onlyProducer(of: inputs[0], as: EmbeddingOperation.self), let before = planned[previous]
+    {
+      operation = EmbeddedOperation(embedding: embedding, recurrent: recurrent)
+      inputs[0] = before.inputs[0]
+      parameterNodes += before.parameterNodes
+      planned[previous] = nil
+    }
     for output in node.outputs { producer[output] = planned.count }
     planned.append(
       PlannedNode(
-        name: node.name, graphIndex: index, parameterNodes: [index], operation: operation, inputs: node.inputs,
+        name: node.name, graphIndex: index, parameterNodes: parameterNodes, operation: operation, inputs: inputs,
         outputs: node.outputs))
   }
 
