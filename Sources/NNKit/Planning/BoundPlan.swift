@@ -8,8 +8,7 @@ package final class BoundPlan {
     let code: StepCode
     let tiles: Int
     let small: Bool
-    /// Whether a team's step is so long that workers which sleep now should come to the next.
-    let wakes: Bool
+    let patience: TeamPatience
   }
 
   package let plan: Plan
@@ -27,8 +26,12 @@ package final class BoundPlan {
 
   /// A step with less work than this, in multiply-adds, runs on the calling thread: waking the pool takes longer.
   private static let smallWork = 32_768
-  /// A team's step of more work wakes workers: some ten microseconds, a few times what that takes.
-  private static let wakingWork = 262_144
+
+  /// To wake a worker takes the caller a few microseconds, and the worker some fifty until it is there. 2¹⁸ multiply-adds
+  /// take ten, 2²⁵ several hundred.
+  private static func patience(_ work: Int) -> TeamPatience {
+    work < 1 << 18 ? .none : work < 1 << 25 ? .forLater : .forSleepers
+  }
 
   /// Throws: `.outOfMemory`.
   package init(_ plan: Plan, parameters: ParameterArena, gradients: AlignedMemory?, pool: ThreadPool)
@@ -72,7 +75,7 @@ package final class BoundPlan {
     }
     return BoundStep(
       name: step.name, code: code, tiles: step.tiles, small: step.tiles < 2 || step.work < BoundPlan.smallWork,
-      wakes: step.work >= BoundPlan.wakingWork)
+      patience: patience(step.work))
   }
 
   deinit { state.deallocate() }
@@ -103,7 +106,7 @@ package final class BoundPlan {
         for tile in 0..<step.tiles { body(tile, 0) }
       case .tiles(let body): pool.run(tiles: step.tiles, body)
       case .team(let body) where step.small: body(ThreadTeam())
-      case .team(let body): pool.runTeam(members: step.tiles, wakes: step.wakes, body)
+      case .team(let body): pool.runTeam(members: step.tiles, step.patience, body)
       }
     }
   }

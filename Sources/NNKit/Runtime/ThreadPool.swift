@@ -77,12 +77,11 @@ package final class ThreadPool: @unchecked Sendable {
   }
 
   /// Calls `body` on the members of a team at the same time and returns when all calls have returned. The team is the
-  /// caller and up to `members - 1` workers, those that come at once: workers that are awake do. With `wakes` the others
-  /// are called too, for teams to come; who asks for much work can afford that.
+  /// caller and up to `members - 1` workers, those that come in time: see `TeamPatience`.
   ///
   /// The team's size is left to chance, 1 where the pool is another job's, so the caller divides its work such that
   /// the bits do not depend on it. The floating-point environment is as with `run`, and nothing is allocated.
-  package func runTeam(members: Int, wakes: Bool, _ body: @escaping (ThreadTeam) -> Void) {
+  package func runTeam(members: Int, _ patience: TeamPatience, _ body: @escaping (ThreadTeam) -> Void) {
     let environment = nnkit_platform_float_environment_get()
     nnkit_platform_float_environment_set(nnkit_platform_float_environment_default())
     defer { nnkit_platform_float_environment_set(environment) }
@@ -95,7 +94,7 @@ package final class ThreadPool: @unchecked Sendable {
       let seats = min(members, state.pointee.teamCapacity, state.pointee.workerCount.load(ordering: .relaxed) + 1) - 1
       if seats > 0 {
         withUnsafePointer(to: ThreadPoolJob(tiles: seats, body: .team(body))) { job in
-          body(state.pointee.assembleTeam(job, wakes: wakes))
+          body(state.pointee.assembleTeam(job, patience))
           state.pointee.waitForCompletion()
         }
         return

@@ -41,25 +41,35 @@ package struct ThreadTeam {
   }
 }
 
-/// How long an invitation stands: a worker that spins answers sooner.
-private let invitationNanoseconds = 1_000
+/// How long the caller of a team waits for workers.
+package enum TeamPatience {
+  /// For those that are awake and can answer at once; the others sleep on.
+  case none
+  /// The same; but the others are woken, since more teams may follow.
+  case forLater
+  /// For the others too: there is so much to do that it pays.
+  case forSleepers
+
+  /// A worker that spins answers within a small part of the first; one that sleeps, mostly, of the second.
+  fileprivate var nanoseconds: Int { self == .forSleepers ? 100_000 : 1_000 }
+}
 
 extension ThreadPoolState {
   /// Offers `newJob`'s seats, and returns the caller's place in the team of those who came in time. Whoever has taken
   /// a seat runs the body, so no member waits for one that will not come.
-  func assembleTeam(_ newJob: UnsafePointer<ThreadPoolJob>, wakes: Bool) -> ThreadTeam {
+  func assembleTeam(_ newJob: UnsafePointer<ThreadPoolJob>, _ patience: TeamPatience) -> ThreadTeam {
     let seats = newJob.pointee.tiles
     teamSize.count.store(0, ordering: .relaxed)
     for member in 0...seats { teamMeetings[member].count.store(0, ordering: .relaxed) }
     offer(newJob)
     let sleeping = sleepingWorkers.count.load(ordering: .sequentiallyConsistent)
-    if wakes { wakeWorkers(seats) }
-    if sleeping < workerCount.load(ordering: .relaxed) {
+    if patience != .none { wakeWorkers(seats) }
+    if patience == .forSleepers || sleeping < workerCount.load(ordering: .relaxed) {
       let start = monotonicNanoseconds()
       repeat {
         nnkit_platform_pause()
       } while unclaimedTiles.count.load(ordering: .relaxed) > 0
-        && monotonicNanoseconds() - start < invitationNanoseconds
+        && monotonicNanoseconds() - start < patience.nanoseconds
     }
     let empty = unclaimedTiles.count.exchange(0, ordering: .acquiringAndReleasing)
     unfinishedTiles.count.subtract(empty, ordering: .relaxed)

@@ -38,7 +38,7 @@ struct ThreadPoolProcessTests {
     let pool = ThreadPool(threads: 3, teamLimit: 3)
     let isDone = Counters(1)
     let host = HostThread {
-      while isDone[0] == 0 { pool.runTeam(members: 3, wakes: true) { team in for _ in 0..<20 { team.meet() } } }
+      while isDone[0] == 0 { pool.runTeam(members: 3, .forLater) { team in for _ in 0..<20 { team.meet() } } }
     }
     let sums = UnsafeMutablePointer<Int>.allocate(capacity: 100)
     let body: (ThreadTeam) -> Void = { team in
@@ -48,9 +48,9 @@ struct ThreadPoolProcessTests {
     let succeeded = (0..<50).filter { _ in
       inChild {
         sums.initialize(repeating: 0, count: 100)
-        for _ in 0..<20 { pool.runTeam(members: 3, wakes: true, body) }
+        for _ in 0..<20 { pool.runTeam(members: 3, .forLater, body) }
         pool.stop()
-        pool.runTeam(members: 3, wakes: true, body)
+        pool.runTeam(members: 3, .forLater, body)
         return (0..<100).allSatisfy { sums[$0] == 21 }
       }
     }
