@@ -20,6 +20,8 @@ public func makeKernelTable() -> KernelTable {
     winogradInput: winogradInput,
     winogradOutput: winogradOutput,
     winogradWeights: winogradWeights,
+    depthwiseConvolution: depthwiseConvolution,
+    depthwiseWeightGradient: depthwiseWeightGradient,
     activationForward: activationForward,
     activationBackward: activationBackward,
     accumulate: accumulateElements,

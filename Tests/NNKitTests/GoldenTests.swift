@@ -8,6 +8,7 @@ import Testing
   static let bound = 1e-5
   static let layerGroups = [
     "convolution", "pooling", "dense", "elementwise", "embedding", "lstm", "residual", "batchnorm", "gru",
+    "grouped_convolution",
   ]
 
   @Test(arguments: layerGroups)

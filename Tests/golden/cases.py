@@ -82,6 +82,43 @@ CONVOLUTIONS: list[tuple[tuple[int, int, int, int], str]] = [
     ((2, 4, 4, 4), "filters=40 kernel=1 activation=hard_swish"),
 ]
 
+# Depthwise, and with groups.
+GROUPED_CONVOLUTIONS: list[tuple[tuple[int, int, int, int], str]] = [
+    # Depthwise: sizes of the kernel, channels around a vector, borders.
+    ((2, 6, 7, 3), "filters=3 groups=3 kernel=3 padding=same"),
+    ((2, 5, 6, 16), "filters=16 groups=16 kernel=3"),
+    ((1, 9, 12, 19), "filters=19 groups=19 kernel=3 padding=1 activation=relu"),
+    ((1, 4, 5, 40), "filters=40 groups=40 kernel=2,3 padding=same bias=false"),
+    ((1, 10, 9, 17), "filters=17 groups=17 kernel=5 padding=same activation=tanh"),
+    ((2, 5, 5, 5), "filters=5 groups=5 kernel=1 bias=false"),
+    ((1, 3, 2, 4), "filters=4 groups=4 kernel=7 padding=same"),
+    ((2, 1, 1, 18), "filters=18 groups=18 kernel=3 padding=same"),
+    # Strides, also larger than the kernel.
+    ((1, 9, 8, 16), "filters=16 groups=16 kernel=3 stride=2 padding=same"),
+    ((2, 9, 9, 7), "filters=7 groups=7 kernel=3 stride=2 padding=1 activation=silu"),
+    ((1, 11, 10, 20), "filters=20 groups=20 kernel=5 stride=2 padding=2"),
+    ((1, 10, 11, 6), "filters=6 groups=6 kernel=3,2 stride=1,3 padding=0,1,2,0"),
+    ((2, 8, 9, 4), "filters=4 groups=4 kernel=2 stride=3"),
+    # Dilation.
+    ((1, 9, 9, 33), "filters=33 groups=33 kernel=3 dilation=2 padding=2 activation=relu"),
+    ((1, 8, 11, 4), "filters=4 groups=4 kernel=3,2 dilation=2,3 stride=2,1 padding=same"),
+    ((1, 10, 10, 16), "filters=16 groups=16 kernel=3 dilation=3 stride=2 padding=3"),
+    # Several filters a channel.
+    ((2, 5, 6, 3), "filters=6 groups=3 kernel=3 padding=same activation=relu"),
+    ((1, 7, 6, 9), "filters=36 groups=9 kernel=3 stride=2 padding=1"),
+    ((1, 6, 6, 17), "filters=34 groups=17 kernel=3 dilation=2 activation=gelu"),
+    # Fewer groups than channels.
+    ((2, 5, 6, 4), "filters=6 groups=2 kernel=3 padding=same"),
+    ((1, 6, 5, 32), "filters=32 groups=8 kernel=3 padding=1 activation=relu"),
+    ((1, 7, 7, 12), "filters=8 groups=4 kernel=3 stride=2 padding=same bias=false"),
+    ((2, 5, 4, 6), "filters=15 groups=3 kernel=1"),
+    ((2, 4, 5, 34), "filters=66 groups=2 kernel=3 padding=same activation=relu"),
+    ((1, 6, 7, 36), "filters=54 groups=2 kernel=2,3 dilation=2 padding=1,2,0,1"),
+    ((1, 5, 6, 34), "filters=40 groups=2 kernel=1 stride=2"),
+    ((2, 4, 3, 60), "filters=102 groups=3 kernel=1 activation=elu"),
+    ((1, 9, 8, 51), "filters=48 groups=3 kernel=3 stride=2,3 padding=1"),
+]
+
 # (batch, height, width, channels), options; each for the maximum and for the mean.
 POOLINGS: list[tuple[tuple[int, int, int, int], str]] = [
     ((2, 6, 6, 3), ""),

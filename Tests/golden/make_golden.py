@@ -259,9 +259,12 @@ def groups() -> list[Group]:
     residual, batchnorm, gru = Group("residual"), Group("batchnorm"), Group("gru")
     residual_networks, gru_networks = Group("residual_networks"), Group("gru_networks")
     embedded_networks = Group("embedded_networks")
+    grouped = Group("grouped_convolution")
 
     for shape, options in cases.CONVOLUTIONS:
         convolution.add_layer("conv2d", options, lambda g, s=shape: {"x": normal(g, s)})
+    for shape, options in cases.GROUPED_CONVOLUTIONS:
+        grouped.add_layer("conv2d", options, lambda g, s=shape: {"x": normal(g, s)})
     for shape, options in cases.POOLINGS:
         pooling.add_layer("maxpool2d", options, lambda g, s=shape: {"x": normal(g, s)})
     for shape, options in cases.POOLINGS + cases.COUNTED_AVERAGES:
@@ -312,7 +315,7 @@ def groups() -> list[Group]:
             layers=layers,
             loss=network["loss"],
         )
-    layer_groups = [convolution, pooling, dense, elementwise, embedding, lstm, residual, batchnorm, gru]
+    layer_groups = [convolution, pooling, dense, elementwise, embedding, lstm, residual, batchnorm, gru, grouped]
     return [*layer_groups, losses, optimizers, networks, residual_networks, gru_networks, embedded_networks]
 
 

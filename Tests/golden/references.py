@@ -109,7 +109,8 @@ def conv2d(options: Options, x: Tensor, parameters: Parameters, margin: Margin) 
     stride = numbers(options.get("stride", "1"), 2)
     dilation = numbers(options.get("dilation", "1"), 2)
     padded = pad_image(channels_first(x), pad_sizes(options, list(x.shape[1:3]), window, stride, dilation), 0.0)
-    y = F.conv2d(padded, kernel, parameters.get("bias"), stride=stride, dilation=dilation)
+    groups = int(options.get("groups", "1"))
+    y = F.conv2d(padded, kernel, parameters.get("bias"), stride=stride, dilation=dilation, groups=groups)
     return activate(options.get("activation", "linear"), channels_last(y), margin)
 
 
@@ -265,7 +266,8 @@ def parameter_shapes(kind: str, options: Options, input_shape: tuple[int, ...]) 
     match kind:
         case "conv2d":
             filters = int(options["filters"])
-            shapes = {"kernel": (*numbers(options["kernel"], 2), input_shape[-1], filters), "bias": (filters,)}
+            channels = input_shape[-1] // int(options.get("groups", "1"))
+            shapes = {"kernel": (*numbers(options["kernel"], 2), channels, filters), "bias": (filters,)}
         case "dense":
             units = int(options["units"])
             shapes = {"kernel": (input_shape[-1], units), "bias": (units,)}

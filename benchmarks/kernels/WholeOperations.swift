@@ -13,7 +13,7 @@ struct WholeOperation {
   /// Of what the steps of training are reported as: one by one, or together.
   let reportsParts: Bool
 
-  static let all = matrixProducts + convolutions + recurrentLayers
+  static let all = matrixProducts + convolutions + groupedConvolutions + recurrentLayers
 
   private static let matrixProducts = [256, 512, 1024, 2048].map { size in
     WholeOperation(
@@ -38,18 +38,33 @@ struct WholeOperation {
     convolution(batch: 128, width: 8, channels: 64, filters: 64, kernel: 3, stride: 1),
   ]
 
+  /// MobileNet's depthwise convolutions, and grouped ones as in ResNeXt and ShuffleNet.
+  private static let groupedConvolutions =
+    [(112, 32, 1), (112, 64, 2), (56, 128, 1), (56, 128, 2), (28, 256, 1), (28, 256, 2), (14, 512, 1), (14, 512, 2)]
+    .map { width, channels, stride in
+      convolution(
+        batch: 8, width: width, channels: channels, filters: channels, kernel: 3, stride: stride, groups: channels)
+    } + [
+      convolution(batch: 8, width: 28, channels: 240, filters: 240, kernel: 5, stride: 1, groups: 240),
+      convolution(batch: 8, width: 56, channels: 128, filters: 128, kernel: 3, stride: 1, groups: 32),
+      convolution(batch: 8, width: 14, channels: 512, filters: 512, kernel: 3, stride: 1, groups: 32),
+      convolution(batch: 8, width: 28, channels: 128, filters: 128, kernel: 3, stride: 1, groups: 2),
+      convolution(batch: 8, width: 28, channels: 240, filters: 240, kernel: 1, stride: 1, groups: 3),
+    ]
+
   private static func convolution(
-    batch: Int, width: Int, channels: Int, filters: Int, kernel: Int, stride: Int
+    batch: Int, width: Int, channels: Int, filters: Int, kernel: Int, stride: Int, groups: Int = 1
   ) -> WholeOperation {
     let pad = (kernel - 1) / 2
     let output = (width + 2 * pad - kernel) / stride + 1
     return WholeOperation(
-      name: "conv \(kernel)x\(kernel)/\(stride) \(width)x\(width)x\(channels)-\(filters) N\(batch)", kind: "conv2d",
+      name: "conv \(kernel)x\(kernel)/\(stride) \(width)x\(width)x\(channels)-\(filters) N\(batch)"
+        + (groups > 1 ? " G\(groups)" : ""), kind: "conv2d",
       layerOptions: [
-        "filters=\(filters) kernel=\(kernel),\(kernel) stride=\(stride),\(stride) padding=\(pad),\(pad),\(pad),\(pad) bias=false"
+        "filters=\(filters) kernel=\(kernel),\(kernel) stride=\(stride),\(stride) padding=\(pad),\(pad),\(pad),\(pad) bias=false groups=\(groups)"
       ],
       batch: batch, input: [width, width, channels],
-      multiplyAdds: batch * output * output * filters * kernel * kernel * channels, reportsParts: true)
+      multiplyAdds: batch * output * output * filters * kernel * kernel * channels / groups, reportsParts: true)
   }
 
   private static let recurrentLayers = [("lstm", 4), ("gru", 3)].map { kind, gates in

@@ -162,7 +162,7 @@ package struct ConvolutionOperation: EpilogueFusing {
 }
 
 /// The input pixels `first, first + stride, ...` of one axis, and the places of the window that reach them.
-private struct StridePhase {
+struct StridePhase {
   let first: Int
   let pixels: Int
   /// In ascending order of `offset`, the output pixel relative to the index of the input pixel in this phase.

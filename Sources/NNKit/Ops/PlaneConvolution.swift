@@ -1,0 +1,268 @@
+import NNKitKernelTable
+
+/// How the channels of a grouped convolution's source meet those of its destination. Channel `c` of the destination
+/// belongs to group `c / outputs` and is a sum over the `inputs` channels of that group in the source.
+///
+/// With the source spread into `inputs` planes, `plane[j][c] = source[(c / outputs) · inputs + j]`, each product is one
+/// between vectors over the destination's channels, as in a depthwise convolution, which has one plane: its source.
+struct ChannelPlanes {
+  let groups: Int
+  let inputs: Int
+  let outputs: Int
+
+  var sourceChannels: Int { groups * inputs }
+  var channels: Int { groups * outputs }
+
+  /// Writes the planes of one pixel for `count` channels from `first` on.
+  @inline(__always)
+  func spread(_ pixel: UnsafePointer<Float>, first: Int, count: Int, to target: UnsafeMutablePointer<Float>) {
+    if inputs == 1 && outputs == 1 {
+      target.update(from: pixel + first, count: count)
+      return
+    }
+    for plane in 0..<inputs {
+      let row = target + plane * count
+      var (group, member) = first.quotientAndRemainder(dividingBy: outputs)
+      var c = 0
+      while c < count {
+        let value = pixel[group * inputs + plane]
+        let end = min(count, c + outputs - member)
+        while c < end {
+          row[c] = value
+          c += 1
+        }
+        member = 0
+        group += 1
+      }
+    }
+  }
+}
+
+/// One axis of a window over a source: grid pixel `i` is a sum over the places `k < places`, which lie at source pixel
+/// `i · stride + first + k · placeStep` and have the weights of place `weightFirst + k · weightStep` of the kernel.
+struct PlaneAxis {
+  let source: Int
+  let pixels: Int
+  let stride: Int
+  let first: Int
+  let placeStep: Int
+  let places: Int
+  let weightFirst: Int
+  let weightStep: Int
+
+  init(forward axis: WindowAxis) {
+    (source, pixels, stride) = (axis.input, axis.output, axis.stride)
+    (first, placeStep, places) = (-axis.before, axis.dilation, axis.window)
+    (weightFirst, weightStep) = (0, 1)
+  }
+
+  /// The pixels of an input gradient that share one residue of the stride. Their places are evenly spaced.
+  init(phase: StridePhase, source: Int) {
+    (self.source, pixels, stride) = (source, phase.pixels, 1)
+    let places = phase.places
+    (first, self.places, weightFirst) = (places[0].offset, places.count, places[0].place)
+    placeStep = places.count > 1 ? places[1].offset - places[0].offset : 1
+    weightStep = places.count > 1 ? places[1].place - places[0].place : 1
+  }
+
+  /// Source pixels that `count` grid pixels read, from the first to the last.
+  @inline(__always)
+  func extent(_ count: Int) -> Int { (count - 1) * stride + (places - 1) * placeStep + 1 }
+}
+
+/// A convolution over planes of channels, from a source image to a grid of pixels of a destination image. A tile copies
+/// its part of the source, with zeros around it and a block of channels only, into memory that fits the first cache:
+/// pixels with a power of two of channels would push one another out of it.
+struct PlaneConvolution {
+  let planes: ChannelPlanes
+  let vertical: PlaneAxis
+  let horizontal: PlaneAxis
+  /// In the weights, from one row, column and plane to the next.
+  let weightSteps: (Int, Int, Int)
+  /// In the destination image, in elements: of grid pixel `(0, 0)`, and from one to the next.
+  let destinationStart: Int
+  let destinationRowStep: Int
+  let destinationColumnStep: Int
+
+  func addStep(
+    _ plan: PlanBuilder, _ name: String, _ source: Tensor, weights: Tensor, bias: Tensor?,
+    _ activation: ActivationKind, to destination: Tensor
+  ) throws(NNKitError) {
+    let blocks = PlaneBlocks(planes: planes, vertical, horizontal)
+    let scratch = try plan.scratch(floats: try blocks.sourceFloats())
+    let (kernels, convolution) = (plan.kernels, self)
+    let (sourceSize, destinationSize) = (source.sampleCount, destination.sampleCount)
+    plan.step(
+      name, reads: [source] + (bias.map { [$0] } ?? []), writes: [destination], scratch: scratch,
+      tiles: plan.batch * blocks.count,
+      work: [
+        plan.batch, vertical.pixels * horizontal.pixels, vertical.places * horizontal.places, planes.inputs,
+        planes.channels,
+      ]
+    ) { binding in
+      let sourceBase = UnsafePointer(binding.floats(source))
+      let weightBase = UnsafePointer(binding.floats(weights))
+      let biasBase = bias.map { UnsafePointer(binding.floats($0)) }
+      let destinationBase = binding.floats(destination) + convolution.destinationStart
+      let workspace = binding.scratch(scratch)
+      return { tile, worker in
+        let (image, index) = tile.quotientAndRemainder(dividingBy: blocks.count)
+        let block = blocks.block(index)
+        if block.rows == 0 { return }
+        let lines = workspace.base + worker * workspace.stride
+        blocks.copy(sourceBase + image * sourceSize, block, to: lines)
+        let output =
+          destinationBase
+          + (image * destinationSize + block.row * convolution.destinationRowStep
+            + block.column * convolution.destinationColumnStep + block.firstChannel)
+        let geometry = blocks.geometry(
+          block, weightSteps: convolution.weightSteps,
+          outputSteps: (convolution.destinationRowStep, convolution.destinationColumnStep))
+        let weights = weightBase + (blocks.firstWeight(convolution.weightSteps) + block.firstChannel)
+        kernels.depthwiseConvolution(
+          DepthwiseConvolution(
+            geometry: geometry, source: lines, weights: weights, bias: biasBase.map { $0 + block.firstChannel },
+            output: output, relu: activation == .relu))
+        if activation == .relu || activation == .linear { return }
+        for row in 0..<block.rows {
+          for column in 0..<block.columns {
+            let pixel =
+              output + (row * convolution.destinationRowStep + column * convolution.destinationColumnStep)
+            kernels.activationForward(activation, pixel, pixel, block.channels)
+          }
+        }
+      }
+    }
+  }
+}
+
+/// How a grid of pixels and its channels are divided into tiles. A function of the sizes alone.
+struct PlaneBlocks {
+  private let planes: ChannelPlanes
+  private let vertical: PlaneAxis
+  private let horizontal: PlaneAxis
+  private let channelsPerBlock: Int
+  private let rowsPerBlock: Int
+  private let columnsPerBlock: Int
+  let channelBlocks: Int
+  private let rowBlocks: Int
+  private let columnBlocks: Int
+
+  /// Blocks of pixels, each for every block of channels.
+  var pixelBlocks: Int { rowBlocks * columnBlocks }
+  var count: Int { channelBlocks * pixelBlocks }
+
+  struct Block {
+    var firstChannel: Int
+    var channels: Int
+    var row: Int
+    var rows: Int
+    var column: Int
+    var columns: Int
+  }
+
+  /// Source floats of a tile, about: most of a first-level cache.
+  private static let cacheFloats = 8192
+  private static let channelLimit = 64
+
+  init(planes: ChannelPlanes, _ vertical: PlaneAxis, _ horizontal: PlaneAxis) {
+    self.planes = planes
+    self.vertical = vertical
+    self.horizontal = horizontal
+    let channels = planes.channels
+    channelsPerBlock = min(
+      channels, ceilDivide(channels, ceilDivide(channels, Self.channelLimit)).roundedUp(toMultipleOf: 16))
+    channelBlocks = ceilDivide(channels, channelsPerBlock)
+    let pixel = channelsPerBlock * planes.inputs
+    // Neighbouring tiles copy what both read: a tile is never much smaller than its window.
+    let leastRows = min(vertical.pixels, max(4, (vertical.places - 1) * vertical.placeStep / vertical.stride))
+    let leastColumns = min(
+      horizontal.pixels, max(16, 2 * (horizontal.places - 1) * horizontal.placeStep / horizontal.stride))
+    var columnBlocks = 1
+    while vertical.extent(leastRows) * horizontal.extent(ceilDivide(horizontal.pixels, columnBlocks)) * pixel
+      > Self.cacheFloats && ceilDivide(horizontal.pixels, columnBlocks + 1) >= leastColumns
+    {
+      columnBlocks += 1
+    }
+    columnsPerBlock = ceilDivide(horizontal.pixels, columnBlocks)
+    self.columnBlocks = ceilDivide(horizontal.pixels, columnsPerBlock)
+    let lines = Self.cacheFloats / max(1, horizontal.extent(columnsPerBlock) * pixel)
+    let rows = max(leastRows, min(vertical.pixels, (lines - vertical.extent(1)) / vertical.stride + 1))
+    rowBlocks = ceilDivide(vertical.pixels, rows)
+    rowsPerBlock = ceilDivide(vertical.pixels, rowBlocks)
+  }
+
+  /// Floats of the largest block's source. Throws: `.shape` where their number overflows.
+  func sourceFloats() throws(NNKitError) -> Int {
+    try checkedProduct(
+      [vertical.extent(rowsPerBlock), horizontal.extent(columnsPerBlock), planes.inputs, channelsPerBlock],
+      of: "the padded input of a tile")
+  }
+
+  /// Block `index`, pixels before channels; the last ones may be smaller, or empty of rows.
+  @inline(__always)
+  func block(_ index: Int) -> Block {
+    let (channelBlock, pixelBlock) = index.quotientAndRemainder(dividingBy: pixelBlocks)
+    let firstChannel = channelBlock * channelsPerBlock
+    let row = min(pixelBlock / columnBlocks * rowsPerBlock, vertical.pixels)
+    let column = pixelBlock % columnBlocks * columnsPerBlock
+    return Block(
+      firstChannel: firstChannel, channels: min(channelsPerBlock, planes.channels - firstChannel), row: row,
+      rows: min(rowsPerBlock, vertical.pixels - row), column: column,
+      columns: min(columnsPerBlock, horizontal.pixels - column))
+  }
+
+  /// Copies the source of a block: `[lines][pixels][planes][channels]`, zeros where it lies outside of the image.
+  func copy(_ image: UnsafePointer<Float>, _ block: Block, to target: UnsafeMutablePointer<Float>) {
+    let (lines, width) = (vertical.extent(block.rows), horizontal.extent(block.columns))
+    let (firstLine, firstColumn) = (
+      block.row * vertical.stride + vertical.first, block.column * horizontal.stride + horizontal.first
+    )
+    let pixel = planes.inputs * block.channels
+    let left = min(max(0, -firstColumn), width)
+    let right = min(max(0, firstColumn + width - horizontal.source), width - left)
+    for i in 0..<lines {
+      var place = target + i * width * pixel
+      let y = firstLine + i
+      if y < 0 || y >= vertical.source {
+        place.update(repeating: 0, count: width * pixel)
+        continue
+      }
+      place.update(repeating: 0, count: left * pixel)
+      place += left * pixel
+      var source = image + (y * horizontal.source + firstColumn + left) * planes.sourceChannels
+      for _ in left..<width - right {
+        planes.spread(source, first: block.firstChannel, count: block.channels, to: place)
+        source += planes.sourceChannels
+        place += pixel
+      }
+      place.update(repeating: 0, count: right * pixel)
+    }
+  }
+
+  /// In the weights, of the first place.
+  func firstWeight(_ steps: (Int, Int, Int)) -> Int {
+    vertical.weightFirst * steps.0 + horizontal.weightFirst * steps.1
+  }
+
+  /// A copied block as the kernels see it.
+  @inline(__always)
+  func geometry(_ block: Block, weightSteps: (Int, Int, Int), outputSteps: (Int, Int)) -> DepthwiseGeometry {
+    let pixel = planes.inputs * block.channels
+    let line = horizontal.extent(block.columns) * pixel
+    var geometry = DepthwiseGeometry(
+      channels: block.channels, pixels: (block.rows, block.columns),
+      sourceSteps: (vertical.stride * line, horizontal.stride * pixel), outputSteps: outputSteps,
+      places: (vertical.places, horizontal.places, planes.inputs),
+      sourcePlaceSteps: (vertical.placeStep * line, horizontal.placeStep * pixel, block.channels),
+      weightPlaceSteps: (
+        vertical.weightStep * weightSteps.0, horizontal.weightStep * weightSteps.1, weightSteps.2
+      ))
+    if planes.inputs == 1 {
+      geometry.places = (vertical.places, 1, horizontal.places)
+      geometry.sourcePlaceSteps.2 = geometry.sourcePlaceSteps.1
+      geometry.weightPlaceSteps.2 = geometry.weightPlaceSteps.1
+    }
+    return geometry
+  }
+}
