@@ -76,3 +76,33 @@ public struct DepthwiseWeightGradient {
     self.dWeights = dWeights
   }
 }
+
+/// `target[(p · planes + j) · channels + c] = source[p · sourceStep + (first + c) / spread · planes + j]` for
+/// `p < pixels`, `j < planes`, `c < channels`: some channels of a row of pixels, laid out as planes for the depthwise
+/// kernels. With one plane and a spread of 1 it is a copy.
+public struct PlaneCopy {
+  public var source: UnsafePointer<Float>
+  /// From one pixel to the next.
+  public var sourceStep: Int
+  public var pixels: Int
+  public var planes: Int
+  /// How many neighbouring channels have the same source.
+  public var spread: Int
+  public var first: Int
+  public var channels: Int
+  public var target: UnsafeMutablePointer<Float>
+
+  public init(
+    source: UnsafePointer<Float>, sourceStep: Int, pixels: Int, planes: Int, spread: Int, first: Int, channels: Int,
+    target: UnsafeMutablePointer<Float>
+  ) {
+    self.source = source
+    self.sourceStep = sourceStep
+    self.pixels = pixels
+    self.planes = planes
+    self.spread = spread
+    self.first = first
+    self.channels = channels
+    self.target = target
+  }
+}

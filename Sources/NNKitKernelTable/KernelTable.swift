@@ -22,6 +22,7 @@ public struct KernelTable: Sendable {
   public let winogradInput: @Sendable (WinogradInput) -> Void
   public let winogradOutput: @Sendable (WinogradOutput) -> Void
   public let winogradWeights: @Sendable (WinogradWeights) -> Void
+  public let copyPlanes: @Sendable (PlaneCopy) -> Void
   public let depthwiseConvolution: @Sendable (DepthwiseConvolution) -> Void
   public let depthwiseWeightGradient: @Sendable (DepthwiseWeightGradient) -> Void
 
@@ -113,6 +114,7 @@ public struct KernelTable: Sendable {
     winogradInput: @escaping @Sendable (WinogradInput) -> Void,
     winogradOutput: @escaping @Sendable (WinogradOutput) -> Void,
     winogradWeights: @escaping @Sendable (WinogradWeights) -> Void,
+    copyPlanes: @escaping @Sendable (PlaneCopy) -> Void,
     depthwiseConvolution: @escaping @Sendable (DepthwiseConvolution) -> Void,
     depthwiseWeightGradient: @escaping @Sendable (DepthwiseWeightGradient) -> Void,
     activationForward:
@@ -180,6 +182,7 @@ public struct KernelTable: Sendable {
     self.winogradInput = winogradInput
     self.winogradOutput = winogradOutput
     self.winogradWeights = winogradWeights
+    self.copyPlanes = copyPlanes
     self.depthwiseConvolution = depthwiseConvolution
     self.depthwiseWeightGradient = depthwiseWeightGradient
     self.activationForward = activationForward

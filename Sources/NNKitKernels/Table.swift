@@ -20,6 +20,7 @@ public func makeKernelTable() -> KernelTable {
     winogradInput: winogradInput,
     winogradOutput: winogradOutput,
     winogradWeights: winogradWeights,
+    copyPlanes: copyPlanes,
     depthwiseConvolution: depthwiseConvolution,
     depthwiseWeightGradient: depthwiseWeightGradient,
     activationForward: activationForward,

@@ -190,4 +190,33 @@ private struct DepthwiseCase: CustomStringConvertible {
       }
     }
   }
+
+  @Test(arguments: testedLevels)
+  func planesHoldTheirChannels(level: InstructionSetLevel) {
+    let table = kernels(level)
+    var numbers = TestNumbers(seed: 33)
+    for (planes, spread) in [(1, 1), (3, 1), (1, 2), (2, 3), (4, 4), (5, 8), (1, 12)] {
+      for channels in [1, 4, 6, table.width - 1, table.width, table.width + 1, 4 * table.width, 4 * table.width + 5] {
+        for (first, pixels) in [(0, 3), (spread, 1), (spread / 2 + 1, 2), (0, 0)] {
+          for placement in Placement.allCases {
+            let step = planes * ((first + channels - 1) / spread + 1) + 2
+            let source = GuardedBuffer(numbers.floats(pixels == 0 ? 0 : pixels * step - 2), placement)
+            let target = GuardedBuffer(pixels * planes * channels, placement, repeating: Float.nan)
+            table.copyPlanes(
+              PlaneCopy(
+                source: source.read, sourceStep: step, pixels: pixels, planes: planes, spread: spread, first: first,
+                channels: channels, target: target.pointer))
+            for index in 0..<target.count {
+              let (row, channel) = (index / channels, index % channels)
+              let (pixel, plane) = (row / planes, row % planes)
+              let exact = source[pixel * step + (first + channel) / spread * planes + plane]
+              if target[index] != exact {
+                Issue.record("\(planes) planes, spread \(spread), \(channels) channels from \(first): \(index)")
+              }
+            }
+          }
+        }
+      }
+    }
+  }
 }

@@ -12,6 +12,18 @@ let depthwiseRows: [KernelRow] = [
   DepthwiseShape(width: 28, channels: 240, window: 5, stride: 2),
 ].flatMap { shape in
   [
+    KernelRow("copyPlanes", "one of \(shape.channels)") { table in
+      let (source, target) = (try Floats(64 * shape.channels), try Floats(64 * shape.channels))
+      return (
+        .bytes(2 * 4 * 64 * shape.channels),
+        {
+          table.copyPlanes(
+            PlaneCopy(
+              source: source.read, sourceStep: shape.channels, pixels: 64, planes: 1, spread: 1, first: 0,
+              channels: shape.channels, target: target.pointer))
+        }
+      )
+    },
     KernelRow("depthwiseConvolution", shape.name) { table in
       let (source, output) = (try Floats(shape.sourceCount), try Floats(shape.outputCount))
       let (weights, bias) = (try Floats(shape.weightCount), try Floats(shape.channels))

@@ -13,29 +13,8 @@ struct ChannelPlanes {
   var sourceChannels: Int { groups * inputs }
   var channels: Int { groups * outputs }
 
-  /// Writes the planes of one pixel for `count` channels from `first` on.
-  @inline(__always)
-  func spread(_ pixel: UnsafePointer<Float>, first: Int, count: Int, to target: UnsafeMutablePointer<Float>) {
-    if inputs == 1 && outputs == 1 {
-      target.update(from: pixel + first, count: count)
-      return
-    }
-    for plane in 0..<inputs {
-      let row = target + plane * count
-      var (group, member) = first.quotientAndRemainder(dividingBy: outputs)
-      var c = 0
-      while c < count {
-        let value = pixel[group * inputs + plane]
-        let end = min(count, c + outputs - member)
-        while c < end {
-          row[c] = value
-          c += 1
-        }
-        member = 0
-        group += 1
-      }
-    }
-  }
+  /// Whether the one plane is the source itself.
+  var isSource: Bool { inputs == 1 && outputs == 1 }
 }
 
 /// One axis of a window over a source: grid pixel `i` is a sum over the places `k < places`, which lie at source pixel
@@ -70,9 +49,8 @@ struct PlaneAxis {
   func extent(_ count: Int) -> Int { (count - 1) * stride + (places - 1) * placeStep + 1 }
 }
 
-/// A convolution over planes of channels, from a source image to a grid of pixels of a destination image. A tile copies
-/// its part of the source, with zeros around it and a block of channels only, into memory that fits the first cache:
-/// pixels with a power of two of channels would push one another out of it.
+/// A convolution over planes of channels, from a source image to a grid of pixels of a destination image. A tile whose
+/// window reaches into the padding, or that has planes, works on a copy of its part of the source.
 struct PlaneConvolution {
   let planes: ChannelPlanes
   let vertical: PlaneAxis
@@ -110,18 +88,18 @@ struct PlaneConvolution {
         let block = blocks.block(index)
         if block.rows == 0 { return }
         let lines = workspace.base + worker * workspace.stride
-        blocks.copy(sourceBase + image * sourceSize, block, to: lines)
+        let source = blocks.source(kernels, sourceBase + image * sourceSize, block, copy: lines)
         let output =
           destinationBase
           + (image * destinationSize + block.row * convolution.destinationRowStep
             + block.column * convolution.destinationColumnStep + block.firstChannel)
         let geometry = blocks.geometry(
-          block, weightSteps: convolution.weightSteps,
+          block, lineStride: source.lineStride, weightSteps: convolution.weightSteps,
           outputSteps: (convolution.destinationRowStep, convolution.destinationColumnStep))
         let weights = weightBase + (blocks.firstWeight(convolution.weightSteps) + block.firstChannel)
         kernels.depthwiseConvolution(
           DepthwiseConvolution(
-            geometry: geometry, source: lines, weights: weights, bias: biasBase.map { $0 + block.firstChannel },
+            geometry: geometry, source: source.pointer, weights: weights, bias: biasBase.map { $0 + block.firstChannel },
             output: output, relu: activation == .relu))
         if activation == .relu || activation == .linear { return }
         for row in 0..<block.rows {
@@ -161,9 +139,10 @@ struct PlaneBlocks {
     var columns: Int
   }
 
-  /// Source floats of a tile, about: most of a first-level cache.
+  /// Source floats of a tile, about, where its least size allows: most of a first-level cache.
   private static let cacheFloats = 8192
-  private static let channelLimit = 64
+  /// Pixels are rarely divided: memory is read best from end to end.
+  private static let channelLimit = 512
 
   init(planes: ChannelPlanes, _ vertical: PlaneAxis, _ horizontal: PlaneAxis) {
     self.planes = planes
@@ -212,32 +191,44 @@ struct PlaneBlocks {
       columns: min(columnsPerBlock, horizontal.pixels - column))
   }
 
-  /// Copies the source of a block: `[lines][pixels][planes][channels]`, zeros where it lies outside of the image.
-  func copy(_ image: UnsafePointer<Float>, _ block: Block, to target: UnsafeMutablePointer<Float>) {
+  /// The source of a block: where it lies, if all of it is in the image and no other block of channels lies between its
+  /// pixels; else a copy `[lines][pixels][planes][channels]`, zeros where it lies outside of the image.
+  @inline(__always)
+  func source(
+    _ kernels: KernelTable, _ image: UnsafePointer<Float>, _ block: Block, copy target: UnsafeMutablePointer<Float>
+  ) -> (pointer: UnsafePointer<Float>, lineStride: Int) {
     let (lines, width) = (vertical.extent(block.rows), horizontal.extent(block.columns))
     let (firstLine, firstColumn) = (
       block.row * vertical.stride + vertical.first, block.column * horizontal.stride + horizontal.first
     )
+    if planes.isSource && channelBlocks == 1 && firstLine >= 0 && firstColumn >= 0
+      && firstLine + lines <= vertical.source && firstColumn + width <= horizontal.source
+    {
+      let lineStride = horizontal.source * block.channels
+      return (image + (firstLine * lineStride + firstColumn * block.channels), lineStride)
+    }
     let pixel = planes.inputs * block.channels
     let left = min(max(0, -firstColumn), width)
     let right = min(max(0, firstColumn + width - horizontal.source), width - left)
+    let inside = width - left - right
     for i in 0..<lines {
-      var place = target + i * width * pixel
+      let line = target + i * width * pixel
       let y = firstLine + i
       if y < 0 || y >= vertical.source {
-        place.update(repeating: 0, count: width * pixel)
+        line.update(repeating: 0, count: width * pixel)
         continue
       }
-      place.update(repeating: 0, count: left * pixel)
-      place += left * pixel
-      var source = image + (y * horizontal.source + firstColumn + left) * planes.sourceChannels
-      for _ in left..<width - right {
-        planes.spread(source, first: block.firstChannel, count: block.channels, to: place)
-        source += planes.sourceChannels
-        place += pixel
+      line.update(repeating: 0, count: left * pixel)
+      if inside > 0 {
+        kernels.copyPlanes(
+          PlaneCopy(
+            source: image + (y * horizontal.source + firstColumn + left) * planes.sourceChannels,
+            sourceStep: planes.sourceChannels, pixels: inside, planes: planes.inputs, spread: planes.outputs,
+            first: block.firstChannel, channels: block.channels, target: line + left * pixel))
       }
-      place.update(repeating: 0, count: right * pixel)
+      (line + (left + inside) * pixel).update(repeating: 0, count: right * pixel)
     }
+    return (UnsafePointer(target), width * pixel)
   }
 
   /// In the weights, of the first place.
@@ -245,11 +236,12 @@ struct PlaneBlocks {
     vertical.weightFirst * steps.0 + horizontal.weightFirst * steps.1
   }
 
-  /// A copied block as the kernels see it.
+  /// A block as the kernels see it.
   @inline(__always)
-  func geometry(_ block: Block, weightSteps: (Int, Int, Int), outputSteps: (Int, Int)) -> DepthwiseGeometry {
+  func geometry(
+    _ block: Block, lineStride line: Int, weightSteps: (Int, Int, Int), outputSteps: (Int, Int)
+  ) -> DepthwiseGeometry {
     let pixel = planes.inputs * block.channels
-    let line = horizontal.extent(block.columns) * pixel
     var geometry = DepthwiseGeometry(
       channels: block.channels, pixels: (block.rows, block.columns),
       sourceSteps: (vertical.stride * line, horizontal.stride * pixel), outputSteps: outputSteps,

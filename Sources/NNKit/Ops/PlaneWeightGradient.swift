@@ -55,14 +55,15 @@ struct PlaneWeightGradient {
           let (image, pixelBlock) = index.quotientAndRemainder(dividingBy: blocks.pixelBlocks)
           let block = blocks.block(channelBlock * blocks.pixelBlocks + pixelBlock)
           if block.rows == 0 { continue }
-          blocks.copy(input + image * inputSize, block, to: lines)
+          let source = blocks.source(kernels, input + image * inputSize, block, copy: lines)
           let dy =
             dOutput
             + (image * outputSize + block.row * outputSteps.0 + block.column * outputSteps.1 + block.firstChannel)
           kernels.depthwiseWeightGradient(
             DepthwiseWeightGradient(
-              geometry: blocks.geometry(block, weightSteps: gradient.weightSteps, outputSteps: outputSteps),
-              source: lines, dOutput: dy, dWeights: dWeights))
+              geometry: blocks.geometry(
+                block, lineStride: source.lineStride, weightSteps: gradient.weightSteps, outputSteps: outputSteps),
+              source: source.pointer, dOutput: dy, dWeights: dWeights))
           if dBias != nil {
             for row in 0..<block.rows {
               kernels.columnSum(dy + row * outputSteps.0, block.columns, block.channels, filters, dBiases, true)
