@@ -32,6 +32,7 @@ static void catalog_lists_everything(void) {
         "adam",
         "accuracy",
         "filters",
+        "groups",
         "kernel_initializer",
         "forget_bias",
         "return_sequences",
@@ -138,7 +139,7 @@ static void models_describe_themselves(network *n) {
     CHECK(text_has(info, "\"inputs\"") && text_has(info, "\"outputs\"") && text_has(info, "\"layers\""));
     CHECK(text_has(info, "\"parameter_count\"") && text_has(info, "logits/kernel"));
     CHECK(text_has(info, n->kind == NETWORK_LSTM ? "lstm_1/recurrent_kernel" : "conv2d_1/kernel"));
-    CHECK(text_count(info, "\"trainable\"") == (n->kind == NETWORK_LSTM ? 9 : 6));
+    CHECK(text_count(info, "\"trainable\"") == (n->kind == NETWORK_LSTM ? 9 : 8));
     CHECK_OK(nnk_model_parameters_view(n->model, &view));
     CHECK(view.ndim == 1 && view.shape[0] > 0 && view.data != NULL);
     CHECK(view.dtype.code == 2 && view.dtype.bits == 32 && view.device.device_type == 1);

@@ -65,6 +65,7 @@ static inline void network_describe(network_kind kind, nnk_graph *graph) {
         x = nnk_graph_input(graph, "image", NNK_FLOAT32, image, 3);
         x = nnk_graph_layer(graph, "conv2d", "filters=5 kernel=3 padding=same activation=relu", x);
         x = nnk_graph_layer(graph, "maxpool2d", "size=2", x);
+        x = nnk_graph_layer(graph, "conv2d", "filters=10 kernel=3 padding=same groups=5 activation=relu", x);
         x = nnk_graph_layer(graph, "conv2d", "filters=17 kernel=3 padding=same activation=relu", x);
         x = nnk_graph_layer(graph, "flatten", "", x);
         if (kind == NETWORK_CNN_DROPOUT) x = nnk_graph_layer(graph, "dropout", "rate=0.25", x);

@@ -5,6 +5,9 @@ import NNKitKernelTable
 /// `y[i, j, f] = f(Σ_m Σ_n Σ_c x[i s + m d - p, j s + n d - p, g C/G + c] K[m, n, c, f] + b[f])` over an image
 /// `[H, W, C]` with a kernel `[kh, kw, C / G, filters]`. With as many groups as channels it is depthwise.
 ///
+/// Groups of many channels are convolutions of their own (`GroupedProducts`); those of few, and depthwise ones, are
+/// computed with vectors over all channels (`PlaneConvolution`).
+///
 /// Initial values are drawn for what one weight's neighbours really are: `places · C / G` inputs of an output, and
 /// `places · filters / G` outputs of an input.
 package struct GroupedConvolutionOperation: Operation, ActivationFusing {
@@ -50,14 +53,21 @@ package struct GroupedConvolutionOperation: Operation, ActivationFusing {
     let type = try outputTypes([x.type])[0]
     let (vertical, horizontal) = try window.axes(height: x.shape[0], width: x.shape[1], pooling: false)
     let y = try ActivatedOutput(plan, type, activation)
+    let bias = hasBias ? node.parameters[1] : nil
+    let products = products(vertical, horizontal)
+    if products.isFaster {
+      let fused = y.fused == .relu ? y.fused : .linear
+      try products.addForward(plan, x, kernel: node.parameters[0], bias: bias, fused, to: y.product)
+      if fused != y.fused { plan.activation(y.fused, y.product, to: y.product) }
+      return y.finish(plan)
+    }
     let convolution = PlaneConvolution(
       planes: ChannelPlanes(groups: groups, inputs: groupChannels, outputs: groupFilters),
       vertical: PlaneAxis(forward: vertical), horizontal: PlaneAxis(forward: horizontal),
       weightSteps: weightSteps(planes: groupChannels, columns: filters), destinationStart: 0,
       destinationRowStep: horizontal.output * filters, destinationColumnStep: filters)
     try convolution.addStep(
-      plan, "grouped convolution", x, weights: node.parameters[0], bias: hasBias ? node.parameters[1] : nil, y.fused,
-      to: y.product)
+      plan, "grouped convolution", x, weights: node.parameters[0], bias: bias, y.fused, to: y.product)
     return y.finish(plan)
   }
 
@@ -66,15 +76,26 @@ package struct GroupedConvolutionOperation: Operation, ActivationFusing {
     let x = node.inputs[0]
     let (vertical, horizontal) = try window.axes(height: x.shape[0], width: x.shape[1], pooling: false)
     let dz = try plan.activationGradient(activation, saved: node.saved[0], dy)
-    let gradient = PlaneWeightGradient(
-      planes: ChannelPlanes(groups: groups, inputs: groupChannels, outputs: groupFilters),
-      vertical: PlaneAxis(forward: vertical), horizontal: PlaneAxis(forward: horizontal),
-      weightSteps: weightSteps(planes: groupChannels, columns: filters))
-    try gradient.addSteps(plan, x, dz, to: node.dParameters[0], bias: hasBias ? node.dParameters[1] : nil)
+    let dBias = hasBias ? node.dParameters[1] : nil
+    let products = products(vertical, horizontal)
+    if products.isFaster {
+      try products.addWeightGradient(plan, x, dz, to: node.dParameters[0], bias: dBias)
+    } else {
+      let gradient = PlaneWeightGradient(
+        planes: ChannelPlanes(groups: groups, inputs: groupChannels, outputs: groupFilters),
+        vertical: PlaneAxis(forward: vertical), horizontal: PlaneAxis(forward: horizontal),
+        weightSteps: weightSteps(planes: groupChannels, columns: filters))
+      try gradient.addSteps(plan, x, dz, to: node.dParameters[0], bias: dBias)
+    }
     guard node.wantsInput[0] else { return [nil] }
     let dx = try plan.tensor(x.type)
     try addInputGradient(plan, vertical, horizontal, dz, node.parameters[0], to: dx)
     return [dx]
+  }
+
+  private func products(_ vertical: WindowAxis, _ horizontal: WindowAxis) -> GroupedProducts {
+    GroupedProducts(
+      vertical: vertical, horizontal: horizontal, groups: groups, channels: groupChannels, filters: groupFilters)
   }
 
   /// From one row, column and plane of the window to the next, in the weights `[kh, kw, planes, columns]`.
@@ -91,6 +112,11 @@ package struct GroupedConvolutionOperation: Operation, ActivationFusing {
     let columnPhases = StridePhase.all(horizontal)
     let covered = rowPhases.reduce(0) { $0 + $1.pixels } * columnPhases.reduce(0) { $0 + $1.pixels }
     if covered < vertical.input * horizontal.input { plan.zero("grouped convolution input gradient", dx) }
+    let products = products(vertical, horizontal)
+    if products.isFaster {
+      try products.addInputGradient(plan, dz, kernel: kernel, to: dx)
+      return
+    }
     let weights = try transposedWeights(plan, kernel)
     for row in rowPhases {
       for column in columnPhases {

@@ -17,6 +17,8 @@ def convolutional(runtime: nn.Runtime | None) -> nn.Model:
         [
             nn.Conv2D(16, 3, padding="same", activation="relu"),
             nn.MaxPool2D(2),
+            nn.Conv2D(32, 3, padding="same", groups=16, activation="relu"),
+            nn.Conv2D(32, 3, padding="same", groups=4),
             nn.Conv2D(24, 3, activation="relu"),
             nn.Dropout(0.3),
             nn.Flatten(),

@@ -6,6 +6,7 @@ import math
 import os
 import signal
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,40 @@ def test_a_residual_network_learns_and_its_statistics_follow_the_data(random: np
     assert model.evaluate(images, labels)["accuracy"] > 0.95
     assert np.allclose(model.weights["norm/moving_mean"], images.mean(axis=(0, 1, 2)), atol=0.2)
     assert np.allclose(model.weights["norm/moving_variance"], images.var(axis=(0, 1, 2)), rtol=0.1)
+
+
+def separable(filters: int, stride: int) -> list[nn.Layer]:
+    """A block of MobileNet: a depthwise convolution, which keeps the channels apart, then a 1x1 one, which mixes them."""
+    return [
+        nn.Conv2D(filters // 2, 3, stride, "same", groups=filters // 2, bias=False),
+        nn.BatchNorm(activation="relu"),
+        nn.Conv2D(filters, 1, bias=False),
+        nn.BatchNorm(activation="relu"),
+    ]
+
+
+def test_depthwise_separable_blocks_learn_a_small_set_by_heart(random: np.random.Generator, tmp_path: Path) -> None:
+    images = random.normal(size=(48, 16, 16, 3)).astype(np.float32)
+    labels = random.integers(0, 4, size=48).astype(np.int32)
+    model = nn.Sequential(
+        [
+            nn.Conv2D(8, 3, 2, "same", bias=False),
+            nn.BatchNorm(activation="relu"),
+            *separable(16, 1),
+            *separable(32, 2),
+            *separable(64, 2),
+            nn.GlobalAvgPool2D(),
+            nn.Dense(4),
+        ],
+        input_shape=(16, 16, 3),
+        seed=1,
+    )
+    assert model.weights["conv2d_1/kernel"].shape == (3, 3, 1, 8)
+    model.compile(optimizer=nn.Adam(5e-3), loss="softmax_cross_entropy", metrics=["accuracy"])
+    history = model.fit(images, labels, epochs=60, batch_size=16, verbose=0)
+    assert history.history["accuracy"][-1] > 0.95
+    model.save(tmp_path / "model.nnkit")
+    assert np.array_equal(nn.load(tmp_path / "model.nnkit").predict(images), model.predict(images))
 
 
 def test_labels_for_every_time_step_train(random: np.random.Generator) -> None:
