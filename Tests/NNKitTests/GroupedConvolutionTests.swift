@@ -90,7 +90,8 @@ import Testing
       Conv2D(filters: 8, kernel: 3, padding: .same, groups: 4, activation: .relu)
       Conv2D(filters: 6, kernel: 3, stride: 2, groups: 2)
     }
-    let path = FileManager.default.temporaryDirectory.appending(path: "grouped-\(UInt64.random(in: 0...UInt64.max))").path
+    let path = FileManager.default.temporaryDirectory.appending(path: "grouped-\(UInt64.random(in: 0...UInt64.max))")
+      .path
     defer { try? FileManager.default.removeItem(atPath: path) }
     try model.save(to: path)
     let loaded = try Model(contentsOf: path)

@@ -7,7 +7,7 @@ let depthwiseRows: [KernelRow] = [
   DepthwiseShape(width: 28, channels: 256, window: 3, stride: 1),
   DepthwiseShape(width: 14, channels: 512, window: 3, stride: 1),
   DepthwiseShape(width: 7, channels: 1024, window: 3, stride: 1),
- DepthwiseShape(width: 14, channels: 64, window: 3, stride: 1),
+  DepthwiseShape(width: 14, channels: 64, window: 3, stride: 1),
   DepthwiseShape(width: 28, channels: 240, window: 5, stride: 1),
   DepthwiseShape(width: 28, channels: 240, window: 5, stride: 2),
 ].flatMap { shape in
@@ -68,7 +68,8 @@ private struct DepthwiseShape {
   var geometry: DepthwiseGeometry {
     DepthwiseGeometry(
       channels: channels, pixels: (outputWidth, outputWidth),
-      sourceSteps: (stride * paddedWidth * channels, stride * channels), outputSteps: (outputWidth * channels, channels),
+      sourceSteps: (stride * paddedWidth * channels, stride * channels),
+      outputSteps: (outputWidth * channels, channels),
       places: (window, 1, window), sourcePlaceSteps: (paddedWidth * channels, 0, channels),
       weightPlaceSteps: (window * channels, 0, channels))
   }

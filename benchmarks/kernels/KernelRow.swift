@@ -51,7 +51,8 @@ struct KernelRow: Sendable {
   }
 
   /// Every row of the table.
-  static let all = productRows + depthwiseRows + elementwiseRows + poolingRows + lossRows + recurrentRows + optimizerRows
+  static let all =
+    productRows + depthwiseRows + elementwiseRows + poolingRows + lossRows + recurrentRows + optimizerRows
 
   /// The kernels of the table that no row measures.
   static func unmeasured(_ table: KernelTable) -> [String] {

@@ -99,7 +99,8 @@ struct PlaneConvolution {
         let weights = weightBase + (blocks.firstWeight(convolution.weightSteps) + block.firstChannel)
         kernels.depthwiseConvolution(
           DepthwiseConvolution(
-            geometry: geometry, source: source.pointer, weights: weights, bias: biasBase.map { $0 + block.firstChannel },
+            geometry: geometry, source: source.pointer, weights: weights,
+            bias: biasBase.map { $0 + block.firstChannel },
             output: output, relu: activation == .relu))
         if activation == .relu || activation == .linear { return }
         for row in 0..<block.rows {
