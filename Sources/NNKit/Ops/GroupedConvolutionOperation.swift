@@ -111,7 +111,7 @@ package struct GroupedConvolutionOperation: Operation, ActivationFusing {
     let rowPhases = StridePhase.all(vertical)
     let columnPhases = StridePhase.all(horizontal)
     let covered = rowPhases.reduce(0) { $0 + $1.pixels } * columnPhases.reduce(0) { $0 + $1.pixels }
-    if covered < vertical.input * horizontal.input { plan.zero("grouped convolution input gradient", dx) }
+    if covered < vertical.input * horizontal.input { plan.fill("grouped convolution input gradient", dx, from: nil) }
     let products = products(vertical, horizontal)
     if products.isFaster {
       try products.addInputGradient(plan, dz, kernel: kernel, to: dx)
@@ -139,9 +139,11 @@ package struct GroupedConvolutionOperation: Operation, ActivationFusing {
   private func transposedWeights(_ plan: PlanBuilder, _ kernel: Tensor) throws(NNKitError) -> Tensor {
     if groupChannels == 1 && groupFilters == 1 { return kernel }
     let places = window.size.height * window.size.width
-    let transposed = try plan.persistent([places, groupFilters, channels])
+    let transposed = try plan.packed([places, groupFilters, channels])
     let (channels, filters, groupChannels, groupFilters) = (channels, filters, groupChannels, groupFilters)
-    plan.prologueStep("transpose weights", tiles: places, work: [groupFilters, channels]) { binding in
+    plan.packingStep(
+      "transpose weights", reads: [kernel], writes: [transposed], tiles: places, work: [groupFilters, channels]
+    ) { binding in
       let source = UnsafePointer(binding.floats(kernel))
       let target = binding.floats(transposed)
       return { place, _ in

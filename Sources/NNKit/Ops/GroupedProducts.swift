@@ -38,10 +38,11 @@ struct GroupedProducts {
         gridWidth: horizontal.output, stepY: vertical.stride, stepX: horizontal.stride,
         taps: shifted(taps, group), destinationStart: group * filters,
         destinationRowStep: horizontal.output * columns, destinationColumnStep: columns,
-        weights: ConvolutionWeights(tensor: kernel, columns: filters, depthStride: columns, columnStride: 1),
+        weights: ConvolutionWeights(
+          tensor: kernel, columns: filters, depthStride: columns, columnStride: 1, scale: nil),
         allowsWinograd: false)
       let part = try bias.map { bias throws(NNKitError) in try biasPart(plan, bias, group) }
-      try gather.addSteps(plan, "grouped convolution", source, bias: part, activation, to: y)
+      try gather.addSteps(plan, "grouped convolution", source, bias: part, addend: nil, activation, to: y)
     }
   }
 
@@ -95,9 +96,10 @@ struct GroupedProducts {
             destinationRowStep: vertical.stride * horizontal.input * columns,
             destinationColumnStep: horizontal.stride * columns,
             weights: ConvolutionWeights(
-              tensor: kernel, columns: channels, depthStride: 1, columnStride: groups * filters),
+              tensor: kernel, columns: channels, depthStride: 1, columnStride: groups * filters, scale: nil),
             allowsWinograd: false)
-          try gather.addSteps(plan, "grouped convolution input gradient", source, bias: nil, .linear, to: dx)
+          try gather.addSteps(
+            plan, "grouped convolution input gradient", source, bias: nil, addend: nil, .linear, to: dx)
         }
       }
     }
@@ -141,9 +143,9 @@ struct GroupedProducts {
 
   /// The bias of a group's filters.
   private func biasPart(_ plan: PlanBuilder, _ bias: Tensor, _ group: Int) throws(NNKitError) -> Tensor {
-    let part = try plan.persistent([filters])
+    let part = try plan.packed([filters])
     let count = filters
-    plan.prologueStep("bias of a group", tiles: 1, work: [count]) { binding in
+    plan.packingStep("bias of a group", reads: [bias], writes: [part], tiles: 1, work: [count]) { binding in
       let (source, target) = (UnsafePointer(binding.floats(bias)) + group * count, binding.floats(part))
       return { _, _ in target.update(from: source, count: count) }
     }

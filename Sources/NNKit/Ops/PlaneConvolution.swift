@@ -71,7 +71,7 @@ struct PlaneConvolution {
     let (kernels, convolution) = (plan.kernels, self)
     let (sourceSize, destinationSize) = (source.sampleCount, destination.sampleCount)
     plan.step(
-      name, reads: [source] + (bias.map { [$0] } ?? []), writes: [destination], scratch: scratch,
+      name, reads: [source, weights] + (bias.map { [$0] } ?? []), writes: [destination], scratch: scratch,
       tiles: plan.batch * blocks.count,
       work: [
         plan.batch, vertical.pixels * horizontal.pixels, vertical.places * horizontal.places, planes.inputs,
