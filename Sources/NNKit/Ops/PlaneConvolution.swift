@@ -44,13 +44,36 @@ struct PlaneAxis {
     weightStep = places.count > 1 ? places[1].place - places[0].place : 1
   }
 
+  /// Neighbouring pixels whose windows have the same places inside of the source.
+  struct Region {
+    var pixels: Range<Int>
+    var places: Range<Int>
+  }
+
+  /// All pixels, in ascending order.
+  var regions: [Region] {
+    var regions: [Region] = []
+    for pixel in 0..<pixels {
+      let origin = pixel * stride + first
+      let begin = origin >= 0 ? 0 : min(places, ceilDivide(-origin, placeStep))
+      let end = origin >= source ? 0 : min(places, (source - 1 - origin) / placeStep + 1)
+      let inside = begin..<max(begin, end)
+      if let last = regions.last, last.places == inside {
+        regions[regions.count - 1].pixels = last.pixels.lowerBound..<pixel + 1
+      } else {
+        regions.append(Region(pixels: pixel..<pixel + 1, places: inside))
+      }
+    }
+    return regions
+  }
+
   /// Source pixels that `count` grid pixels read, from the first to the last.
   @inline(__always)
   func extent(_ count: Int) -> Int { (count - 1) * stride + (places - 1) * placeStep + 1 }
 }
 
-/// A convolution over planes of channels, from a source image to a grid of pixels of a destination image. A tile whose
-/// window reaches into the padding, or that has planes, works on a copy of its part of the source.
+/// A convolution over planes of channels, from a source image to a grid of pixels of a destination image. A tile of several
+/// planes or of a part of the channels works on a copy of its part of the source.
 struct PlaneConvolution {
   let planes: ChannelPlanes
   let vertical: PlaneAxis
@@ -67,7 +90,11 @@ struct PlaneConvolution {
     _ activation: ActivationKind, to destination: Tensor
   ) throws(NNKitError) {
     let blocks = PlaneBlocks(planes: planes, vertical, horizontal)
-    let scratch = try plan.scratch(floats: try blocks.sourceFloats())
+    // Where pixels can be read as they lie, windows at the border leave out their places outside.
+    let isDirect = planes.isSource && blocks.channelBlocks == 1
+    let (rowRegions, columnRegions) = isDirect ? (vertical.regions, horizontal.regions) : ([], [])
+    let lineStride = horizontal.source * planes.sourceChannels
+    let scratch = try plan.scratch(floats: isDirect ? 0 : try blocks.sourceFloats())
     let (kernels, convolution) = (plan.kernels, self)
     let (sourceSize, destinationSize) = (source.sampleCount, destination.sampleCount)
     plan.step(
@@ -87,21 +114,27 @@ struct PlaneConvolution {
         let (image, index) = tile.quotientAndRemainder(dividingBy: blocks.count)
         let block = blocks.block(index)
         if block.rows == 0 { return }
-        let lines = workspace.base + worker * workspace.stride
-        let source = blocks.source(kernels, sourceBase + image * sourceSize, block, copy: lines)
         let output =
           destinationBase
           + (image * destinationSize + block.row * convolution.destinationRowStep
             + block.column * convolution.destinationColumnStep + block.firstChannel)
-        let geometry = blocks.geometry(
-          block, lineStride: source.lineStride, weightSteps: convolution.weightSteps,
-          outputSteps: (convolution.destinationRowStep, convolution.destinationColumnStep))
+        let outputSteps = (convolution.destinationRowStep, convolution.destinationColumnStep)
         let weights = weightBase + (blocks.firstWeight(convolution.weightSteps) + block.firstChannel)
-        kernels.depthwiseConvolution(
-          DepthwiseConvolution(
-            geometry: geometry, source: source.pointer, weights: weights,
-            bias: biasBase.map { $0 + block.firstChannel },
-            output: output, relu: activation == .relu))
+        var product = DepthwiseConvolution(
+          geometry: blocks.geometry(
+            block, lineStride: lineStride, weightSteps: convolution.weightSteps, outputSteps: outputSteps),
+          source: sourceBase + image * sourceSize, weights: weights, bias: biasBase.map { $0 + block.firstChannel },
+          output: output, relu: activation == .relu)
+        if isDirect {
+          convolution.addRegions(kernels, product, block, rowRegions, columnRegions)
+        } else {
+          let lines = workspace.base + worker * workspace.stride
+          let source = blocks.source(kernels, sourceBase + image * sourceSize, block, copy: lines)
+          product.source = source.pointer
+          product.geometry = blocks.geometry(
+            block, lineStride: source.lineStride, weightSteps: convolution.weightSteps, outputSteps: outputSteps)
+          kernels.depthwiseConvolution(product)
+        }
         if activation == .relu || activation == .linear { return }
         for row in 0..<block.rows {
           for column in 0..<block.columns {
@@ -110,6 +143,39 @@ struct PlaneConvolution {
             kernels.activationForward(activation, pixel, pixel, block.channels)
           }
         }
+      }
+    }
+  }
+}
+
+extension PlaneConvolution {
+  /// Computes a block from the image itself, at which `product.source` points, region by region.
+  @inline(__always)
+  fileprivate func addRegions(
+    _ kernels: KernelTable, _ product: DepthwiseConvolution, _ block: PlaneBlocks.Block, _ rows: [PlaneAxis.Region],
+    _ columns: [PlaneAxis.Region]
+  ) {
+    for row in rows {
+      let (top, bottom) = (
+        max(row.pixels.lowerBound, block.row), min(row.pixels.upperBound, block.row + block.rows)
+      )
+      if top >= bottom { continue }
+      for column in columns {
+        let (left, right) = (
+          max(column.pixels.lowerBound, block.column), min(column.pixels.upperBound, block.column + block.columns)
+        )
+        if left >= right { continue }
+        var part = product
+        part.geometry.pixels = (bottom - top, right - left)
+        part.geometry.places = (row.places.count, 1, column.places.count)
+        let y = top * vertical.stride + vertical.first + row.places.lowerBound * vertical.placeStep
+        let x = left * horizontal.stride + horizontal.first + column.places.lowerBound * horizontal.placeStep
+        part.source += (y * horizontal.source + x) * planes.sourceChannels
+        part.weights +=
+          row.places.lowerBound * product.geometry.weightPlaceSteps.0
+          + column.places.lowerBound * product.geometry.weightPlaceSteps.2
+        part.output += (top - block.row) * destinationRowStep + (left - block.column) * destinationColumnStep
+        kernels.depthwiseConvolution(part)
       }
     }
   }
