@@ -41,7 +41,8 @@ import Testing
     ("conv2d", "filters=5 kernel=3 padding=same", [6, 7, 3]), ("conv2d", "filters=33 kernel=1", [6, 7, 3]),
     ("conv2d", "filters=20 kernel=3 padding=same bias=false", [8, 9, 17]),
     ("conv2d", "filters=18 kernel=2 stride=2 activation=linear", [6, 6, 4]), ("dense", "units=35", [4, 9]),
-    ("dense", "units=3 bias=false", [9]),
+    ("dense", "units=3 bias=false", [9]), ("conv2d", "filters=18 kernel=3 groups=18 padding=same", [7, 7, 18]),
+    ("conv2d", "filters=32 kernel=3 groups=2 bias=false", [6, 7, 16]),
   ]
 
   @Test(arguments: products.indices)

@@ -2,7 +2,7 @@ import NNKitKernelTable
 
 /// `y[i, j, f] = f(Σ_m Σ_n Σ_c x[i s + m d - p, j s + n d - p, c] K[m, n, c, f] + b[f])`: cross-correlation over an
 /// image `[H, W, C]` with a kernel `[kh, kw, C, filters]`.
-package struct ConvolutionOperation: EpilogueFusing {
+package struct ConvolutionOperation: NormFolding, AddendFusing {
   package let window: Window2D
   package let channels: Int
   package let filters: Int

@@ -1,7 +1,7 @@
 import NNKitKernelTable
 
 /// `y = f(x K + b)` on the last axis, `K` `[in, units]`; with `W = Kᵀ` this is `y = f(x Wᵀ + b)`.
-package struct DenseOperation: EpilogueFusing {
+package struct DenseOperation: NormFolding, AddendFusing {
   package let inputs: Int
   package let units: Int
   package let hasBias: Bool

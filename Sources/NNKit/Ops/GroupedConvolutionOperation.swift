@@ -10,7 +10,7 @@ import NNKitKernelTable
 ///
 /// Initial values are drawn for what one weight's neighbours really are: `places · C / G` inputs of an output, and
 /// `places · filters / G` outputs of an input.
-package struct GroupedConvolutionOperation: Operation, ActivationFusing {
+package struct GroupedConvolutionOperation: NormFolding {
   package let window: Window2D
   package let channels: Int
   package let filters: Int
@@ -20,6 +20,7 @@ package struct GroupedConvolutionOperation: Operation, ActivationFusing {
   package var activation: ActivationKind
   package let kernelInitializer: Initializer
   package let biasInitializer: Initializer
+  var foldedNorm: BatchNormOperation?
 
   private var groupChannels: Int { channels / groups }
   private var groupFilters: Int { filters / groups }
@@ -53,11 +54,12 @@ package struct GroupedConvolutionOperation: Operation, ActivationFusing {
     let type = try outputTypes([x.type])[0]
     let (vertical, horizontal) = try window.axes(height: x.shape[0], width: x.shape[1], pooling: false)
     let y = try ActivatedOutput(plan, type, activation)
-    let bias = hasBias ? node.parameters[1] : nil
+    let epilogue = try ProductEpilogue(plan, node.parameters, hasBias: hasBias, foldedNorm)
+    let (kernel, bias) = (try epilogue.scaled(plan, node.parameters[0]), epilogue.bias)
     let products = products(vertical, horizontal)
     if products.isFaster {
       let fused = y.fused == .relu ? y.fused : .linear
-      try products.addForward(plan, x, kernel: node.parameters[0], bias: bias, fused, to: y.product)
+      try products.addForward(plan, x, kernel: kernel, bias: bias, fused, to: y.product)
       if fused != y.fused { plan.activation(y.fused, y.product, to: y.product) }
       return y.finish(plan)
     }
@@ -67,7 +69,7 @@ package struct GroupedConvolutionOperation: Operation, ActivationFusing {
       weightSteps: weightSteps(planes: groupChannels, columns: filters), destinationStart: 0,
       destinationRowStep: horizontal.output * filters, destinationColumnStep: filters)
     try convolution.addStep(
-      plan, "grouped convolution", x, weights: node.parameters[0], bias: bias, y.fused, to: y.product)
+      plan, "grouped convolution", x, weights: kernel, bias: bias, y.fused, to: y.product)
     return y.finish(plan)
   }
 

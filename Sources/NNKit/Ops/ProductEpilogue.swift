@@ -38,9 +38,27 @@ struct ProductEpilogue {
     self.scale = scale
     self.bias = shift
   }
+
+  /// A kernel `[..., columns]` with its columns multiplied, for products that take kernels as they lie.
+  func scaled(_ plan: PlanBuilder, _ kernel: Tensor) throws(NNKitError) -> Tensor {
+    guard let scale else { return kernel }
+    let columns = scale.count
+    let rows = kernel.count / columns
+    let product = Tensor(buffer: try plan.packed([kernel.count]).buffer, batch: 1, type: kernel.type)
+    plan.packingStep("scale weights", reads: [kernel, scale], writes: [product], tiles: 1, work: [kernel.count]) {
+      binding in
+      let (source, target) = (binding.floats(kernel), binding.floats(product))
+      let factors = UnsafePointer(binding.floats(scale))
+      return { _, _ in
+        target.update(from: source, count: rows * columns)
+        scaleColumns(target, depth: rows, panelColumns: columns, by: factors, columns: columns)
+      }
+    }
+    return product
+  }
 }
 
-/// Multiplies each of the first `columns` columns of a packed panel of `depth` rows with its factor.
+/// Multiplies each of the first `columns` columns of a matrix of `depth` rows, `panelColumns` apart, with its factor.
 func scaleColumns(
   _ panel: UnsafeMutablePointer<Float>, depth: Int, panelColumns: Int, by scale: UnsafePointer<Float>, columns: Int
 ) {

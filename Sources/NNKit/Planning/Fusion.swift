@@ -17,10 +17,13 @@ package protocol ActivationFusing: Operation {
   var activation: ActivationKind { get set }
 }
 
-/// A product that can apply to its output what follows it at inference: a batch normalisation, whose parameters come
-/// behind its own, and a sum with a second input.
-protocol EpilogueFusing: ActivationFusing {
+/// A product that can take the batch normalisation that follows it at inference, whose parameters come behind its own.
+protocol NormFolding: ActivationFusing {
   var foldedNorm: BatchNormOperation? { get set }
+}
+
+/// A product that can add a second input to its output.
+protocol AddendFusing: ActivationFusing {
   var hasAddend: Bool { get set }
 }
 
@@ -72,8 +75,8 @@ private struct Fusion {
     }
     if forInference {
       if let norm = operation as? BatchNormOperation,
-        let (previous, product) = onlyProducer(of: node.inputs[0], as: (any EpilogueFusing).self),
-        product.activation == .linear, product.foldedNorm == nil, !product.hasAddend
+        let (previous, product) = onlyProducer(of: node.inputs[0], as: (any NormFolding).self),
+        product.activation == .linear, product.foldedNorm == nil, (product as? any AddendFusing)?.hasAddend != true
       {
         var before = product
         before.foldedNorm = norm
@@ -120,7 +123,7 @@ private struct Fusion {
   /// Moves the product that computes one of a sum's parts to the place of the sum: both parts are there by then.
   private mutating func absorb(_ sum: AddOperation, _ node: Graph.Node) -> Bool {
     for position in 0..<2 where node.inputs[0] != node.inputs[1] {
-      guard let (previous, before) = onlyProducer(of: node.inputs[position], as: (any EpilogueFusing).self),
+      guard let (previous, before) = onlyProducer(of: node.inputs[position], as: (any AddendFusing).self),
         before.activation == .linear, !before.hasAddend, var product = planned[previous]
       else { continue }
       var operation = before
