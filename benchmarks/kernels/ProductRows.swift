@@ -9,6 +9,7 @@ let productRows: [KernelRow] =
     firstLayer("7x7 stride 2 of 3 channels, 2x112 pixels", kernel: 7, stride: 2, height: 2, width: 112, columns: 64),
     firstLayer("3x3 of 3 channels, 8x32 pixels", kernel: 3, stride: 1, height: 8, width: 32, columns: 16),
   ]
+  + [(128, 128), (3136, 128), (512, 2048)].map { vectorProduct(depth: $0, columns: $1) }
   + [(64, 256), (64, 1024), (100, 256), (512, 256), (7, 1024)].map { columnProduct(rows: $0, depth: $1) }
   + imageShapes.map { columnProduct(image: $0) }
   + [packing(transposed: false), packing(transposed: true)]
@@ -61,6 +62,23 @@ private func rowProduct(_ rows: Rows, depth: Int) -> KernelRow {
           RowProduct(
             a: a.read, aRows: aRows.read, taps: taps.read, tapCount: 1, depth: depth, b: b.read, c: c.pointer,
             cRows: cRows.read, rows: rows, columns: columns))
+      }
+    )
+  }
+}
+
+/// One row by a matrix of packed panels.
+private func vectorProduct(depth: Int, columns: Int) -> KernelRow {
+  KernelRow("vectorProduct", "depth \(depth), columns \(columns)") { table in
+    let panels = (columns + table.panelColumns - 1) / table.panelColumns
+    let (a, b, c) = (try Floats(depth), try Floats(panels * depth * table.panelColumns), try Floats(columns))
+    return (
+      .operations(2 * depth * columns),
+      {
+        table.vectorProduct(
+          VectorProduct(
+            a: a.read, depth: depth, b: b.read, panelStride: depth * table.panelColumns, c: c.pointer,
+            columns: columns))
       }
     )
   }

@@ -52,8 +52,8 @@ extension PlanBuilder {
       work: [loops.depth, rows, columns]
     ) { binding in
       let aBase = UnsafePointer(binding.floats(a)) + loops.aStart
-      let bBase = UnsafePointer(binding.floats(b)) + loops.bStart
       let shared = sharedB.map { UnsafePointer(binding.floats($0)) }
+      let bBase = shared ?? UnsafePointer(binding.floats(b)) + loops.bStart
       let cTargets = partials.target(binding, 0, c)
       let biasTargets = partials.target(binding, 1, bias ?? c)
       let workspace = binding.scratch(scratch)
