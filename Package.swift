@@ -35,13 +35,15 @@ let package = Package(
 
     // Kernels: pointers in, pointers out. The AVX modules hold symbolic links to NNKitKernels' sources.
     .target(name: "NNKitKernelTable"),
+    .target(name: "CNNKitInstructions"),
     .target(
-      name: "NNKitKernels", dependencies: ["NNKitKernelTable"], swiftSettings: kernelSettings(march: "", define: nil)),
+      name: "NNKitKernels", dependencies: ["NNKitKernelTable", "CNNKitInstructions"],
+      swiftSettings: kernelSettings(march: "", define: nil)),
     .target(
-      name: "NNKitKernelsAVX2", dependencies: ["NNKitKernelTable"],
+      name: "NNKitKernelsAVX2", dependencies: ["NNKitKernelTable", "CNNKitInstructions"],
       swiftSettings: kernelSettings(march: "x86-64-v3", define: "NNKIT_AVX2")),
     .target(
-      name: "NNKitKernelsAVX512", dependencies: ["NNKitKernelTable"],
+      name: "NNKitKernelsAVX512", dependencies: ["NNKitKernelTable", "CNNKitInstructions"],
       swiftSettings: kernelSettings(march: "x86-64-v4", define: "NNKIT_AVX512")),
 
     // The engine, and its C interface.

@@ -14,6 +14,9 @@ public struct KernelTable: Sendable {
   /// Columns of one packed panel: two vectors.
   public let panelColumns: Int
 
+  /// Floats of one vector register.
+  public var vectorWidth: Int { panelColumns / 2 }
+
   // Products
   public let rowProduct: @Sendable (RowProduct) -> Void
   public let vectorProduct: @Sendable (VectorProduct) -> Void

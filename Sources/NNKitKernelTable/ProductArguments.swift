@@ -52,7 +52,7 @@ public struct RowProduct {
   }
 }
 
-/// `C[m · cStride + n] (+)= Σ_d A[offset(d) + m] · B[d · panelColumns + n]` for `m < rows`, `n < columns`: the
+/// `C[m · cStride + n] (+)= Σ_d A[offset(d) + m] · B[d · bStride + n]` for `m < rows`, `n < columns`: the
 /// product of a transposed matrix, for weight gradients, whose depth is samples, pixels or time steps.
 ///
 /// Depth index `d` runs over three nested loops of `depths.0`, `depths.1`, `depths.2` (the innermost) steps, and
@@ -62,8 +62,10 @@ public struct ColumnProduct {
   public var a: UnsafePointer<Float>
   public var aSteps: (Int, Int, Int)
   public var depths: (Int, Int, Int)
-  /// A packed panel: `depths.0 · depths.1 · depths.2` rows of `panelColumns` floats.
+  /// `depths.0 · depths.1 · depths.2` rows of `columns` floats, rounded up to whole vectors: a packed panel, or a matrix
+  /// as it lies.
   public var b: UnsafePointer<Float>
+  public var bStride: Int
   public var c: UnsafeMutablePointer<Float>
   public var cStride: Int
   /// Any number.
@@ -74,12 +76,13 @@ public struct ColumnProduct {
 
   public init(
     a: UnsafePointer<Float>, aSteps: (Int, Int, Int), depths: (Int, Int, Int), b: UnsafePointer<Float>,
-    c: UnsafeMutablePointer<Float>, cStride: Int, rows: Int, columns: Int, accumulate: Bool
+    bStride: Int, c: UnsafeMutablePointer<Float>, cStride: Int, rows: Int, columns: Int, accumulate: Bool
   ) {
     self.a = a
     self.aSteps = aSteps
     self.depths = depths
     self.b = b
+    self.bStride = bStride
     self.c = c
     self.cStride = cStride
     self.rows = rows

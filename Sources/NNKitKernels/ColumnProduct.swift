@@ -5,7 +5,8 @@ import NNKitKernelTable
 /// The tiles are those of `rowProduct`; the rows of a tile are neighbours in A here, so one address serves all.
 func columnProduct(_ product: ColumnProduct) {
   if product.columns <= vectorWidth {
-    forEachRowBlock(rows: product.rows, largest: narrowTileRows) { columnProductNarrowTile(product, $0, $1) }
+    let largest = tileRows > narrowTileRows ? tileRows : narrowTileRows
+    forEachRowBlock(rows: product.rows, largest: largest) { columnProductNarrowTile(product, $0, $1) }
   } else {
     forEachRowBlock(rows: product.rows, largest: tileRows) { columnProductTile(product, $0, $1) }
   }
@@ -47,6 +48,12 @@ private func columnProductNarrowTile(_ product: ColumnProduct, _ row: Int, _ row
   case 6: columnProduct6x1(product, row)
   case 7: columnProduct7x1(product, row)
   case 8: columnProduct8x1(product, row)
+  #if NNKIT_AVX512
+    case 9: columnProduct9x1(product, row)
+    case 10: columnProduct10x1(product, row)
+    case 11: columnProduct11x1(product, row)
+    case 12: columnProduct12x1(product, row)
+  #endif
   default: break
   }
 }
@@ -82,6 +89,7 @@ private func columnTile<let vectors: Int, let accumulators: Int>(
   }
 
   let step = product.aSteps.2
+  let bStride = product.bStride
   var b = product.b
   var outer = 0
   while outer < product.depths.0 {
@@ -98,7 +106,7 @@ private func columnTile<let vectors: Int, let accumulators: Int>(
           }
         }
         a += step
-        b += panelColumns
+        b += bStride
         remaining &-= 1
       }
       middle &+= 1
@@ -258,3 +266,27 @@ private func columnProduct7x1(_ product: ColumnProduct, _ row: Int) {
 private func columnProduct8x1(_ product: ColumnProduct, _ row: Int) {
   columnTile(product, row, InlineArray<8, Vector>(repeating: Vector()), InlineArray<1, Vector>(repeating: Vector()))
 }
+
+#if NNKIT_AVX512
+
+  @inline(never)
+  private func columnProduct9x1(_ product: ColumnProduct, _ row: Int) {
+    columnTile(product, row, InlineArray<9, Vector>(repeating: Vector()), InlineArray<1, Vector>(repeating: Vector()))
+  }
+
+  @inline(never)
+  private func columnProduct10x1(_ product: ColumnProduct, _ row: Int) {
+    columnTile(product, row, InlineArray<10, Vector>(repeating: Vector()), InlineArray<1, Vector>(repeating: Vector()))
+  }
+
+  @inline(never)
+  private func columnProduct11x1(_ product: ColumnProduct, _ row: Int) {
+    columnTile(product, row, InlineArray<11, Vector>(repeating: Vector()), InlineArray<1, Vector>(repeating: Vector()))
+  }
+
+  @inline(never)
+  private func columnProduct12x1(_ product: ColumnProduct, _ row: Int) {
+    columnTile(product, row, InlineArray<12, Vector>(repeating: Vector()), InlineArray<1, Vector>(repeating: Vector()))
+  }
+
+#endif

@@ -1,3 +1,4 @@
+import CNNKitInstructions
 import NNKitKernelTable
 
 /// `C[r][n] = Σ_t Σ_k A[aRows[r] + taps[t] + k] · B[t][k][n]`: see `RowProduct`.
@@ -68,6 +69,14 @@ private func rowTile<let rows: Int, let accumulators: Int>(
   let isFull = product.columns == vectors * vectorWidth
   let aRows = product.aRows + firstRow
   let cRows = product.cRows + firstRow
+
+  // Lines of C come from far away; they arrive while the sums are made.
+  if !product.accumulate {
+    for row in 0..<rows { nnkit_prefetch_for_write(product.c + cRows[row]) }
+    if vectors == 2 {
+      for row in 0..<rows { nnkit_prefetch_for_write(product.c + (cRows[row] + vectorWidth)) }
+    }
+  }
 
   if let start = product.accumulate ? UnsafePointer(product.c) : product.addend {
     if isFull {

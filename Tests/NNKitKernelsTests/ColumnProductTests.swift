@@ -37,14 +37,18 @@ import Testing
       }
     }
     let a = GuardedBuffer(numbers.floats((offsets.max() ?? 0) + rows), placement)
-    let b = GuardedBuffer(numbers.floats(offsets.count * table.panelColumns), placement)
+    // A packed panel, or a matrix as it lies: of its last row nothing is read beyond whole vectors.
+    let readColumns = (columns + table.width - 1) / table.width * table.width
+    let bStride = columns % 2 == 0 ? table.panelColumns : readColumns + 5
+    let b = GuardedBuffer(
+      numbers.floats(offsets.isEmpty ? 0 : (offsets.count - 1) * bStride + readColumns), placement)
     let cStride = columns + 3
     let before = numbers.floats(rows == 0 ? 0 : (rows - 1) * cStride + columns)
     let c = GuardedBuffer(before, placement)
     table.columnProduct(
       ColumnProduct(
-        a: a.read, aSteps: (step0, step1, step2), depths: depths, b: b.read, c: c.pointer, cStride: cStride,
-        rows: rows, columns: columns, accumulate: accumulate))
+        a: a.read, aSteps: (step0, step1, step2), depths: depths, b: b.read, bStride: bStride,
+        c: c.pointer, cStride: cStride, rows: rows, columns: columns, accumulate: accumulate))
     for index in before.indices {
       let (m, n) = (index / cStride, index % cStride)
       guard n < columns else {
@@ -54,7 +58,7 @@ import Testing
       var sum = accumulate ? Double(before[index]) : 0
       var magnitude = abs(sum)
       for (d, offset) in offsets.enumerated() {
-        let product = Double(a[offset + m]) * Double(b[d * table.panelColumns + n])
+        let product = Double(a[offset + m]) * Double(b[d * bStride + n])
         sum += product
         magnitude += abs(product)
       }
@@ -80,8 +84,8 @@ import Testing
       func run(_ c: GuardedBuffer<Float>, _ row: Int, _ count: Int) {
         table.columnProduct(
           ColumnProduct(
-            a: a.read + row, aSteps: (0, 0, rows), depths: (1, 1, depth), b: b.read, c: c.pointer + row * columns,
-            cStride: columns, rows: count, columns: columns, accumulate: false))
+            a: a.read + row, aSteps: (0, 0, rows), depths: (1, 1, depth), b: b.read, bStride: table.panelColumns,
+            c: c.pointer + row * columns, cStride: columns, rows: count, columns: columns, accumulate: false))
       }
       run(together, 0, rows)
       for block in 1...table.tileRows {

@@ -40,6 +40,14 @@ private let walkingRows = Place.allCases.flatMap { place in
       let (x, sum) = (try Floats(count), try Floats(count))
       return (.bytes(12 * count), { table.accumulate(x.read, sum.pointer, count) })
     },
+    KernelRow("add", "relu, \(place.name)") { table in
+      let count = place.bytes / 12
+      let (x, y, sum) = (try Floats(count), try Floats(count), try Floats(count))
+      return (
+        .bytes(12 * count),
+        { table.add(Addition(x: x.read, y: y.read, sum: sum.pointer, count: count, relu: true)) }
+      )
+    },
     KernelRow("columnSum", "64 columns, \(place.name)") { table in
       let rows = place.bytes / 256
       let (x, out) = (try Floats(rows * 64), try Floats(64))

@@ -52,7 +52,8 @@ struct KernelRow: Sendable {
 
   /// Every row of the table.
   static let all =
-    productRows + depthwiseRows + elementwiseRows + poolingRows + lossRows + recurrentRows + optimizerRows
+    productRows + depthwiseRows + elementwiseRows + poolingRows + normalizationRows + lossRows + recurrentRows + gruRows
+    + optimizerRows
 
   /// The kernels of the table that no row measures.
   static func unmeasured(_ table: KernelTable) -> [String] {

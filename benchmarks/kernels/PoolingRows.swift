@@ -1,19 +1,44 @@
 import NNKitKernelTable
 
 /// Pooling of one image: side by side as in LeNet, overlapping as in ResNet-18.
-let poolingRows: [KernelRow] = [
-  (PoolGeometry.square(width: 28, channels: 32, window: 2, stride: 2, pad: 0), "2x2 of 28x28x32"),
-  (PoolGeometry.square(width: 112, channels: 64, window: 3, stride: 2, pad: 1), "3x3 stride 2 of 112x112x64"),
-].flatMap { geometry, name in
+let poolingRows: [KernelRow] =
   [
-    forward("maxPool2DForward", geometry, name) { table, pool, argmax in table.maxPool2DForward(pool, argmax) },
-    forward("averagePool2DForward", geometry, name) { table, pool, _ in table.averagePool2DForward(pool) },
-    backward("maxPool2DBackward", geometry, name) { table, gradient, argmax in
-      table.maxPool2DBackward(gradient, argmax)
-    },
-    backward("averagePool2DBackward", geometry, name) { table, gradient, _ in table.averagePool2DBackward(gradient) },
-  ]
-}
+    (PoolGeometry.square(width: 28, channels: 32, window: 2, stride: 2, pad: 0), "2x2 of 28x28x32"),
+    (PoolGeometry.square(width: 112, channels: 64, window: 3, stride: 2, pad: 1), "3x3 stride 2 of 112x112x64"),
+  ].flatMap { geometry, name in
+    [
+      forward("maxPool2DForward", geometry, name) { table, pool, argmax in table.maxPool2DForward(pool, argmax) },
+      forward("averagePool2DForward", geometry, name) { table, pool, _ in table.averagePool2DForward(pool) },
+      backward("maxPool2DBackward", geometry, name) { table, gradient, argmax in
+        table.maxPool2DBackward(gradient, argmax)
+      },
+      backward("averagePool2DBackward", geometry, name) { table, gradient, _ in table.averagePool2DBackward(gradient) },
+    ]
+  } + globalRows
+
+/// The whole of an image to one pixel, as before a residual network's last layer.
+private let globalRows = [
+  KernelRow("globalAveragePoolForward", "7x7x512") { table in
+    let (input, output) = (try Floats(49 * 512), try Floats(512))
+    return (
+      .bytes(4 * 50 * 512),
+      {
+        table.globalAveragePoolForward(
+          GlobalAveragePool(input: input.read, output: output.pointer, pixels: 49, channels: 512))
+      }
+    )
+  },
+  KernelRow("globalAveragePoolBackward", "7x7x512") { table in
+    let (dOutput, dInput) = (try Floats(512), try Floats(49 * 512))
+    return (
+      .bytes(4 * 50 * 512),
+      {
+        table.globalAveragePoolBackward(
+          GlobalAveragePoolGradient(dOutput: dOutput.read, dInput: dInput.pointer, pixels: 49, channels: 512))
+      }
+    )
+  },
+]
 
 extension PoolGeometry {
   fileprivate static func square(width: Int, channels: Int, window: Int, stride: Int, pad: Int) -> PoolGeometry {

@@ -5,6 +5,11 @@ let productRows: [KernelRow] =
   [16, 64, 256, 1024].map { rowProduct(.tiles(8), depth: $0) }
   + [1, 2, 5, 7, 16, 32, 100].map { rowProduct(.exactly($0), depth: 512) }
   + imageShapes.map { rowProduct(image: $0) }
+  + [
+    firstLayer("7x7 stride 2 of 3 channels, 2x112 pixels", kernel: 7, stride: 2, height: 2, width: 112, columns: 64),
+    firstLayer("3x3 of 3 channels, 8x32 pixels", kernel: 3, stride: 1, height: 8, width: 32, columns: 16),
+  ]
+  + [(128, 128), (3136, 128), (512, 2048)].map { vectorProduct(depth: $0, columns: $1) }
   + [(64, 256), (64, 1024), (100, 256), (512, 256), (7, 1024)].map { columnProduct(rows: $0, depth: $1) }
   + imageShapes.map { columnProduct(image: $0) }
   + [packing(transposed: false), packing(transposed: true)]
@@ -62,6 +67,23 @@ private func rowProduct(_ rows: Rows, depth: Int) -> KernelRow {
   }
 }
 
+/// One row by a matrix of packed panels.
+private func vectorProduct(depth: Int, columns: Int) -> KernelRow {
+  KernelRow("vectorProduct", "depth \(depth), columns \(columns)") { table in
+    let panels = (columns + table.panelColumns - 1) / table.panelColumns
+    let (a, b, c) = (try Floats(depth), try Floats(panels * depth * table.panelColumns), try Floats(columns))
+    return (
+      .operations(2 * depth * columns),
+      {
+        table.vectorProduct(
+          VectorProduct(
+            a: a.read, depth: depth, b: b.read, panelStride: depth * table.panelColumns, c: c.pointer,
+            columns: columns))
+      }
+    )
+  }
+}
+
 /// One panel of a 3×3 convolution's outputs, of an image that has its border: pixels are rows, places are taps.
 private func rowProduct(image: ImageShape) -> KernelRow {
   KernelRow("rowProduct", image.description) { table in
@@ -84,6 +106,32 @@ private func rowProduct(image: ImageShape) -> KernelRow {
   }
 }
 
+/// Rows of pixels of a first layer's outputs, from images of three channels that have their border: a tap for each row
+/// of the window. At most one panel of filters.
+private func firstLayer(
+  _ name: String, kernel: Int, stride: Int, height: Int, width: Int, columns: Int
+) -> KernelRow {
+  KernelRow("rowProduct", name) { table in
+    let columns = min(columns, table.panelColumns)
+    let lineStride = 3 * ((width - 1) * stride + kernel)
+    let (pixels, depth) = (height * width, 3 * kernel)
+    let a = try Floats(((height - 1) * stride + kernel) * lineStride)
+    let (b, c) = (try Floats(kernel * depth * table.panelColumns), try Floats(pixels * columns))
+    let aRows = Integers((0..<pixels).map { $0 / width * stride * lineStride + $0 % width * stride * 3 })
+    let cRows = Integers((0..<pixels).map { $0 * columns })
+    let taps = Integers((0..<kernel).map { $0 * lineStride })
+    return (
+      .operations(2 * pixels * columns * kernel * depth),
+      {
+        table.rowProduct(
+          RowProduct(
+            a: a.read, aRows: aRows.read, taps: taps.read, tapCount: kernel, depth: depth, b: b.read, c: c.pointer,
+            cRows: cRows.read, rows: pixels, columns: columns))
+      }
+    )
+  }
+}
+
 /// `rows × depth`, transposed in memory, by one packed panel.
 private func columnProduct(rows: Int, depth: Int) -> KernelRow {
   KernelRow("columnProduct", "rows \(rows), depth \(depth)") { table in
@@ -94,7 +142,8 @@ private func columnProduct(rows: Int, depth: Int) -> KernelRow {
       {
         table.columnProduct(
           ColumnProduct(
-            a: a.read, aSteps: (0, 0, rows), depths: (1, 1, depth), b: b.read, c: c.pointer, cStride: columns,
+            a: a.read, aSteps: (0, 0, rows), depths: (1, 1, depth), b: b.read, bStride: columns,
+            c: c.pointer, cStride: columns,
             rows: rows, columns: columns, accumulate: true))
       }
     )
@@ -113,6 +162,7 @@ private func columnProduct(image: ImageShape) -> KernelRow {
         table.columnProduct(
           ColumnProduct(
             a: a.read, aSteps: (0, image.paddedWidth * channels, channels), depths: (1, width, width), b: b.read,
+            bStride: columns,
             c: c.pointer, cStride: columns, rows: channels, columns: columns, accumulate: true))
       }
     )

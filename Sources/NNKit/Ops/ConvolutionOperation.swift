@@ -67,7 +67,7 @@ package struct ConvolutionOperation: NormFolding, AddendFusing {
     if isPointwise(vertical, horizontal) {
       let weights = try plan.packMatrix(
         node.parameters[0], depth: channels, columns: filters, scale: epilogue.scale)
-      plan.matrixProduct(
+      try plan.matrixProduct(
         "convolution", x, rows: x.rows, weights, bias: epilogue.bias, y.fused, to: y.product, addend: addend)
       return y.finish(plan)
     }
@@ -114,7 +114,7 @@ package struct ConvolutionOperation: NormFolding, AddendFusing {
     let dx = try plan.tensor(x.type)
     if pointwise {
       let transposed = try plan.packTransposed(node.parameters[0], depth: filters, columns: channels)
-      plan.matrixProduct(
+      try plan.matrixProduct(
         "convolution input gradient", dz, rows: x.rows, transposed, bias: nil, .linear, to: dx, addend: node.addends[0])
     } else {
       try addInputGradient(plan, vertical, horizontal, dz, node.parameters[0], addend: node.addends[0], to: dx)

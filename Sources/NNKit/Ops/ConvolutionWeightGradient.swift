@@ -38,7 +38,9 @@ struct ConvolutionWeightGradient {
     let lineStride = lineWidth * channels
     let paddedImage =
       copiesLines ? try checkedProduct([lineCount, lineWidth, channels], of: "the padded input of a tile") : 0
-    let panelFloats = blocks.pixels * panelColumns
+    let usesAsItLies =
+      filters % kernels.vectorWidth == 0 && vertical.window * horizontal.window * channels <= 256
+    let panelFloats = usesAsItLies ? 0 : blocks.pixels * panelColumns
     let scratch = try plan.scratch(floats: panelFloats + blocks.images * paddedImage)
 
     // Rows of the kernel's matrix whose inputs lie side by side: a row of the window, or, with gaps in it, a place.
@@ -111,22 +113,26 @@ struct ConvolutionWeightGradient {
           for panel in firstPanel..<lastPanel {
             let column = panel * panelColumns
             let columns = min(panelColumns, geometry.filters - column)
-            kernels.packPanel(
-              PanelPacking(
-                source: dzBlock + column, depthStride: geometry.filters, columnStride: 1, depth: depth,
-                columns: columns, panel: packed))
+            var (b, bStride) = (dzBlock + column, geometry.filters)
+            if !usesAsItLies {
+              kernels.packPanel(
+                PanelPacking(
+                  source: b, depthStride: bStride, columnStride: 1, depth: depth, columns: columns, panel: packed))
+              (b, bStride) = (UnsafePointer(packed), panelColumns)
+            }
             for group in 0..<groupCount {
               kernels.columnProduct(
                 ColumnProduct(
                   a: a + groupOffsets[group],
                   aSteps: (
                     imageStep, geometry.vertical.stride * lineStride, geometry.horizontal.stride * geometry.channels
-                  ), depths: (images, rows, geometry.horizontal.output), b: packed,
-                  c: dKernelBase + group * groupRows * geometry.filters + column, cStride: geometry.filters,
+                  ), depths: (images, rows, geometry.horizontal.output), b: b,
+                  bStride: bStride, c: dKernelBase + group * groupRows * geometry.filters + column,
+                  cStride: geometry.filters,
                   rows: groupRows, columns: columns, accumulate: block > firstBlock))
             }
             if dBias != nil {
-              kernels.columnSum(packed, depth, columns, panelColumns, dBiasBase + column, block > firstBlock)
+              kernels.columnSum(b, depth, columns, bStride, dBiasBase + column, block > firstBlock)
             }
           }
         }
@@ -150,7 +156,9 @@ struct DepthBlocks {
   init(batch: Int, height: Int, width: Int, pixels: Int) {
     self.batch = batch
     self.height = height
-    rows = max(1, min(height, pixels / max(1, width)))
+    let mostRows = max(1, min(height, pixels / max(1, width)))
+    // Equal blocks.
+    rows = ceilDivide(height, ceilDivide(height, mostRows))
     blocksPerImage = ceilDivide(height, rows)
     images = blocksPerImage > 1 ? 1 : max(1, min(batch, pixels / max(1, height * width)))
     count = blocksPerImage * ceilDivide(batch, images)

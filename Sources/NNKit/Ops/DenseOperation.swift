@@ -34,7 +34,7 @@ package struct DenseOperation: NormFolding, AddendFusing {
     let y = try ActivatedOutput(plan, type, activation)
     let epilogue = try ProductEpilogue(plan, node.parameters, hasBias: hasBias, foldedNorm)
     let weights = try plan.packMatrix(node.parameters[0], depth: inputs, columns: units, scale: epilogue.scale)
-    plan.matrixProduct(
+    try plan.matrixProduct(
       "dense", x, rows: x.rows, weights, bias: epilogue.bias, y.fused, to: y.product,
       addend: hasAddend ? node.inputs[1] : nil)
     return y.finish(plan)
@@ -53,7 +53,7 @@ package struct DenseOperation: NormFolding, AddendFusing {
     guard node.wantsInput[0] else { return [nil] }
     let dx = try plan.tensor(x.type)
     let transposed = try plan.packTransposed(node.parameters[0], depth: units, columns: inputs)
-    plan.matrixProduct(
+    try plan.matrixProduct(
       "dense input gradient", dz, rows: x.rows, transposed, bias: nil, .linear, to: dx, addend: node.addends[0])
     return [dx]
   }

@@ -225,15 +225,39 @@ func copyPaddedLines(
       line.update(repeating: 0, count: lineWidth * channels)
       continue
     }
-    line.update(repeating: 0, count: left * channels)
+    clearFew(line, left * channels)
     let (source, target) = (image + (y * width + firstColumn + left) * channels, line + left * channels)
     if let pending {
       kernels.batchNormForward(
         NNKitKernelTable.BatchNorm(
           normalization: pending, x: source, y: target, rows: lineWidth - left - right))
     } else {
-      target.update(from: source, count: inside)
+      copyFew(source, target, inside)
     }
-    (line + left * channels + inside).update(repeating: 0, count: right * channels)
+    clearFew(line + left * channels + inside, right * channels)
   }
+}
+
+// The lines of small images are too short for calls of memcpy and memset.
+
+@inline(__always)
+private func copyFew(_ source: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>, _ count: Int) {
+  let (from, to) = (UnsafeRawPointer(source), UnsafeMutableRawPointer(target))
+  guard count >= 8 else {
+    for i in 0..<max(0, count) { target[i] = source[i] }
+    return
+  }
+  for i in stride(from: 0, to: count - 8, by: 8) { copyEight(from, to, 4 * i) }
+  copyEight(from, to, 4 * (count - 8))
+}
+
+@inline(__always)
+private func copyEight(_ source: UnsafeRawPointer, _ target: UnsafeMutableRawPointer, _ bytes: Int) {
+  target.storeBytes(
+    of: source.loadUnaligned(fromByteOffset: bytes, as: SIMD8<Float>.self), toByteOffset: bytes, as: SIMD8<Float>.self)
+}
+
+@inline(__always)
+private func clearFew(_ target: UnsafeMutablePointer<Float>, _ count: Int) {
+  for i in 0..<max(0, count) { target[i] = 0 }
 }

@@ -36,13 +36,13 @@ enum RecurrentInput {
     let columns = gates.columns
     let weights = try plan.packMatrix(node.parameters[0], depth: inputs, columns: columns)
     guard case .rows(let vocabulary) = self else {
-      plan.matrixProduct(
+      try plan.matrixProduct(
         "\(name) inputs", node.inputs[0], rows: gates.rows, weights, bias: bias, .linear, to: gates,
         sequences: sequences)
       return nil
     }
     let table = try plan.floats([vocabulary, columns])
-    plan.matrixProduct(
+    try plan.matrixProduct(
       "\(name) embeddings", node.parameters[node.parameters.count - 1], rows: vocabulary, weights, bias: bias, .linear,
       to: table)
     return GateRows(indices: node.inputs[0], table: table)
@@ -63,7 +63,7 @@ enum RecurrentInput {
       guard node.wantsInput[0] else { return nil }
       let dx = try plan.tensor(x.type)
       let weights = try plan.packTransposed(node.parameters[0], depth: columns, columns: inputs)
-      plan.matrixProduct(
+      try plan.matrixProduct(
         "\(name) input gradient", dGates, rows: batch * time, weights, bias: nil, .linear, to: dx,
         sequences: sequences, zeroesPadding: true)
       return dx
@@ -79,7 +79,7 @@ enum RecurrentInput {
       "\(name) kernel gradient", embeddings, sums, loops, rows: inputs, columns: columns, to: node.dParameters[0],
       bias: dBias)
     let weights = try plan.packTransposed(node.parameters[0], depth: columns, columns: inputs)
-    plan.matrixProduct(
+    try plan.matrixProduct(
       "\(name) embedding gradient", sums, rows: vocabulary, weights, bias: nil, .linear, to: dEmbeddings)
     return nil
   }

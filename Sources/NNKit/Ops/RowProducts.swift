@@ -12,19 +12,32 @@ package struct PackedWeights: Sendable {
   var panelElements: Int { depth * panelColumns }
 }
 
-/// How a step is divided into tiles of rows and panels. A function of the sizes and of the kernels' tile alone.
+/// How a step is divided: into tiles of rows and panels, and each tile's depth into blocks. A function of the sizes and
+/// of the kernels' tile alone.
 struct ProductTiling {
   let blockRows: Int
   let rowBlocks: Int
   let panelsPerBlock: Int
   let panelBlocks: Int
+  let blockDepth: Int
+  let depthBlocks: Int
+  /// Whether a tile copies its block of `A` to rows that lie side by side. Rows that are a multiple of 4 KiB apart
+  /// would push one another out of the first cache; the copy pays where many panels use it.
+  let packsA: Bool
 
   var tiles: Int { rowBlocks * panelBlocks }
 
-  /// Enough tiles to keep sixteen threads busy, while each has at least about 2¹⁶ multiply-adds. A block of rows is
-  /// read again for every panel and should stay in the second-level cache.
+  /// The largest depth of one call. From one call to the next the sums wait in `C`, in the order of a single call.
+  private static let cacheDepth = 1024
+  /// A block of `A` is read again for every panel and should stay in the second-level cache.
+  private static let cacheBytes = 288 << 10
+  private static let conflictingElements = 1024
+
+  /// Enough tiles to keep sixteen threads busy, while each has at least about 2¹⁶ multiply-adds.
   init(rows: Int, depth: Int, panels: Int, kernels: KernelTable) {
-    let cacheRows = max(1, (96 << 10) / max(1, depth * 4)).roundedUp(toMultipleOf: kernels.tileRows)
+    depthBlocks = max(1, ceilDivide(depth, Self.cacheDepth))
+    blockDepth = ceilDivide(depth, depthBlocks)
+    let cacheRows = max(1, Self.cacheBytes / max(1, blockDepth * 4)).roundedUp(toMultipleOf: kernels.tileRows)
     let rowLimit = min(max(cacheRows, 2 * kernels.tileRows), 16 * kernels.tileRows)
     // Equal blocks: a last block of one row would cost as much as a full tile.
     rowBlocks = ceilDivide(rows, rowLimit)
@@ -33,7 +46,12 @@ struct ProductTiling {
     let wanted = ceilDivide(16, max(1, rowBlocks))
     panelsPerBlock = max(ceilDivide(panels, wanted), min(panels, ceilDivide(1 << 16, workPerPanel)))
     panelBlocks = ceilDivide(panels, panelsPerBlock)
+    packsA = depth % Self.conflictingElements == 0 && panelsPerBlock >= 8 && blockRows >= kernels.tileRows
   }
+
+  /// Elements from one row of a packed block of `A` to the next: one cache line more than its depth.
+  var packedStride: Int { blockDepth + 16 }
+  var packedFloats: Int { packsA ? blockRows * packedStride : 0 }
 }
 
 extension PlanBuilder {
@@ -91,23 +109,26 @@ extension PlanBuilder {
       weights, segments: [0], segmentDepth: depth, columns: columns, depthStride: 1, columnStride: depth)
   }
 
-  /// Adds `C = f(addend + bias + A · B)`, with `A` `[rows, B.depth]`, `C` and `addend` `[rows, B.columns]` dense. With `sequences` the
-  /// rows are the time steps of sequences that have their own lengths; rows behind a length are left out, or, with
-  /// `zeroesPadding`, become zero.
+  /// Adds `C = f(addend + bias + A · B)`, with `A` `[rows, B.depth]`, `C` and `addend` `[rows, B.columns]` dense. With
+  /// `sequences` the rows are the time steps of sequences that have their own lengths; rows behind a length are left
+  /// out, or, with `zeroesPadding`, become zero. Throws: `.shape` where the scratch memory overflows.
   func matrixProduct(
     _ name: String, _ a: Tensor, rows: Int, _ b: PackedWeights, bias: Tensor?, _ activation: ActivationKind,
     to c: Tensor, addend: Tensor? = nil, sequences: SequenceLengths? = nil, zeroesPadding: Bool = false
-  ) {
+  ) throws(NNKitError) {
     let groups = sequences == nil ? 1 : batch
     let groupRows = rows / groups
     let tiling = ProductTiling(rows: groupRows, depth: b.depth, panels: b.panels, kernels: kernels)
-    let aRows = table((0..<tiling.blockRows).map { $0 * b.depth })
+    let aStride = tiling.packsA ? tiling.packedStride : b.depth
+    let aRows = table((0..<tiling.blockRows).map { $0 * aStride })
     let cRows = table((0..<tiling.blockRows).map { $0 * b.columns })
     let noTap = table([0])
+    let packing = try scratch(floats: tiling.packedFloats)
     let kernels = kernels
     step(
       name, reads: [a, b.tensor] + [bias, addend, sequences?.tensor].compactMap { $0 }, writes: [c],
-      tiles: groups * tiling.tiles, work: [rows, b.depth, b.columns], inPlace: addend.map { [$0] } ?? []
+      scratch: packing, tiles: groups * tiling.tiles, work: [rows, b.depth, b.columns],
+      inPlace: addend.map { [$0] } ?? []
     ) { binding in
       let aBase = UnsafePointer(binding.floats(a))
       let cBase = binding.floats(c)
@@ -116,7 +137,8 @@ extension PlanBuilder {
       let addendBase = addend.map { UnsafePointer(binding.floats($0)) }
       let lengths = sequences.map { binding.integers($0.tensor) }
       let (aOffsets, cOffsets, taps) = (binding.offsets(aRows), binding.offsets(cRows), binding.offsets(noTap))
-      return { tile, _ in
+      let workspace = binding.scratch(packing)
+      return { tile, worker in
         let group = tile / tiling.tiles
         let groupRow = tile % tiling.tiles / tiling.panelBlocks * tiling.blockRows
         let rowLimit = min(tiling.blockRows, groupRows - groupRow)
@@ -137,14 +159,27 @@ extension PlanBuilder {
               bias: biasBase.map { $0 + firstColumn }, addend: start.map { $0 + firstColumn },
               relu: activation == .relu))
         }
-        for panel in firstPanel..<lastPanel where rowCount > 1 {
-          let column = panel * b.panelColumns
-          kernels.rowProduct(
-            RowProduct(
-              a: aBase + firstRow * b.depth, aRows: aOffsets, taps: taps, tapCount: 1, depth: b.depth,
-              b: bBase + panel * b.panelElements, c: block + column, cRows: cOffsets, rows: rowCount,
-              columns: min(b.panelColumns, b.columns - column), bias: biasBase.map { $0 + column },
-              addend: start.map { $0 + column }, relu: activation == .relu))
+        let packed = workspace.base + worker * workspace.stride
+        for depthBlock in 0..<(rowCount > 1 ? tiling.depthBlocks : 0) {
+          let k = depthBlock * tiling.blockDepth
+          let depth = min(tiling.blockDepth, b.depth - k)
+          var rows = aBase + firstRow * b.depth + k
+          if tiling.packsA {
+            for row in 0..<rowCount { (packed + row * aStride).update(from: rows + row * b.depth, count: depth) }
+            rows = UnsafePointer(packed)
+          }
+          let isLast = depthBlock == tiling.depthBlocks - 1
+          for panel in firstPanel..<lastPanel {
+            let column = panel * b.panelColumns
+            kernels.rowProduct(
+              RowProduct(
+                a: rows, aRows: aOffsets, taps: taps, tapCount: 1, depth: depth,
+                b: bBase + panel * b.panelElements + k * b.panelColumns, c: block + column, cRows: cOffsets,
+                rows: rowCount, columns: min(b.panelColumns, b.columns - column),
+                bias: k == 0 ? biasBase.map { $0 + column } : nil,
+                addend: k == 0 ? start.map { $0 + column } : nil, accumulate: k > 0,
+                relu: isLast && activation == .relu))
+          }
         }
         if zeroesPadding {
           for row in rowCount..<rowLimit {

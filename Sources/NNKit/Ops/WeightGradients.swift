@@ -37,15 +37,23 @@ extension PlanBuilder {
     let place = ColumnRange(first: firstColumn, columns: columns, stride: c.count / rows)
     let panelFloats = chunks.callDepth * tiling.panelColumns
     let packsA = tiling.packsA
-    let scratch = try scratch(floats: ((packsA ? tiling.aPanelsPerBlock : 0) + 1) * panelFloats)
+    let bGroup = min(tiling.bPanelsPerBlock, 4)
+    let packedFloats = ((packsA ? tiling.aPanelsPerBlock : 0) + bGroup) * panelFloats
+    // Rows of C that are a power of two apart would push one another out of the cache between the calls.
+    let localC = packsA && loops.depth > chunks.callDepth
+    let localStride = tiling.bPanelsPerBlock * tiling.panelColumns + 16
+    let localFloats = localC ? tiling.aPanelsPerBlock * tiling.panelColumns * localStride : 0
+    let scratch = try scratch(floats: packedFloats + localFloats)
+    let sharedB = packsA && tiling.aBlocks > 2 ? try packedRows(name, b, loops, columns: columns) : nil
 
     step(
-      name, reads: [a, b] + (loops.sequences.map { [$0.tensor] } ?? []),
+      name, reads: [a, sharedB ?? b] + (loops.sequences.map { [$0.tensor] } ?? []),
       writes: [c] + (bias.map { [$0] } ?? []) + partials.tensors, scratch: scratch, tiles: tiling.tiles * chunks.count,
       work: [loops.depth, rows, columns]
     ) { binding in
       let aBase = UnsafePointer(binding.floats(a)) + loops.aStart
-      let bBase = UnsafePointer(binding.floats(b)) + loops.bStart
+      let shared = sharedB.map { UnsafePointer(binding.floats($0)) }
+      let bBase = shared ?? UnsafePointer(binding.floats(b)) + loops.bStart
       let cTargets = partials.target(binding, 0, c)
       let biasTargets = partials.target(binding, 1, bias ?? c)
       let workspace = binding.scratch(scratch)
@@ -53,25 +61,37 @@ extension PlanBuilder {
       return { tile, worker in
         let chunk = tile / tiling.tiles
         let (aPanels, bPanels) = tiling.block(tile % tiling.tiles)
-        let packedB = workspace.base + worker * workspace.stride
-        let packedA = packedB + panelFloats
+        let packedBs = workspace.base + worker * workspace.stride
+        let packedA = packedBs + bGroup * panelFloats
         // The first chunk's sums go to C itself, those of the others to a matrix of these columns alone.
-        let target = cTargets(chunk) + (chunk == 0 ? place.first : 0)
-        let targetStride = chunk == 0 ? place.stride : columns
+        let result = cTargets(chunk) + (chunk == 0 ? place.first : 0)
+        let resultStride = chunk == 0 ? place.stride : columns
+        let firstRow = aPanels.lowerBound * tiling.panelColumns
+        let firstColumn = bPanels.lowerBound * tiling.panelColumns
+        let target = localC ? packedBs + packedFloats - firstRow * localStride - firstColumn : result
+        let targetStride = localC ? localStride : resultStride
         let biasTarget = biasTargets(chunk)
         var accumulate = false
         chunks.forEachCall(chunk, loops, lengths) { outerStart, outerCount, innerStart, innerCount in
           let depth = outerCount * innerCount
           let aRows = aBase + outerStart * loops.aOuterStep + innerStart * loops.aInnerStep
-          for panel in aPanels where packsA {
+          if packsA {
             kernels.packPanels(
-              aRows, outerStep: loops.aOuterStep, outerCount, innerStep: loops.aInnerStep, innerCount, panel, of: rows,
-              to: packedA + (panel - aPanels.lowerBound) * panelFloats)
+              aRows, outerStep: loops.aOuterStep, outerCount, innerStep: loops.aInnerStep, innerCount, aPanels,
+              of: rows,
+              to: packedA, panelFloats)
           }
           for panel in bPanels {
-            kernels.packPanels(
-              bBase + outerStart * loops.bOuterStep + innerStart * loops.bInnerStep, outerStep: loops.bOuterStep,
-              outerCount, innerStep: loops.bInnerStep, innerCount, panel, of: columns, to: packedB)
+            let inGroup = (panel - bPanels.lowerBound) % bGroup
+            if inGroup == 0 && shared == nil {
+              kernels.packPanels(
+                bBase + outerStart * loops.bOuterStep + innerStart * loops.bInnerStep, outerStep: loops.bOuterStep,
+                outerCount, innerStep: loops.bInnerStep, innerCount, panel..<min(panel + bGroup, bPanels.upperBound),
+                of: columns, to: packedBs, panelFloats)
+            }
+            let packedB =
+              shared.map { $0 + (panel * loops.depth + outerStart * loops.inner + innerStart) * tiling.panelColumns }
+              ?? UnsafePointer(packedBs + inGroup * panelFloats)
             let column = panel * tiling.panelColumns
             let columnCount = min(tiling.panelColumns, columns - column)
             for aPanel in aPanels where packsA {
@@ -79,7 +99,8 @@ extension PlanBuilder {
               kernels.columnProduct(
                 ColumnProduct(
                   a: packedA + (aPanel - aPanels.lowerBound) * panelFloats, aSteps: (0, 0, tiling.panelColumns),
-                  depths: (1, 1, depth), b: packedB, c: target + row * targetStride + column,
+                  depths: (1, 1, depth), b: packedB,
+                  bStride: tiling.panelColumns, c: target + row * targetStride + column,
                   cStride: targetStride, rows: min(tiling.panelColumns, rows - row), columns: columnCount,
                   accumulate: accumulate))
             }
@@ -88,7 +109,8 @@ extension PlanBuilder {
               kernels.columnProduct(
                 ColumnProduct(
                   a: aRows + row, aSteps: (0, loops.aOuterStep, loops.aInnerStep),
-                  depths: (1, outerCount, innerCount), b: packedB, c: target + row * targetStride + column,
+                  depths: (1, outerCount, innerCount), b: packedB,
+                  bStride: tiling.panelColumns, c: target + row * targetStride + column,
                   cStride: targetStride, rows: min(aPanels.count * tiling.panelColumns, rows - row),
                   columns: columnCount, accumulate: accumulate))
             }
@@ -98,25 +120,68 @@ extension PlanBuilder {
           }
           accumulate = true
         }
+        if localC {
+          let columnCount = min(bPanels.upperBound * tiling.panelColumns, columns) - firstColumn
+          for row in firstRow..<min(aPanels.upperBound * tiling.panelColumns, rows) {
+            (result + row * resultStride + firstColumn).update(
+              from: target + row * localStride + firstColumn, count: columnCount)
+          }
+        }
       }
     }
     partials.addReduction(self, name, to: [c] + (bias.map { [$0] } ?? []), columns: place)
   }
 }
 
+extension PlanBuilder {
+  /// Adds a step that packs the rows of `B` once for all tiles: panel `p` has its rows of the whole depth one after the
+  /// other.
+  private func packedRows(_ name: String, _ b: Tensor, _ loops: DepthLoops, columns: Int) throws(NNKitError) -> Tensor {
+    let kernels = kernels
+    let panels = ceilDivide(columns, kernels.panelColumns)
+    let packed = try floats([panels, loops.depth, kernels.panelColumns])
+    let rowsPerTile = 64
+    let tilesPerOuter = ceilDivide(loops.inner, rowsPerTile)
+    step(
+      "\(name), packing", reads: [b], writes: [packed], tiles: loops.outer * tilesPerOuter,
+      work: [loops.depth, columns]
+    ) { binding in
+      let source = UnsafePointer(binding.floats(b)) + loops.bStart
+      let target = binding.floats(packed)
+      return { tile, _ in
+        let (outer, inner) = (tile / tilesPerOuter, tile % tilesPerOuter * rowsPerTile)
+        kernels.packPanels(
+          source + outer * loops.bOuterStep + inner * loops.bInnerStep, outerStep: 0, 1, innerStep: loops.bInnerStep,
+          min(rowsPerTile, loops.inner - inner), 0..<panels, of: columns,
+          to: target + (outer * loops.inner + inner) * kernels.panelColumns, loops.depth * kernels.panelColumns)
+      }
+    }
+    return packed
+  }
+}
+
 extension KernelTable {
-  /// Packs panel `index` of the rows that two nested loops visit, which have `columns` elements.
+  /// Packs some panels of the rows that two nested loops visit, which have `columns` elements. A few rows at a time,
+  /// so that each row's panels are read one after the other.
   @inline(__always)
   fileprivate func packPanels(
-    _ source: UnsafePointer<Float>, outerStep: Int, _ outerCount: Int, innerStep: Int, _ innerCount: Int, _ index: Int,
-    of columns: Int, to panel: UnsafeMutablePointer<Float>
+    _ source: UnsafePointer<Float>, outerStep: Int, _ outerCount: Int, innerStep: Int, _ innerCount: Int,
+    _ panels: Range<Int>, of columns: Int, to packed: UnsafeMutablePointer<Float>, _ panelFloats: Int
   ) {
-    let column = index * panelColumns
+    let rowsAtOnce = panels.count > 1 ? 8 : innerCount
     for outer in 0..<outerCount {
-      packPanel(
-        PanelPacking(
-          source: source + outer * outerStep + column, depthStride: innerStep, columnStride: 1, depth: innerCount,
-          columns: min(panelColumns, columns - column), panel: panel + outer * innerCount * panelColumns))
+      for inner in stride(from: 0, to: innerCount, by: max(1, rowsAtOnce)) {
+        let depth = min(rowsAtOnce, innerCount - inner)
+        var panel = packed + (outer * innerCount + inner) * panelColumns
+        for index in panels {
+          let column = index * panelColumns
+          packPanel(
+            PanelPacking(
+              source: source + outer * outerStep + inner * innerStep + column, depthStride: innerStep, columnStride: 1,
+              depth: depth, columns: min(panelColumns, columns - column), panel: panel))
+          panel += panelFloats
+        }
+      }
     }
   }
 }
@@ -127,8 +192,9 @@ private struct WeightGradientTiling {
   let panelColumns: Int
   let aPanelsPerBlock: Int
   private let aPanels: Int
+  let aBlocks: Int
   private let bPanels: Int
-  private let bPanelsPerBlock: Int
+  let bPanelsPerBlock: Int
   /// Whether enough panels of `B` meet a packed block of `A`.
   var packsA: Bool { bPanelsPerBlock >= 4 }
   private let bBlocks: Int
@@ -140,18 +206,19 @@ private struct WeightGradientTiling {
     bPanels = ceilDivide(columns, panelColumns)
     // Packed, a block of A and a panel of B fill about half of the second-level cache.
     let aLimit = max(1, 192 / panelColumns)
-    let aBlocks = ceilDivide(aPanels, aLimit)
+    aBlocks = ceilDivide(aPanels, aLimit)
     aPanelsPerBlock = ceilDivide(aPanels, aBlocks)
-    bPanelsPerBlock = ceilDivide(bPanels, min(bPanels, ceilDivide(16, aBlocks)))
-    bBlocks = ceilDivide(bPanels, bPanelsPerBlock)
+    bBlocks = min(bPanels, ceilDivide(12, aBlocks))
+    bPanelsPerBlock = ceilDivide(bPanels, bBlocks)
     tiles = aBlocks * bBlocks
   }
 
   @inline(__always)
   func block(_ tile: Int) -> (aPanels: Range<Int>, bPanels: Range<Int>) {
-    let a = min(tile / bBlocks * aPanelsPerBlock, aPanels)
-    let b = min(tile % bBlocks * bPanelsPerBlock, bPanels)
-    return (a..<min(a + aPanelsPerBlock, aPanels), b..<min(b + bPanelsPerBlock, bPanels))
+    let (a, b) = (tile / bBlocks, tile % bBlocks)
+    return (
+      a * aPanels / aBlocks..<(a + 1) * aPanels / aBlocks, b * bPanels / bBlocks..<(b + 1) * bPanels / bBlocks
+    )
   }
 }
 
