@@ -87,7 +87,8 @@ private struct Fusion {
     }
     var (inputs, parameterNodes) = (node.inputs, [index])
     if let recurrent = operation as? any RecurrentOperation,
-      let (previous, embedding) = onlyProducer(of: inputs[0], as: EmbeddingOperation.self), let before = planned[previous]
+      let (previous, embedding) = onlyProducer(of: inputs[0], as: EmbeddingOperation.self),
+      let before = planned[previous]
     {
       operation = EmbeddedOperation(embedding: embedding, recurrent: recurrent)
       inputs[0] = before.inputs[0]
