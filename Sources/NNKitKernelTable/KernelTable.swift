@@ -22,6 +22,8 @@ public struct KernelTable: Sendable {
   public let winogradInput: @Sendable (WinogradInput) -> Void
   public let winogradOutput: @Sendable (WinogradOutput) -> Void
   public let winogradWeights: @Sendable (WinogradWeights) -> Void
+  public let winogradOutputGradient: @Sendable (WinogradOutputGradient) -> Void
+  public let winogradKernelGradient: @Sendable (WinogradKernelGradient) -> Void
 
   // Elementwise
   /// `y = f(x)` for `count` elements; `y` may be `x`.
@@ -111,6 +113,8 @@ public struct KernelTable: Sendable {
     winogradInput: @escaping @Sendable (WinogradInput) -> Void,
     winogradOutput: @escaping @Sendable (WinogradOutput) -> Void,
     winogradWeights: @escaping @Sendable (WinogradWeights) -> Void,
+    winogradOutputGradient: @escaping @Sendable (WinogradOutputGradient) -> Void,
+    winogradKernelGradient: @escaping @Sendable (WinogradKernelGradient) -> Void,
     activationForward:
       @escaping @Sendable (
         _ kind: ActivationKind, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ count: Int
@@ -176,6 +180,8 @@ public struct KernelTable: Sendable {
     self.winogradInput = winogradInput
     self.winogradOutput = winogradOutput
     self.winogradWeights = winogradWeights
+    self.winogradOutputGradient = winogradOutputGradient
+    self.winogradKernelGradient = winogradKernelGradient
     self.activationForward = activationForward
     self.activationBackward = activationBackward
     self.accumulate = accumulate

@@ -51,7 +51,7 @@ struct KernelRow: Sendable {
   }
 
   /// Every row of the table.
-  static let all = productRows + elementwiseRows + poolingRows + lossRows + recurrentRows + optimizerRows
+  static let all = productRows + winogradRows + elementwiseRows + poolingRows + lossRows + recurrentRows + optimizerRows
 
   /// The kernels of the table that no row measures.
   static func unmeasured(_ table: KernelTable) -> [String] {
@@ -64,9 +64,11 @@ struct KernelRow: Sendable {
 final class Floats {
   let memory: AlignedMemory
   let pointer: UnsafeMutablePointer<Float>
+  let count: Int
   var read: UnsafePointer<Float> { UnsafePointer(pointer) }
 
   init(_ count: Int) throws {
+    self.count = count
     memory = try AlignedMemory(byteCount: 4 * count)
     pointer = memory.base.assumingMemoryBound(to: Float.self)
     var state: UInt64 = 1
