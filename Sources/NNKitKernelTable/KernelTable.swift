@@ -25,6 +25,8 @@ public struct KernelTable: Sendable {
   public let winogradInput: @Sendable (WinogradInput) -> Void
   public let winogradOutput: @Sendable (WinogradOutput) -> Void
   public let winogradWeights: @Sendable (WinogradWeights) -> Void
+  public let winogradOutputGradient: @Sendable (WinogradOutputGradient) -> Void
+  public let winogradKernelGradient: @Sendable (WinogradKernelGradient) -> Void
   public let copyPlanes: @Sendable (PlaneCopy) -> Void
   public let depthwiseConvolution: @Sendable (DepthwiseConvolution) -> Void
   public let depthwiseWeightGradient: @Sendable (DepthwiseWeightGradient) -> Void
@@ -117,6 +119,8 @@ public struct KernelTable: Sendable {
     winogradInput: @escaping @Sendable (WinogradInput) -> Void,
     winogradOutput: @escaping @Sendable (WinogradOutput) -> Void,
     winogradWeights: @escaping @Sendable (WinogradWeights) -> Void,
+    winogradOutputGradient: @escaping @Sendable (WinogradOutputGradient) -> Void,
+    winogradKernelGradient: @escaping @Sendable (WinogradKernelGradient) -> Void,
     copyPlanes: @escaping @Sendable (PlaneCopy) -> Void,
     depthwiseConvolution: @escaping @Sendable (DepthwiseConvolution) -> Void,
     depthwiseWeightGradient: @escaping @Sendable (DepthwiseWeightGradient) -> Void,
@@ -185,6 +189,8 @@ public struct KernelTable: Sendable {
     self.winogradInput = winogradInput
     self.winogradOutput = winogradOutput
     self.winogradWeights = winogradWeights
+    self.winogradOutputGradient = winogradOutputGradient
+    self.winogradKernelGradient = winogradKernelGradient
     self.copyPlanes = copyPlanes
     self.depthwiseConvolution = depthwiseConvolution
     self.depthwiseWeightGradient = depthwiseWeightGradient

@@ -20,6 +20,8 @@ public func makeKernelTable() -> KernelTable {
     winogradInput: winogradInput,
     winogradOutput: winogradOutput,
     winogradWeights: winogradWeights,
+    winogradOutputGradient: winogradOutputGradient,
+    winogradKernelGradient: winogradKernelGradient,
     copyPlanes: copyPlanes,
     depthwiseConvolution: depthwiseConvolution,
     depthwiseWeightGradient: depthwiseWeightGradient,

@@ -1,164 +1,231 @@
 import NNKitKernelTable
 
-/// Four vectors: a row or column of a 4 × 4 tile.
-private typealias Four = (Vector, Vector, Vector, Vector)
+/// Two, four or six vectors: rows or columns of a tile, in the order of the points 0, ∞, then pairs ±p.
+typealias VectorPair = (Vector, Vector)
+typealias VectorFour = (Vector, Vector, Vector, Vector)
+typealias VectorSix = (Vector, Vector, Vector, Vector, Vector, Vector)
 
-/// `Bᵀ d` for one row or column.
+// Sums of products are written as such: a fused multiply-add is made lane by lane until the optimizer finds the vector
+// in it, which in code as long as a tile's it does not. Here adders and multipliers are not what is short.
+
+/// The points of F(4×4, 3×3) besides 0 and ∞ are ±√½ and ±√2, with the squares 1/2 and 2.
+let winogradSmallPoint: Float = 0.707106781
+let winogradLargePoint: Float = 1.41421356
+
+// MARK: Input
+
+/// `Bᵀ d` of F(2×2, 3×3).
 @_transparent
-private func transformInput(_ d0: Vector, _ d1: Vector, _ d2: Vector, _ d3: Vector) -> Four {
-  (d0 - d2, d1 + d2, d2 - d1, d1 - d3)
+private func transformFour(_ d0: Vector, _ d1: Vector, _ d2: Vector, _ d3: Vector) -> VectorFour {
+  (d0 - d2, d1 - d3, d1 + d2, d2 - d1)
 }
 
-/// The input transform of F(2×2, 3×3): see `WinogradInput`.
+/// `Bᵀ d` of F(4×4, 3×3) for the points 0 and ∞.
+@_transparent
+private func transformOuter(
+  _ d0: Vector, _ d1: Vector, _ d2: Vector, _ d3: Vector, _ d4: Vector, _ d5: Vector
+) -> VectorPair {
+  let factor = Vector(repeating: 2.5)
+  return (d0 - factor * d2 + d4, d1 - factor * d3 + d5)
+}
+
+/// `Bᵀ d` of F(4×4, 3×3) for the points ±p; `square` is that of the other points.
+@_transparent
+private func transformInner(
+  _ d1: Vector, _ d2: Vector, _ d3: Vector, _ d4: Vector, _ point: Float, _ square: Float
+) -> VectorPair {
+  let factor = Vector(repeating: square)
+  let even = d4 - factor * d2
+  let odd = Vector(repeating: point) * (d3 - factor * d1)
+  return (even + odd, even - odd)
+}
+
+/// Two rows of planes of the input transform: see `WinogradInput`.
 func winogradInput(_ input: WinogradInput) {
-  let channels = input.channels
+  if input.size == 2 {
+    transformRow2(input)
+  } else if input.rowPair == 0 {
+    transformOuterRow4(input)
+  } else if input.rowPair == 1 {
+    transformInnerRow4(input, winogradSmallPoint, 2)
+  } else {
+    transformInnerRow4(input, winogradLargePoint, 0.5)
+  }
+}
+
+/// Calls `whole(source, target)` for each full vector of each tile, and `last` for what is left of each.
+@inline(__always)
+private func forEachVector(
+  _ input: WinogradInput, _ whole: (_ source: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>) -> Void,
+  last: (_ source: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>, _ lanes: Int) -> Void
+) {
   var tile = 0
   while tile < input.tiles {
-    let source = input.source + tile &* 2 &* channels
-    let output = input.output + tile &* channels
-    var c = 0
-    while c < channels {
-      let lanes = channels &- c
-      var row = source + c
-      var rows: InlineArray<16, Vector> = .init(repeating: Vector())
-      var y = 0
-      while y < 4 {
-        let r = transformInput(
-          loadLanes(row, lanes), loadLanes(row + channels, lanes), loadLanes(row + 2 &* channels, lanes),
-          loadLanes(row + 3 &* channels, lanes))
-        rows[4 &* y] = r.0
-        rows[4 &* y &+ 1] = r.1
-        rows[4 &* y &+ 2] = r.2
-        rows[4 &* y &+ 3] = r.3
-        row += input.lineStride
-        y &+= 1
-      }
-      var x = 0
-      while x < 4 {
-        let column = transformInput(rows[x], rows[4 &+ x], rows[8 &+ x], rows[12 &+ x])
-        let target = output + (x &* input.planeStride &+ c)
-        storeLanes(column.0, target, lanes)
-        storeLanes(column.1, target + 4 &* input.planeStride, lanes)
-        storeLanes(column.2, target + 8 &* input.planeStride, lanes)
-        storeLanes(column.3, target + 12 &* input.planeStride, lanes)
-        x &+= 1
-      }
-      c &+= vectorWidth
+    var source = input.source + tile &* input.size &* input.pixelStride
+    var target = input.output + tile &* input.channels
+    var lanes = input.channels
+    while lanes >= vectorWidth {
+      whole(source, target)
+      source += vectorWidth
+      target += vectorWidth
+      lanes &-= vectorWidth
     }
+    if lanes > 0 { last(source, target, lanes) }
     tile &+= 1
   }
 }
 
-/// The output transform of F(2×2, 3×3), bias and ReLU: see `WinogradOutput`.
-func winogradOutput(_ output: WinogradOutput) {
-  let columns = output.columns
-  var x = 0
-  while x < output.width {
-    let products = output.products + (x &>> 1) &* columns
-    let isWhole = x &+ 1 < output.width
-    var n = 0
-    while n < columns {
-      let lanes = columns &- n
-      let start = output.bias.map { loadLanes($0 + n, lanes) } ?? Vector()
-      // Rows of Aᵀ M, one pair for each column of M.
-      var top: InlineArray<4, Vector> = .init(repeating: Vector())
-      var bottom: InlineArray<4, Vector> = .init(repeating: Vector())
-      var j = 0
-      while j < 4 {
-        let column = products + (j &* output.planeStride &+ n)
-        let m0 = loadLanes(column, lanes)
-        let m1 = loadLanes(column + 4 &* output.planeStride, lanes)
-        let m2 = loadLanes(column + 8 &* output.planeStride, lanes)
-        let m3 = loadLanes(column + 12 &* output.planeStride, lanes)
-        top[j] = m0 + m1 + m2
-        bottom[j] = m1 - m2 - m3
-        j &+= 1
-      }
-      let place = x &* columns &+ n
-      storePixels(top, start, output, place, lanes, isWhole)
-      if output.height > 1 { storePixels(bottom, start, output, place &+ output.rowStep, lanes, isWhole) }
-      n &+= vectorWidth
-    }
-    x &+= 2
+@inline(never)
+private func transformRow2(_ input: WinogradInput) {
+  // Row 0 - row 2 and row 1 - row 3 belong to the points 0 and ∞, row 1 + row 2 and row 2 - row 1 to 1 and -1.
+  let isOuter = input.rowPair == 0
+  let rows = isOuter ? (0, 2, 1, 3) : (1, 2, 2, 1)
+  let sign = Vector(repeating: isOuter ? -1 : 1)
+  forEachVector(input) {
+    transformTile2($0, $1, input, rows, sign, vectorWidth)
+  } last: {
+    transformLastTile2($0, $1, input, rows, sign, $2)
   }
 }
 
-/// One row of a tile's pixels: the last product with `A`.
-@inline(__always)
-private func storePixels(
-  _ m: InlineArray<4, Vector>, _ start: Vector, _ output: WinogradOutput, _ place: Int, _ lanes: Int, _ isWhole: Bool
+@inline(never)
+private func transformOuterRow4(_ input: WinogradInput) {
+  forEachVector(input) {
+    transformOuterTile4($0, $1, input, vectorWidth)
+  } last: {
+    transformLastOuterTile4($0, $1, input, $2)
+  }
+}
+
+@inline(never)
+private func transformInnerRow4(_ input: WinogradInput, _ point: Float, _ square: Float) {
+  forEachVector(input) {
+    transformInnerTile4($0, $1, input, point, square, vectorWidth)
+  } last: {
+    transformLastInnerTile4($0, $1, input, point, square, $2)
+  }
+}
+
+@inline(never)
+private func transformLastTile2(
+  _ source: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>, _ input: WinogradInput,
+  _ rows: (Int, Int, Int, Int), _ sign: Vector, _ lanes: Int
 ) {
-  storePixel(start + (m[0] + m[1] + m[2]), output, place, lanes)
-  if isWhole { storePixel(start + (m[1] - m[2] - m[3]), output, place &+ output.columns, lanes) }
+  transformTile2(source, target, input, rows, sign, lanes)
 }
 
-@inline(__always)
-private func storePixel(_ sum: Vector, _ output: WinogradOutput, _ place: Int, _ lanes: Int) {
-  var y = sum
-  if let addend = output.addend { y += loadLanes(addend + place, lanes) }
-  storeLanes(output.relu ? atLeast(0, y) : y, output.output + place, lanes)
+@inline(never)
+private func transformLastOuterTile4(
+  _ source: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>, _ input: WinogradInput, _ lanes: Int
+) {
+  transformOuterTile4(source, target, input, lanes)
 }
 
-/// `G g` for one row or column.
+@inline(never)
+private func transformLastInnerTile4(
+  _ source: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>, _ input: WinogradInput, _ point: Float,
+  _ square: Float, _ lanes: Int
+) {
+  transformInnerTile4(source, target, input, point, square, lanes)
+}
+
+/// `row 0 + sign · row 1` and `row 2 - row 3` of four rows of a tile, and the product of both with `B`.
 @_transparent
-private func transformWeights(_ g0: Vector, _ g1: Vector, _ g2: Vector) -> Four {
-  let half = Vector(repeating: 0.5)
-  let outer = (g0 + g2) * half
-  let inner = g1 * half
-  return (g0, outer + inner, outer - inner, g2)
-}
-
-/// The weight transform of F(2×2, 3×3): see `WinogradWeights`. A few rows of the nine taps are packed side by side
-/// first, which makes rows of whole vectors of them in either orientation.
-func winogradWeights(_ weights: WinogradWeights) {
-  let panelColumns = 2 &* vectorWidth
-  let tapFloats = WinogradWeights.depthPerBlock &* panelColumns
-  var k = 0
-  while k < weights.depth {
-    let depth = weights.depth &- k < WinogradWeights.depthPerBlock ? weights.depth &- k : WinogradWeights.depthPerBlock
-    var tap = 0
-    while tap < 9 {
-      packPanel(
-        PanelPacking(
-          source: weights.source + (weights.taps[tap] &+ k &* weights.depthStride), depthStride: weights.depthStride,
-          columnStride: weights.columnStride, depth: depth, columns: weights.columns,
-          panel: weights.scratch + tap &* tapFloats))
-      tap &+= 1
-    }
-    var i = 0
-    while i < depth &* panelColumns {
-      transformVector(
-        UnsafePointer(weights.scratch + i), tapFloats, weights.panels + (k &* panelColumns &+ i), weights.planeStride)
-      i &+= vectorWidth
-    }
-    k &+= WinogradWeights.depthPerBlock
-  }
-}
-
-/// One vector of each of the nine taps becomes one of each of the 16 planes.
-@inline(__always)
-private func transformVector(
-  _ taps: UnsafePointer<Float>, _ tapStride: Int, _ planes: UnsafeMutablePointer<Float>, _ planeStride: Int
+private func transformTile2(
+  _ source: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>, _ input: WinogradInput,
+  _ rows: (Int, Int, Int, Int), _ sign: Vector, _ lanes: Int
 ) {
-  var rows: InlineArray<12, Vector> = .init(repeating: Vector())
-  var y = 0
-  while y < 3 {
-    let row = taps + 3 &* y &* tapStride
-    let r = transformWeights(loadVector(row), loadVector(row + tapStride), loadVector(row + 2 &* tapStride))
-    rows[4 &* y] = r.0
-    rows[4 &* y &+ 1] = r.1
-    rows[4 &* y &+ 2] = r.2
-    rows[4 &* y &+ 3] = r.3
-    y &+= 1
-  }
-  var x = 0
-  while x < 4 {
-    let column = transformWeights(rows[x], rows[4 &+ x], rows[8 &+ x])
-    let plane = planes + x &* planeStride
-    storeVector(column.0, plane)
-    storeVector(column.1, plane + 4 &* planeStride)
-    storeVector(column.2, plane + 8 &* planeStride)
-    storeVector(column.3, plane + 12 &* planeStride)
-    x &+= 1
-  }
+  let (p1, p2, p3) = (input.pixelStride, 2 &* input.pixelStride, 3 &* input.pixelStride)
+  let (a, b) = (source + rows.0 &* input.lineStride, source + rows.1 &* input.lineStride)
+  let (c, d) = (source + rows.2 &* input.lineStride, source + rows.3 &* input.lineStride)
+  storeFour(
+    transformFour(
+      loadLanes(a, lanes) + sign * loadLanes(b, lanes),
+      loadLanes(a + p1, lanes) + sign * loadLanes(b + p1, lanes),
+      loadLanes(a + p2, lanes) + sign * loadLanes(b + p2, lanes),
+      loadLanes(a + p3, lanes) + sign * loadLanes(b + p3, lanes)),
+    target, input.planeStride, lanes)
+  storeFour(
+    transformFour(
+      loadLanes(c, lanes) - loadLanes(d, lanes), loadLanes(c + p1, lanes) - loadLanes(d + p1, lanes),
+      loadLanes(c + p2, lanes) - loadLanes(d + p2, lanes), loadLanes(c + p3, lanes) - loadLanes(d + p3, lanes)),
+    target + 4 &* input.planeStride, input.planeStride, lanes)
+}
+
+@_transparent
+private func transformOuterTile4(
+  _ source: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>, _ input: WinogradInput, _ lanes: Int
+) {
+  storeTransformedRows(
+    outerColumn(source, input.lineStride, lanes),
+    outerColumn(source + input.pixelStride, input.lineStride, lanes),
+    outerColumn(source + 2 &* input.pixelStride, input.lineStride, lanes),
+    outerColumn(source + 3 &* input.pixelStride, input.lineStride, lanes),
+    outerColumn(source + 4 &* input.pixelStride, input.lineStride, lanes),
+    outerColumn(source + 5 &* input.pixelStride, input.lineStride, lanes), target, input.planeStride, lanes)
+}
+
+@_transparent
+private func transformInnerTile4(
+  _ source: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>, _ input: WinogradInput, _ point: Float,
+  _ square: Float, _ lanes: Int
+) {
+  // The first row and the last have no part in these.
+  let source = source + input.lineStride
+  storeTransformedRows(
+    innerColumn(source, input.lineStride, lanes, point, square),
+    innerColumn(source + input.pixelStride, input.lineStride, lanes, point, square),
+    innerColumn(source + 2 &* input.pixelStride, input.lineStride, lanes, point, square),
+    innerColumn(source + 3 &* input.pixelStride, input.lineStride, lanes, point, square),
+    innerColumn(source + 4 &* input.pixelStride, input.lineStride, lanes, point, square),
+    innerColumn(source + 5 &* input.pixelStride, input.lineStride, lanes, point, square), target, input.planeStride,
+    lanes)
+}
+
+@_transparent
+private func outerColumn(_ source: UnsafePointer<Float>, _ lineStride: Int, _ lanes: Int) -> VectorPair {
+  transformOuter(
+    loadLanes(source, lanes), loadLanes(source + lineStride, lanes), loadLanes(source + 2 &* lineStride, lanes),
+    loadLanes(source + 3 &* lineStride, lanes), loadLanes(source + 4 &* lineStride, lanes),
+    loadLanes(source + 5 &* lineStride, lanes))
+}
+
+@_transparent
+private func innerColumn(
+  _ source: UnsafePointer<Float>, _ lineStride: Int, _ lanes: Int, _ point: Float, _ square: Float
+) -> VectorPair {
+  transformInner(
+    loadLanes(source, lanes), loadLanes(source + lineStride, lanes), loadLanes(source + 2 &* lineStride, lanes),
+    loadLanes(source + 3 &* lineStride, lanes), point, square)
+}
+
+/// The last product with `B` for two rows of a tile, of which these are the columns.
+@_transparent
+private func storeTransformedRows(
+  _ c0: VectorPair, _ c1: VectorPair, _ c2: VectorPair, _ c3: VectorPair, _ c4: VectorPair, _ c5: VectorPair,
+  _ target: UnsafeMutablePointer<Float>, _ planeStride: Int, _ lanes: Int
+) {
+  storePair(transformOuter(c0.0, c1.0, c2.0, c3.0, c4.0, c5.0), target, planeStride, lanes)
+  storePair(
+    transformInner(c1.0, c2.0, c3.0, c4.0, winogradSmallPoint, 2), target + 2 &* planeStride, planeStride, lanes)
+  storePair(
+    transformInner(c1.0, c2.0, c3.0, c4.0, winogradLargePoint, 0.5), target + 4 &* planeStride, planeStride, lanes)
+  let lower = target + 6 &* planeStride
+  storePair(transformOuter(c0.1, c1.1, c2.1, c3.1, c4.1, c5.1), lower, planeStride, lanes)
+  storePair(
+    transformInner(c1.1, c2.1, c3.1, c4.1, winogradSmallPoint, 2), lower + 2 &* planeStride, planeStride, lanes)
+  storePair(
+    transformInner(c1.1, c2.1, c3.1, c4.1, winogradLargePoint, 0.5), lower + 4 &* planeStride, planeStride, lanes)
+}
+
+@_transparent
+func storePair(_ pair: VectorPair, _ target: UnsafeMutablePointer<Float>, _ planeStride: Int, _ lanes: Int) {
+  storeLanes(pair.0, target, lanes)
+  storeLanes(pair.1, target + planeStride, lanes)
+}
+
+@_transparent
+private func storeFour(_ four: VectorFour, _ target: UnsafeMutablePointer<Float>, _ planeStride: Int, _ lanes: Int) {
+  storePair((four.0, four.1), target, planeStride, lanes)
+  storePair((four.2, four.3), target + 2 &* planeStride, planeStride, lanes)
 }

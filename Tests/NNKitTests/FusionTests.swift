@@ -32,8 +32,9 @@ import Testing
       return Array(UnsafeBufferPointer(start: bound.floats(plan.outputs[0]), count: plan.outputs[0].count))
     }
     let (fused, described) = (try run(false), try run(true))
-    // One more rounding of each weight, and sums in another order: a few epsilons of the largest value.
-    #expect(difference(fused, described) <= 2e-6)
+    // One more rounding of each weight, and sums in another order: a few epsilons of the largest value, and a few more
+    // by Winograd's algorithm.
+    #expect(difference(fused, described) <= 4e-6)
     #expect(described.contains { $0 != 0 })
   }
 

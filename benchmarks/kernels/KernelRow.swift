@@ -52,7 +52,8 @@ struct KernelRow: Sendable {
 
   /// Every row of the table.
   static let all =
-    productRows + depthwiseRows + elementwiseRows + poolingRows + normalizationRows + lossRows + recurrentRows + gruRows
+    productRows + winogradRows + depthwiseRows + elementwiseRows + poolingRows + normalizationRows + lossRows
+    + recurrentRows + gruRows
     + optimizerRows
 
   /// The kernels of the table that no row measures.
@@ -66,9 +67,11 @@ struct KernelRow: Sendable {
 final class Floats {
   let memory: AlignedMemory
   let pointer: UnsafeMutablePointer<Float>
+  let count: Int
   var read: UnsafePointer<Float> { UnsafePointer(pointer) }
 
   init(_ count: Int) throws {
+    self.count = count
     memory = try AlignedMemory(byteCount: 4 * count)
     pointer = memory.base.assumingMemoryBound(to: Float.self)
     var state: UInt64 = 1

@@ -30,6 +30,10 @@ struct WholeOperation {
     convolution(batch: 8, width: 28, channels: 128, filters: 128, kernel: 3, stride: 1),
     convolution(batch: 8, width: 14, channels: 256, filters: 256, kernel: 3, stride: 1),
     convolution(batch: 8, width: 7, channels: 512, filters: 512, kernel: 3, stride: 1),
+    convolution(batch: 1, width: 56, channels: 64, filters: 64, kernel: 3, stride: 1),
+    convolution(batch: 1, width: 28, channels: 128, filters: 128, kernel: 3, stride: 1),
+    convolution(batch: 1, width: 14, channels: 256, filters: 256, kernel: 3, stride: 1),
+    convolution(batch: 1, width: 7, channels: 512, filters: 512, kernel: 3, stride: 1),
     // ResNet-20
     convolution(batch: 128, width: 32, channels: 3, filters: 16, kernel: 3, stride: 1),
     convolution(batch: 128, width: 32, channels: 16, filters: 16, kernel: 3, stride: 1),

@@ -46,7 +46,7 @@ public struct Conv2D: Layer {
       CommonOption.initializer("bias_initializer", default: .zeros),
       OptionSpecification(
         "winograd", .bool, default: .bool(true),
-        "whether 3x3 windows with stride 1 may use Winograd's algorithm: faster, other rounding errors of the same size"
+        "whether 3x3 windows with stride 1 may use Winograd's algorithm: faster, rounding errors up to four times as large"
       ),
     ],
     make: { (options, inputs) throws(NNKitError) -> any Operation in

@@ -107,7 +107,8 @@ package struct ConvolutionOperation: NormFolding, AddendFusing {
         bias: dBias)
     } else {
       let gradient = ConvolutionWeightGradient(
-        vertical: vertical, horizontal: horizontal, channels: channels, filters: filters)
+        vertical: vertical, horizontal: horizontal, channels: channels, filters: filters,
+        allowsWinograd: allowsWinograd)
       try gradient.addSteps(plan, x, dz, to: node.dParameters[0], bias: dBias)
     }
     guard node.wantsInput[0] else { return [nil] }

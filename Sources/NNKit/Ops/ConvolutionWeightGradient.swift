@@ -10,6 +10,7 @@ struct ConvolutionWeightGradient {
   let horizontal: WindowAxis
   let channels: Int
   let filters: Int
+  let allowsWinograd: Bool
 
   /// Pixels in one block, about.
   private static let blockPixels = 512
@@ -17,6 +18,16 @@ struct ConvolutionWeightGradient {
   private static let partialBytes = 32 << 20
 
   func addSteps(_ plan: PlanBuilder, _ x: Tensor, _ dz: Tensor, to dKernel: Tensor, bias dBias: Tensor?)
+    throws(NNKitError)
+  {
+    if let winograd = WinogradWeightGradient(self, plan) {
+      try winograd.addSteps(plan, x, dz, to: dKernel, bias: dBias)
+    } else {
+      try addDirectSteps(plan, x, dz, to: dKernel, bias: dBias)
+    }
+  }
+
+  private func addDirectSteps(_ plan: PlanBuilder, _ x: Tensor, _ dz: Tensor, to dKernel: Tensor, bias dBias: Tensor?)
     throws(NNKitError)
   {
     let blocks = DepthBlocks(

@@ -55,7 +55,7 @@ struct GroupedProducts {
     let sources = try split(plan, name, x, channels)
     let gradients = try split(plan, name, dz, filters)
     let convolution = ConvolutionWeightGradient(
-      vertical: vertical, horizontal: horizontal, channels: channels, filters: filters)
+      vertical: vertical, horizontal: horizontal, channels: channels, filters: filters, allowsWinograd: false)
     for group in 0..<groups {
       let part = try plan.floats([rows, columns])
       let biasPart = try dBias.map { _ throws(NNKitError) in try plan.floats([columns]) }

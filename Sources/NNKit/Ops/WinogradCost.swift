@@ -1,0 +1,56 @@
+import NNKitKernelTable
+
+/// What a 3 × 3 convolution with stride 1 costs by Winograd's algorithm and directly, in multiply-adds. A function of
+/// the sizes alone.
+///
+/// Directly: 9 products for each pixel and pair of channels. By tiles: a product for each plane, tile and pair of
+/// channels, and the transforms, whose every element costs about as much as five products. Weights are read once for all
+/// pixels or tiles; each costs as much as 16 products where it comes from memory. Measured on Zen 4; the choice between
+/// the ways changes little where these numbers are off by half.
+package struct WinogradCost {
+  let channels: Int
+  let filters: Int
+  let height: Int
+  let width: Int
+  let batch: Int
+
+  /// With fewer channels vectors are not full.
+  private static let fewestChannels = 16
+  /// Smaller maps are mostly border.
+  private static let smallestMap = 4
+
+  /// `height` and `width`: of the output.
+  package init(channels: Int, filters: Int, height: Int, width: Int, batch: Int) {
+    (self.channels, self.filters) = (channels, filters)
+    (self.height, self.width, self.batch) = (height, width, batch)
+  }
+
+  private var allows: Bool {
+    min(channels, filters) >= Self.fewestChannels && min(height, width) >= Self.smallestMap
+  }
+
+  private var pairs: Double { Double(channels) * Double(filters) }
+
+  private func transformedTiles(_ size: Int) -> Double {
+    let tiles = Double(batch) * Double(ceilDivide(height, size)) * Double(ceilDivide(width, size))
+    return Double(Winograd.planes(size)) * tiles * (pairs + 5 * Double(channels + filters))
+  }
+
+  private func directProducts(extraPixels: Double) -> Double {
+    9 * pairs * (Double(batch) * Double(height) * Double(width) + extraPixels)
+  }
+
+  /// The size of tiles with which a convolution is fastest; nil: the direct way is.
+  package var tileSize: Int? {
+    guard allows else { return nil }
+    let costs = [2, 4].map { transformedTiles($0) + 16 * Double(Winograd.planes($0)) * pairs }
+    guard min(costs[0], costs[1]) < directProducts(extraPixels: 16) else { return nil }
+    return costs[0] < costs[1] ? 2 : 4
+  }
+
+  /// Whether the weight gradient is faster by tiles of 4 × 4. Its last transform costs about as much as four products
+  /// for each sum.
+  package var transformsWeightGradient: Bool {
+    allows && transformedTiles(4) + 4 * Double(Winograd.planes(4)) * pairs < directProducts(extraPixels: 0)
+  }
+}
