@@ -11,6 +11,10 @@ func vectorProduct(_ product: VectorProduct) {
     fourPanels(product, column)
     column &+= panelsAtOnce &* panelColumns
   }
+  if product.columns &- column >= 2 &* panelColumns {
+    twoPanels(product, column)
+    column &+= 2 &* panelColumns
+  }
   var (row, noOffset) = (0, 0)
   while column < product.columns {
     rowProduct(
@@ -54,6 +58,36 @@ private func fourPanels(_ product: VectorProduct, _ column: Int) {
     remaining &-= 1
   }
   for i in 0..<8 {
+    storeVector(product.relu ? atLeast(0, sums[i]) : sums[i], c + i &* vectorWidth)
+  }
+}
+
+/// Two whole panels from `column` on: their four sums just hide the latency of a multiply-add.
+@inline(never)
+private func twoPanels(_ product: VectorProduct, _ column: Int) {
+  var sums = InlineArray<4, Vector>(repeating: Vector())
+  let c = product.c + column
+  if let start = product.accumulate ? UnsafePointer(product.c) : product.addend {
+    for i in 0..<4 { sums[i] = loadVector(start + (column &+ i &* vectorWidth)) }
+  }
+  if let bias = product.bias {
+    for i in 0..<4 { sums[i] += loadVector(bias + (column &+ i &* vectorWidth)) }
+  }
+  let stride = product.panelStride
+  var b = product.b + column / panelColumns &* stride
+  var a = product.a
+  var remaining = product.depth
+  while remaining > 0 {
+    let factor = Vector(repeating: a.pointee)
+    sums[0] = multiplyAdd(factor, loadVector(b), sums[0])
+    sums[1] = multiplyAdd(factor, loadVector(b + vectorWidth), sums[1])
+    sums[2] = multiplyAdd(factor, loadVector(b + stride), sums[2])
+    sums[3] = multiplyAdd(factor, loadVector(b + (stride &+ vectorWidth)), sums[3])
+    a += 1
+    b += panelColumns
+    remaining &-= 1
+  }
+  for i in 0..<4 {
     storeVector(product.relu ? atLeast(0, sums[i]) : sums[i], c + i &* vectorWidth)
   }
 }

@@ -44,7 +44,9 @@ struct ProductTiling {
     blockRows = ceilDivide(rows, rowBlocks).roundedUp(toMultipleOf: min(kernels.tileRows, max(1, rows)))
     let workPerPanel = max(1, min(rows, blockRows) * depth * kernels.panelColumns)
     let wanted = ceilDivide(16, max(1, rowBlocks))
-    panelsPerBlock = max(ceilDivide(panels, wanted), min(panels, ceilDivide(1 << 16, workPerPanel)))
+    // A vector product needs two panels at once to keep enough sums under way.
+    let fewest = max(rows == 1 ? 2 : 1, ceilDivide(1 << 16, workPerPanel))
+    panelsPerBlock = max(ceilDivide(panels, wanted), min(panels, fewest))
     panelBlocks = ceilDivide(panels, panelsPerBlock)
     packsA = depth % Self.conflictingElements == 0 && panelsPerBlock >= 8 && blockRows >= kernels.tileRows
   }

@@ -43,7 +43,8 @@ struct WinogradConvolution {
     blocks = WinogradBlocks(
       size: size, height: convolution.gridHeight, width: convolution.gridWidth, batch: plan.batch,
       tiles: max(Self.fewestTiles, min(affordable, ceilDivide(tiles, 16))))
-    panelsPerGroup = ceilDivide(panels, min(panels, ceilDivide(16, blocks.count)))
+    // Each group transforms the inputs again: it has two panels at least.
+    panelsPerGroup = max(min(panels, 2), ceilDivide(panels, min(panels, ceilDivide(16, blocks.count))))
   }
 
   func addSteps(

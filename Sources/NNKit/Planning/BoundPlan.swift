@@ -8,6 +8,8 @@ package final class BoundPlan {
     let code: StepCode
     let tiles: Int
     let small: Bool
+    /// Whether its data stay in the caches from run to run, if each thread has the same tiles each time.
+    let sharesOut: Bool
     let patience: TeamPatience
   }
 
@@ -26,6 +28,8 @@ package final class BoundPlan {
 
   /// A step with less work than this, in multiply-adds, runs on the calling thread: waking the pool takes longer.
   private static let smallWork = 32_768
+  /// A step with more work goes through more memory than the caches of the cores hold.
+  private static let cachedWork = 1 << 24
 
   /// To wake a worker takes the caller a few microseconds, and the worker some fifty until it is there. 2¹⁸ multiply-adds
   /// take ten, 2²⁵ several hundred.
@@ -75,6 +79,7 @@ package final class BoundPlan {
     }
     return BoundStep(
       name: step.name, code: code, tiles: step.tiles, small: step.tiles < 2 || step.work < BoundPlan.smallWork,
+      sharesOut: step.work < BoundPlan.cachedWork,
       patience: patience(step.work))
   }
 
@@ -104,7 +109,7 @@ package final class BoundPlan {
       switch step.code {
       case .tiles(let body) where step.small:
         for tile in 0..<step.tiles { body(tile, 0) }
-      case .tiles(let body): pool.run(tiles: step.tiles, body)
+      case .tiles(let body): pool.run(tiles: step.tiles, sharesOut: step.sharesOut, body)
       case .team(let body) where step.small: body(ThreadTeam())
       case .team(let body): pool.runTeam(members: step.tiles, step.patience, body)
       }

@@ -72,15 +72,16 @@ struct PlannedNetwork {
     }
   }
 
-  /// Whether the only reader of a node's first output can normalise it on the way.
+  /// Whether all readers of a node's first output can normalise it on the way.
   private func outputMayBePending(_ node: PlannedNode, _ inputTypes: [ValueType]) -> Bool {
     guard let value = node.outputs.first, let type = types[value.index],
       !graph.outputs.contains(where: { $0.value == value })
     else { return false }
-    let readers = nodes.flatMap { reader in
-      reader.inputs.indices.filter { reader.inputs[$0] == value }.map { (operation: reader.operation, position: $0) }
+    return nodes.allSatisfy { reader in
+      reader.inputs.indices.allSatisfy { position in
+        reader.inputs[position] != value || reader.operation.readsPending(position, type)
+      }
     }
-    return readers.count == 1 && readers[0].operation.readsPending(readers[0].position, type)
   }
 
   /// Every consumer of an int32 input may limit the values that it can hold.

@@ -55,7 +55,11 @@ package final class ThreadPool: @unchecked Sendable {
   /// while another thread's job has the pool. Every tile is computed in the default floating-point environment
   /// (nearest, no flush to zero); the caller's is restored. Nothing is allocated, but for the first start of
   /// the threads.
-  package func run(tiles: Int, _ body: @escaping (_ tile: Int, _ worker: Int) -> Void) {
+  ///
+  /// With `sharesOut` neighbouring tiles, and the same ones in every job of as many tiles, go to the same thread, whose
+  /// cache may still have what the last job left there; otherwise all threads work side by side in ascending order,
+  /// which suits jobs that are larger than a cache.
+  package func run(tiles: Int, sharesOut: Bool = false, _ body: @escaping (_ tile: Int, _ worker: Int) -> Void) {
     guard tiles > 0 else { return }
     let environment = nnkit_platform_float_environment_get()
     nnkit_platform_float_environment_set(nnkit_platform_float_environment_default())
@@ -64,8 +68,10 @@ package final class ThreadPool: @unchecked Sendable {
     if tiles > 1, let state, state.pointee.stopRequests.load(ordering: .relaxed) == 0, state.pointee.claim() {
       defer { state.pointee.release() }
       if !state.pointee.didStart.load(ordering: .relaxed) { state.startWorkers() }
-      if state.pointee.workerCount.load(ordering: .relaxed) > 0 {
-        withUnsafePointer(to: ThreadPoolJob(tiles: tiles, body: .tiles(body))) { job in
+      let workers = state.pointee.workerCount.load(ordering: .relaxed)
+      if workers > 0 {
+        withUnsafePointer(to: ThreadPoolJob(tiles: tiles, shares: sharesOut ? workers + 1 : 1, body: .tiles(body))) {
+          job in
           state.pointee.publish(job)
           state.pointee.work(worker: 0)
           state.pointee.waitForCompletion()
@@ -93,7 +99,7 @@ package final class ThreadPool: @unchecked Sendable {
       if !state.pointee.didStart.load(ordering: .relaxed) { state.startWorkers() }
       let seats = min(members, state.pointee.teamCapacity, state.pointee.workerCount.load(ordering: .relaxed) + 1) - 1
       if seats > 0 {
-        withUnsafePointer(to: ThreadPoolJob(tiles: seats, body: .team(body))) { job in
+        withUnsafePointer(to: ThreadPoolJob(tiles: seats, shares: seats, body: .team(body))) { job in
           body(state.pointee.assembleTeam(job, patience))
           state.pointee.waitForCompletion()
         }

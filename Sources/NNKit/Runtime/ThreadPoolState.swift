@@ -18,6 +18,18 @@ struct ThreadPoolJob {
 
   let tiles: Int
   let body: Body
+  /// Among how many threads the tiles are shared out. Who has finished its share takes from those of others.
+  let shares: Int
+
+  init(tiles: Int, shares: Int, body: Body) {
+    self.tiles = tiles
+    self.shares = min(tiles, shares)
+    self.body = body
+  }
+
+  /// The tiles of one share.
+  @inline(__always)
+  func share(_ index: Int) -> Range<Int> { tiles * index / shares..<tiles * (index + 1) / shares }
 }
 
 /// What a worker thread is told. Index 0 is the host's own thread and has none of these.
@@ -48,6 +60,8 @@ struct ThreadPoolState: ~Copyable {
   let isStopping = Atomic<Int>(0)
 
   let job = Atomic<UnsafePointer<ThreadPoolJob>?>(nil)
+  /// How many tiles of each share nobody has taken. Whoever has claimed a tile finds it in one of them.
+  let sharesLeft: UnsafeMutablePointer<PaddedCounter>
 
   /// How many members the present team has; 0 until that is settled.
   let teamSize = PaddedCounter()
@@ -79,6 +93,11 @@ struct ThreadPoolState: ~Copyable {
       byteCount: teamCapacity * MemoryLayout<PaddedCounter>.stride, alignment: MemoryLayout<PaddedCounter>.stride
     ).bindMemory(to: PaddedCounter.self, capacity: teamCapacity)
     for member in 0..<teamCapacity { (teamMeetings + member).initialize(to: PaddedCounter()) }
+    sharesLeft = UnsafeMutableRawPointer.allocate(
+      byteCount: (workerCapacity + 1) * MemoryLayout<PaddedCounter>.stride,
+      alignment: MemoryLayout<PaddedCounter>.stride
+    ).bindMemory(to: PaddedCounter.self, capacity: workerCapacity + 1)
+    for share in 0...workerCapacity { (sharesLeft + share).initialize(to: PaddedCounter()) }
     mutex = .allocate(capacity: 1)
     workersWake = .allocate(capacity: 1)
     hostsWake = .allocate(capacity: 1)
@@ -91,6 +110,7 @@ struct ThreadPoolState: ~Copyable {
 
   deinit {
     UnsafeMutableRawPointer(teamMeetings).deallocate()
+    UnsafeMutableRawPointer(sharesLeft).deallocate()
     mutex.deallocate()
     workersWake.deallocate()
     hostsWake.deallocate()
@@ -157,15 +177,30 @@ extension ThreadPoolState {
       if left == 0 { break }
       // A claim means that the job is there until its tiles are reported below.
       if let job = job.load(ordering: .relaxed) {
-        let tile = job.pointee.tiles - left
         switch job.pointee.body {
-        case .tiles(let body): body(tile, worker)
-        case .team(let body): body(joinTeam(member: tile + 1))
+        case .tiles(let body): body(takeTile(of: job, worker: worker), worker)
+        case .team(let body): body(joinTeam(member: job.pointee.tiles - left + 1))
         }
       }
       finished += 1
     }
     if finished > 0 { finish(tiles: finished) }
+  }
+
+  /// The tile that belongs to a claim: one of the worker's own share, or of the next share that has any. There are as
+  /// many tiles in the shares as there are claims without one.
+  private func takeTile(of job: UnsafePointer<ThreadPoolJob>, worker: Int) -> Int {
+    var index = worker % job.pointee.shares
+    while true {
+      var left = sharesLeft[index].count.load(ordering: .relaxed)
+      while left > 0 {
+        let (isTaken, current) = sharesLeft[index].count.weakCompareExchange(
+          expected: left, desired: left - 1, ordering: .relaxed)
+        if isTaken { return job.pointee.share(index).upperBound - left }
+        left = current
+      }
+      index = index + 1 == job.pointee.shares ? 0 : index + 1
+    }
   }
 
   private func finish(tiles: Int) {
@@ -183,6 +218,10 @@ extension ThreadPoolState {
 extension ThreadPoolState {
   /// Publishes `newJob` and wakes as many workers as its tiles can occupy.
   func publish(_ newJob: UnsafePointer<ThreadPoolJob>) {
+    // All claims of the last job have found their tiles: nobody looks at the shares.
+    for index in 0..<newJob.pointee.shares {
+      sharesLeft[index].count.store(newJob.pointee.share(index).count, ordering: .relaxed)
+    }
     offer(newJob)
     // The caller takes one tile itself.
     wakeWorkers(newJob.pointee.tiles - 1)

@@ -5,13 +5,13 @@ import Synchronization
 import Testing
 
 @Suite struct ThreadPoolTests {
-  @Test(arguments: 1...8)
-  func everyTileRunsExactlyOnce(threads: Int) {
+  @Test(arguments: 1...8, [false, true])
+  func everyTileRunsExactlyOnce(threads: Int, sharesOut: Bool) {
     let pool = ThreadPool(threads: threads)
     for tiles in [0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 64, 97, 256, 999, 1000] {
       let counts = Counters(max(tiles, 1))
       let workersInRange = Counters(1)
-      pool.run(tiles: tiles) { tile, worker in
+      pool.run(tiles: tiles, sharesOut: sharesOut) { tile, worker in
         counts.add(tile)
         if (0..<threads).contains(worker) { workersInRange.add(0) }
       }
@@ -29,6 +29,20 @@ import Testing
       while workers[0] + workers[1] < 2 { usleep(100) }
     }
     #expect(workers.values == [1, 1])
+  }
+
+  @Test func eachThreadBeginsWithItsOwnShare() {
+    let pool = ThreadPool(threads: 2)
+    let begun = Counters(2)
+    let mine = Counters(2)
+    pool.run(tiles: 8, sharesOut: true) { tile, worker in
+      if begun.add(worker) == 1 {
+        if tile == 4 * worker { mine.add(worker) }
+        // Until both have begun, nobody takes a second tile.
+        while begun[1 - worker] == 0 { usleep(100) }
+      }
+    }
+    #expect(mine.values == [1, 1])
   }
 
   @Test func noWorkerIndexRunsTwoTilesAtOnce() {
