@@ -78,8 +78,8 @@ struct WholeOperation {
       multiplyAdds: 32 * 64 * gates * 512 * ((128 + 512) + (512 + 512)), reportsParts: false)
   }
 
-  /// Why it cannot be measured, or its figures: forward; then the weight gradient and the input gradient, as
-  /// differences between plans that do more and more, or the whole of a training step.
+  /// Why it cannot be measured, or its figures: forward; then the weight gradient and the input gradient, the steps of
+  /// each with what they pack, one by one; and the whole of a training step.
   func measure(_ runtime: Runtime, _ effort: Effort) throws -> (figures: [Figure], problem: String?) {
     var graph = Graph()
     var value = graph.input("x", input)
@@ -88,27 +88,26 @@ struct WholeOperation {
     if let error = graph.firstError { return ([], error.message) }
     let model = try Model(graph, seed: 1, runtime: runtime)
     let gradients = try AlignedMemory(byteCount: model.arena.memory.byteCount)
-    let loss = GivenGradient()
-    let purposes: [(PlanPurpose, inputGradients: Bool)] = [
-      (.inference, false), (.training(loss), false), (.training(loss), true),
-    ]
-    let runs = try purposes.map { purpose, inputGradients in
+    let runs = try [PlanPurpose.inference, .training(GivenGradient())].map { purpose in
       let plan = try Plan(
         graph, parameters: model.parametersByNode, batch: batch, inputShapes: [input], purpose: purpose,
-        kernels: runtime.kernels, threads: runtime.threads, inputGradients: inputGradients)
+        kernels: runtime.kernels, threads: runtime.threads, inputGradients: purpose.isTraining)
       return try TimedPlan(
         BoundPlan(plan, parameters: model.arena, gradients: gradients, pool: runtime.pool))
     }
 
-    // In turn: the three plans, and the limit.
+    // In turn: the two plans, the steps of training, and the limit.
     let runsInSample = runs.map { max(1, Int(2 * effort.seconds / $0.run())) }
-    var samples: [[Double]] = [[], [], []]
+    var samples: [[Double]] = [[], [], [], []]
     var peaks: [Double] = []
     for _ in 0..<effort.rounds {
       for (index, plan) in runs.enumerated() {
         samples[index].append(
           (0..<runsInSample[index]).reduce(0) { sum, _ in sum + plan.run() } / Double(runsInSample[index]))
       }
+      let parts = (0..<runsInSample[1]).map { _ in runs[1].gradients() }
+      samples[2].append(parts.reduce(0) { $0 + $1.weights } / Double(parts.count))
+      samples[3].append(parts.reduce(0) { $0 + $1.input } / Double(parts.count))
       peaks.append(Limit.peak(threads: runtime.threads).sample(runtime.kernels.level, seconds: effort.seconds))
     }
     let (seconds, peak) = (samples.map(median), median(peaks))
@@ -119,12 +118,12 @@ struct WholeOperation {
         share: rate / peak)
     }
     let forward = figure("forward", seconds[0], products: 1)
-    if !reportsParts { return ([forward, figure("training step", seconds[2], products: 3)], nil) }
+    let whole = figure("training step", seconds[1], products: 3)
+    if !reportsParts { return ([forward, whole], nil) }
     return (
       [
-        forward, figure("weight gradient", seconds[1] - seconds[0], products: 1),
-        figure("input gradient", seconds[2] - seconds[1], products: 1),
-        figure("training step", seconds[2], products: 3),
+        forward, figure("weight gradient", seconds[2], products: 1), figure("input gradient", seconds[3], products: 1),
+        whole,
       ], nil
     )
   }
@@ -144,10 +143,26 @@ private struct TimedPlan {
 
   /// The seconds of one run.
   func run() -> Double {
-    for (tensor, source) in values { bound.floats(tensor).update(from: source.pointer, count: tensor.count) }
+    setValues()
     let begin = now()
     bound.run()
     return now() - begin
+  }
+
+  /// The seconds of a layer's steps of the weight gradient, and of those behind them, which are the input gradient's.
+  func gradients() -> (weights: Double, input: Double) {
+    setValues()
+    let steps = bound.timeSteps(clock: now)
+    guard let first = steps.firstIndex(where: { $0.name.contains("kernel gradient") }),
+      let last = steps.lastIndex(where: { $0.name.contains("kernel gradient") })
+    else { return (0, 0) }
+    return (
+      steps[first...last].reduce(0) { $0 + $1.seconds }, steps[(last + 1)...].reduce(0) { $0 + $1.seconds }
+    )
+  }
+
+  private func setValues() {
+    for (tensor, source) in values { bound.floats(tensor).update(from: source.pointer, count: tensor.count) }
   }
 }
 

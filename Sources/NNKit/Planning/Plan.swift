@@ -15,7 +15,7 @@ package enum PlanPurpose {
     }
   }
 
-  var isTraining: Bool { if case .training = self { true } else { false } }
+  package var isTraining: Bool { if case .training = self { true } else { false } }
 }
 
 /// A model made concrete for one batch shape and one purpose: all steps, and where every buffer lies. Nothing is
