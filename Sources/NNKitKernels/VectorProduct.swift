@@ -31,47 +31,28 @@ func vectorProduct(_ product: VectorProduct) {
 /// Four whole panels from `column` on.
 @inline(never)
 private func fourPanels(_ product: VectorProduct, _ column: Int) {
-  var sums = InlineArray<8, Vector>(repeating: Vector())
-  let c = product.c + column
-  if let start = product.accumulate ? UnsafePointer(product.c) : product.addend {
-    for i in 0..<8 { sums[i] = loadVector(start + (column &+ i &* vectorWidth)) }
-  }
-  if let bias = product.bias {
-    for i in 0..<8 { sums[i] += loadVector(bias + (column &+ i &* vectorWidth)) }
-  }
-  let stride = product.panelStride
-  var b = product.b + column / panelColumns &* stride
-  var a = product.a
-  var remaining = product.depth
-  while remaining > 0 {
-    let factor = Vector(repeating: a.pointee)
-    sums[0] = multiplyAdd(factor, loadVector(b), sums[0])
-    sums[1] = multiplyAdd(factor, loadVector(b + vectorWidth), sums[1])
-    sums[2] = multiplyAdd(factor, loadVector(b + stride), sums[2])
-    sums[3] = multiplyAdd(factor, loadVector(b + (stride &+ vectorWidth)), sums[3])
-    sums[4] = multiplyAdd(factor, loadVector(b + 2 &* stride), sums[4])
-    sums[5] = multiplyAdd(factor, loadVector(b + (2 &* stride &+ vectorWidth)), sums[5])
-    sums[6] = multiplyAdd(factor, loadVector(b + 3 &* stride), sums[6])
-    sums[7] = multiplyAdd(factor, loadVector(b + (3 &* stride &+ vectorWidth)), sums[7])
-    a += 1
-    b += panelColumns
-    remaining &-= 1
-  }
-  for i in 0..<8 {
-    storeVector(product.relu ? atLeast(0, sums[i]) : sums[i], c + i &* vectorWidth)
-  }
+  wholePanels(product, column, InlineArray<8, Vector>(repeating: Vector()))
 }
 
 /// Two whole panels from `column` on: their four sums just hide the latency of a multiply-add.
 @inline(never)
 private func twoPanels(_ product: VectorProduct, _ column: Int) {
-  var sums = InlineArray<4, Vector>(repeating: Vector())
+  wholePanels(product, column, InlineArray<4, Vector>(repeating: Vector()))
+}
+
+/// `accumulators / 2` panels at once. The last argument only carries their number as a type; with it known, the array
+/// becomes registers.
+@inline(__always)
+private func wholePanels<let accumulators: Int>(
+  _ product: VectorProduct, _ column: Int, _ sumsOfPanels: InlineArray<accumulators, Vector>
+) {
+  var sums = sumsOfPanels
   let c = product.c + column
   if let start = product.accumulate ? UnsafePointer(product.c) : product.addend {
-    for i in 0..<4 { sums[i] = loadVector(start + (column &+ i &* vectorWidth)) }
+    for i in 0..<accumulators { sums[i] = loadVector(start + (column &+ i &* vectorWidth)) }
   }
   if let bias = product.bias {
-    for i in 0..<4 { sums[i] += loadVector(bias + (column &+ i &* vectorWidth)) }
+    for i in 0..<accumulators { sums[i] += loadVector(bias + (column &+ i &* vectorWidth)) }
   }
   let stride = product.panelStride
   var b = product.b + column / panelColumns &* stride
@@ -79,15 +60,14 @@ private func twoPanels(_ product: VectorProduct, _ column: Int) {
   var remaining = product.depth
   while remaining > 0 {
     let factor = Vector(repeating: a.pointee)
-    sums[0] = multiplyAdd(factor, loadVector(b), sums[0])
-    sums[1] = multiplyAdd(factor, loadVector(b + vectorWidth), sums[1])
-    sums[2] = multiplyAdd(factor, loadVector(b + stride), sums[2])
-    sums[3] = multiplyAdd(factor, loadVector(b + (stride &+ vectorWidth)), sums[3])
+    for i in 0..<accumulators {
+      sums[i] = multiplyAdd(factor, loadVector(b + (i / 2 &* stride &+ i % 2 &* vectorWidth)), sums[i])
+    }
     a += 1
     b += panelColumns
     remaining &-= 1
   }
-  for i in 0..<4 {
+  for i in 0..<accumulators {
     storeVector(product.relu ? atLeast(0, sums[i]) : sums[i], c + i &* vectorWidth)
   }
 }
