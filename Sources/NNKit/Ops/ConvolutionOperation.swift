@@ -15,8 +15,6 @@ package struct ConvolutionOperation: NormFolding, AddendFusing {
   var foldedNorm: BatchNormOperation?
   var hasAddend = false
 
-  private static let layout = "[H, W, C]"
-
   package var parameters: [ParameterSpecification] {
     let places = window.size.height * window.size.width
     let (fanIn, fanOut) = (places * channels, places * filters)
@@ -28,15 +26,7 @@ package struct ConvolutionOperation: NormFolding, AddendFusing {
   }
 
   package func outputTypes(_ inputs: [ValueType]) throws(NNKitError) -> [ValueType] {
-    try requireFloat(inputs[0])
-    try requireRank(inputs[0], 3, Self.layout)
-    try requireClosed(inputs[0], axes: 0..<3, Self.layout)
-    let shape = inputs[0].shape
-    guard shape[2] == channels else {
-      throw NNKitError(.shape, "the input has \(shape[2]) channels; expected \(channels)")
-    }
-    let axes = try window.axes(height: shape[0], width: shape[1], pooling: false)
-    return [ValueType(.float32, [axes.vertical.output, axes.horizontal.output, filters])]
+    [try window.convolutionType(inputs[0], channels: channels, filters: filters)]
   }
 
   /// Where lines are copied, a normalisation costs next to nothing.
@@ -159,6 +149,22 @@ package struct ConvolutionOperation: NormFolding, AddendFusing {
         try gather.addSteps(plan, "convolution input gradient", dz, bias: nil, addend: addend, .linear, to: dx)
       }
     }
+  }
+}
+
+extension Window2D {
+  /// What a convolution with this window makes of images `[H, W, channels]`. Throws: `.shape` or `.type`.
+  func convolutionType(_ input: ValueType, channels: Int, filters: Int) throws(NNKitError) -> ValueType {
+    let layout = "[H, W, C]"
+    try requireFloat(input)
+    try requireRank(input, 3, layout)
+    try requireClosed(input, axes: 0..<3, layout)
+    let shape = input.shape
+    guard shape[2] == channels else {
+      throw NNKitError(.shape, "the input has \(shape[2]) channels; expected \(channels)")
+    }
+    let axes = try axes(height: shape[0], width: shape[1], pooling: false)
+    return ValueType(.float32, [axes.vertical.output, axes.horizontal.output, filters])
   }
 }
 

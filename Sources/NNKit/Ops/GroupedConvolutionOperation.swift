@@ -25,8 +25,6 @@ package struct GroupedConvolutionOperation: NormFolding {
   private var groupChannels: Int { channels / groups }
   private var groupFilters: Int { filters / groups }
 
-  private static let layout = "[H, W, C]"
-
   package var parameters: [ParameterSpecification] {
     let places = window.size.height * window.size.width
     let (fanIn, fanOut) = (places * groupChannels, places * groupFilters)
@@ -38,15 +36,7 @@ package struct GroupedConvolutionOperation: NormFolding {
   }
 
   package func outputTypes(_ inputs: [ValueType]) throws(NNKitError) -> [ValueType] {
-    try requireFloat(inputs[0])
-    try requireRank(inputs[0], 3, Self.layout)
-    try requireClosed(inputs[0], axes: 0..<3, Self.layout)
-    let shape = inputs[0].shape
-    guard shape[2] == channels else {
-      throw NNKitError(.shape, "the input has \(shape[2]) channels; expected \(channels)")
-    }
-    let axes = try window.axes(height: shape[0], width: shape[1], pooling: false)
-    return [ValueType(.float32, [axes.vertical.output, axes.horizontal.output, filters])]
+    [try window.convolutionType(inputs[0], channels: channels, filters: filters)]
   }
 
   package func forward(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> ForwardResult {
