@@ -4,6 +4,8 @@
 /// compile to one instruction or a few. They are `@_transparent`, since `@inline(__always)` gives up in large callers,
 /// and a vector that crosses a call is passed in pieces of four floats.
 
+import CNNKitInstructions
+
 #if NNKIT_AVX512
   typealias Vector = SIMD16<Float>
   typealias IntegerVector = SIMD16<Int32>
@@ -155,11 +157,57 @@ private func copyLanes(_ source: UnsafeRawPointer, _ target: UnsafeMutableRawPoi
 
 // MARK: Arithmetic
 
+// In place of the library's operators, which are written lane by lane.
+
+extension Vector {
+  @_transparent
+  static func + (a: Vector, b: Vector) -> Vector { nnkit_floats_add(a, b) }
+  @_transparent
+  static func - (a: Vector, b: Vector) -> Vector { nnkit_floats_subtract(a, b) }
+  @_transparent
+  static func * (a: Vector, b: Vector) -> Vector { nnkit_floats_multiply(a, b) }
+  @_transparent
+  static func / (a: Vector, b: Vector) -> Vector { nnkit_floats_divide(a, b) }
+  @_transparent
+  static func * (a: Vector, b: Float) -> Vector { a * Vector(repeating: b) }
+  @_transparent
+  static func += (a: inout Vector, b: Vector) { a = a + b }
+  @_transparent
+  static func -= (a: inout Vector, b: Vector) { a = a - b }
+  @_transparent
+  static func *= (a: inout Vector, b: Vector) { a = a * b }
+  @_transparent
+  func squareRoot() -> Vector { nnkit_floats_square_root(self) }
+  @_transparent
+  static func .< (a: Vector, b: Vector) -> Mask { unsafeBitCast(nnkit_floats_less(a, b), to: Mask.self) }
+  @_transparent
+  static func .> (a: Vector, b: Vector) -> Mask { b .< a }
+  @_transparent
+  static func .== (a: Vector, b: Vector) -> Mask { unsafeBitCast(nnkit_floats_equal(a, b), to: Mask.self) }
+  @_transparent
+  static func .!= (a: Vector, b: Vector) -> Mask { .!(a .== b) }
+}
+
+extension DoubleVector {
+  @_transparent
+  static func + (a: DoubleVector, b: DoubleVector) -> DoubleVector { nnkit_doubles_add(a, b) }
+  @_transparent
+  static func - (a: DoubleVector, b: DoubleVector) -> DoubleVector { nnkit_doubles_subtract(a, b) }
+  @_transparent
+  static func * (a: DoubleVector, b: DoubleVector) -> DoubleVector { nnkit_doubles_multiply(a, b) }
+  @_transparent
+  static func / (a: DoubleVector, b: DoubleVector) -> DoubleVector { nnkit_doubles_divide(a, b) }
+  @_transparent
+  static func += (a: inout DoubleVector, b: DoubleVector) { a = a + b }
+  @_transparent
+  func squareRoot() -> DoubleVector { nnkit_doubles_square_root(self) }
+}
+
 /// `a b + c`: rounded once at the AVX levels; at baseline, which has no such instruction, twice.
 @_transparent
 func multiplyAdd(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector {
   #if NNKIT_AVX2 || NNKIT_AVX512
-    c.addingProduct(a, b)
+    nnkit_floats_multiply_add(a, b, c)
   #else
     a * b + c
   #endif

@@ -8,4 +8,34 @@ static inline void nnkit_prefetch_for_write(const void *_Nonnull address) {
     __asm__ volatile("prefetchw %0" : : "m"(*(const char *)address));
 }
 
+/* Arithmetic on whole vectors. Swift's library computes lane by lane and leaves it to the optimizer to find the vectors
+ * again; in long functions it finds pieces of them. The width is that of the level a module is compiled for. */
+#if defined(__AVX512F__)
+#define NNKIT_VECTOR_BYTES 64
+#elif defined(__AVX2__)
+#define NNKIT_VECTOR_BYTES 32
+#else
+#define NNKIT_VECTOR_BYTES 16
+#endif
+
+#define NNKIT_ARITHMETIC(type, lanes, name)                                                                            \
+    typedef type nnkit_##name __attribute__((ext_vector_type(lanes)));                                                 \
+    static inline nnkit_##name nnkit_##name##_add(nnkit_##name a, nnkit_##name b) { return a + b; }                    \
+    static inline nnkit_##name nnkit_##name##_subtract(nnkit_##name a, nnkit_##name b) { return a - b; }               \
+    static inline nnkit_##name nnkit_##name##_multiply(nnkit_##name a, nnkit_##name b) { return a * b; }               \
+    static inline nnkit_##name nnkit_##name##_divide(nnkit_##name a, nnkit_##name b) { return a / b; }                 \
+    /* a b + c, rounded once: one instruction at the AVX levels alone. */                                              \
+    static inline nnkit_##name nnkit_##name##_multiply_add(nnkit_##name a, nnkit_##name b, nnkit_##name c) {           \
+        return __builtin_elementwise_fma(a, b, c);                                                                     \
+    }                                                                                                                  \
+    static inline nnkit_##name nnkit_##name##_square_root(nnkit_##name a) { return __builtin_elementwise_sqrt(a); }
+
+NNKIT_ARITHMETIC(float, NNKIT_VECTOR_BYTES / 4, floats)
+NNKIT_ARITHMETIC(double, NNKIT_VECTOR_BYTES / 8, doubles)
+
+/* Comparisons: all bits of a lane where they hold, else none. */
+typedef int nnkit_lanes __attribute__((ext_vector_type(NNKIT_VECTOR_BYTES / 4)));
+static inline nnkit_lanes nnkit_floats_less(nnkit_floats a, nnkit_floats b) { return a < b; }
+static inline nnkit_lanes nnkit_floats_equal(nnkit_floats a, nnkit_floats b) { return a == b; }
+
 #endif
