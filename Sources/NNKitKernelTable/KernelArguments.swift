@@ -69,22 +69,25 @@ public struct PoolGeometry: Sendable {
 /// output element, the input pixel `y · W + x` that it came from. `input`, `output` and `argmax` point to the
 /// image's first element, whatever `rowStart` is.
 /// Average: the mean over the window's places in the input, or, with `countsPadding`, over the whole window.
+/// Without `argmax`, `channels` may be a part of the image's channels, from the pointers on.
 public struct Pool2D {
   public var geometry: PoolGeometry
   public var input: UnsafePointer<Float>
   public var output: UnsafeMutablePointer<Float>
   public var rowStart: Int
   public var rowEnd: Int
+  public var channels: Int
 
   public init(
     geometry: PoolGeometry, input: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, rowStart: Int,
-    rowEnd: Int
+    rowEnd: Int, channels: Int? = nil
   ) {
     self.geometry = geometry
     self.input = input
     self.output = output
     self.rowStart = rowStart
     self.rowEnd = rowEnd
+    self.channels = channels ?? geometry.channels
   }
 }
 

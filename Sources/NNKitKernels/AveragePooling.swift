@@ -32,7 +32,7 @@ func averagePool2DForward(_ pool: Pool2D) {
 private func averagesOfWindow(
   _ pool: Pool2D, _ window: PoolWindow, _ divisor: Float, _ output: UnsafeMutablePointer<Float>
 ) {
-  let channels = pool.geometry.channels
+  let (channels, pixelStride) = (pool.channels, pool.geometry.channels)
   let width = pool.geometry.inputWidth
   var c = 0
   if channels >= vectorWidth {
@@ -42,11 +42,11 @@ private func averagesOfWindow(
       var sum = Vector()
       var y = window.top
       while y < window.bottom {
-        var source = pool.input + ((y &* width &+ window.left) &* channels &+ c)
+        var source = pool.input + ((y &* width &+ window.left) &* pixelStride &+ c)
         var x = window.left
         while x < window.right {
           sum += loadVector(source)
-          source += channels
+          source += pixelStride
           x &+= 1
         }
         y &+= 1
@@ -60,11 +60,11 @@ private func averagesOfWindow(
       var sum = NarrowVector()
       var y = window.top
       while y < window.bottom {
-        var source = pool.input + ((y &* width &+ window.left) &* channels &+ c)
+        var source = pool.input + ((y &* width &+ window.left) &* pixelStride &+ c)
         var x = window.left
         while x < window.right {
           sum += loadNarrow(source)
-          source += channels
+          source += pixelStride
           x &+= 1
         }
         y &+= 1
@@ -77,11 +77,11 @@ private func averagesOfWindow(
       var sum: Float = 0
       var y = window.top
       while y < window.bottom {
-        var source = pool.input + ((y &* width &+ window.left) &* channels &+ c)
+        var source = pool.input + ((y &* width &+ window.left) &* pixelStride &+ c)
         var x = window.left
         while x < window.right {
           sum += source.pointee
-          source += channels
+          source += pixelStride
           x &+= 1
         }
         y &+= 1

@@ -43,7 +43,7 @@ func maxPool2DForward(_ pool: Pool2D, _ argmax: UnsafeMutablePointer<Int32>?) {
 /// All channels of one output pixel, without places.
 @inline(__always)
 private func maximaOfWindow(_ pool: Pool2D, _ window: PoolWindow, _ output: UnsafeMutablePointer<Float>) {
-  let channels = pool.geometry.channels
+  let (channels, pixelStride) = (pool.channels, pool.geometry.channels)
   let width = pool.geometry.inputWidth
   var c = 0
   if channels >= vectorWidth {
@@ -53,11 +53,11 @@ private func maximaOfWindow(_ pool: Pool2D, _ window: PoolWindow, _ output: Unsa
       var best = Vector(repeating: -.infinity)
       var y = window.top
       while y < window.bottom {
-        var source = pool.input + ((y &* width &+ window.left) &* channels &+ c)
+        var source = pool.input + ((y &* width &+ window.left) &* pixelStride &+ c)
         var x = window.left
         while x < window.right {
           best = maximumKeepingNaN(best, loadVector(source))
-          source += channels
+          source += pixelStride
           x &+= 1
         }
         y &+= 1
@@ -71,11 +71,11 @@ private func maximaOfWindow(_ pool: Pool2D, _ window: PoolWindow, _ output: Unsa
       var best = NarrowVector(repeating: -.infinity)
       var y = window.top
       while y < window.bottom {
-        var source = pool.input + ((y &* width &+ window.left) &* channels &+ c)
+        var source = pool.input + ((y &* width &+ window.left) &* pixelStride &+ c)
         var x = window.left
         while x < window.right {
           best = maximumKeepingNaN(best, loadNarrow(source))
-          source += channels
+          source += pixelStride
           x &+= 1
         }
         y &+= 1
@@ -88,11 +88,11 @@ private func maximaOfWindow(_ pool: Pool2D, _ window: PoolWindow, _ output: Unsa
       var best = -Float.infinity
       var y = window.top
       while y < window.bottom {
-        var source = pool.input + ((y &* width &+ window.left) &* channels &+ c)
+        var source = pool.input + ((y &* width &+ window.left) &* pixelStride &+ c)
         var x = window.left
         while x < window.right {
           best = maximumKeepingNaN(best, source.pointee)
-          source += channels
+          source += pixelStride
           x &+= 1
         }
         y &+= 1

@@ -36,6 +36,11 @@ private func places(_ g: PoolGeometry, _ row: Int, _ column: Int) -> [Int] {
     [1, 2, 3, 4, 5, table.width - 1, table.width, table.width + 1, 2 * table.width + 3, 37]
   }
 
+  /// Two parts of the channels, as two threads would have.
+  private func channelParts(_ geometry: PoolGeometry) -> [Range<Int>] {
+    [0..<(geometry.channels / 2), (geometry.channels / 2)..<geometry.channels]
+  }
+
   /// Calls `body` for every geometry, channel count and placement.
   private func forEachCase(_ table: KernelTable, _ body: (PoolGeometry, Placement) -> Void) {
     for var geometry in geometries {
@@ -68,7 +73,13 @@ private func places(_ g: PoolGeometry, _ row: Int, _ column: Int) -> [Int] {
             geometry: g, input: input.read, output: target.pointer, rowStart: rows.lowerBound, rowEnd: rows.upperBound)
         }
         table.maxPool2DForward(pool(output), argmax.pointer)
-        table.maxPool2DForward(pool(alone), nil)
+        for part in channelParts(g) {
+          var rows = pool(alone)
+          (rows.input, rows.output, rows.channels) = (
+            rows.input + part.lowerBound, rows.output + part.lowerBound, part.count
+          )
+          table.maxPool2DForward(rows, nil)
+        }
       }
       for index in 0..<outputs {
         let (pixel, channel) = (index / g.channels, index % g.channels)
@@ -122,9 +133,12 @@ private func places(_ g: PoolGeometry, _ row: Int, _ column: Int) -> [Int] {
       let outputs = g.outputHeight * g.outputWidth * g.channels
       let output = GuardedBuffer(outputs, placement, repeating: Float.nan)
       for rows in [0..<(g.outputHeight / 2), (g.outputHeight / 2)..<g.outputHeight] {
-        table.averagePool2DForward(
-          Pool2D(
-            geometry: g, input: input.read, output: output.pointer, rowStart: rows.lowerBound, rowEnd: rows.upperBound))
+        for part in channelParts(g) {
+          table.averagePool2DForward(
+            Pool2D(
+              geometry: g, input: input.read + part.lowerBound, output: output.pointer + part.lowerBound,
+              rowStart: rows.lowerBound, rowEnd: rows.upperBound, channels: part.count))
+        }
       }
       let exact = (0..<outputs).map { index -> Float in
         let (pixel, channel) = (index / g.channels, index % g.channels)

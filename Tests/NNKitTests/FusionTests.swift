@@ -12,8 +12,9 @@ import Testing
 
   /// Runs a graph with parameters that are all different, as it is and with the inner values as outputs, too, which
   /// keeps them from being fused away.
-  private func expectSameValues(_ shape: [Int], _ build: (inout Graph, Value) -> (result: Value, inner: [Value])) throws
-  {
+  private func expectSameValues(
+    _ shape: [Int], bound: Double = 4e-6, _ build: (inout Graph, Value) -> (result: Value, inner: [Value])
+  ) throws {
     func run(_ declaresInner: Bool) throws -> [Float] {
       var graph = Graph()
       let (result, inner) = build(&graph, graph.input("x", Shape(shape)))
@@ -34,7 +35,7 @@ import Testing
     let (fused, described) = (try run(false), try run(true))
     // One more rounding of each weight, and sums in another order: a few epsilons of the largest value, and a few more
     // by Winograd's algorithm.
-    #expect(difference(fused, described) <= 4e-6)
+    #expect(difference(fused, described) <= bound)
     #expect(described.contains { $0 != 0 })
   }
 
@@ -70,6 +71,49 @@ import Testing
         return (sum, [a, b])
       }
     }
+  }
+
+  /// Windows that fit into tiles of a convolution's rows and such that do not, all with the same bits.
+  @Test(arguments: [
+    ("maxpool2d", "size=2"), ("maxpool2d", "size=2 padding=same"), ("maxpool2d", "size=3 stride=2 padding=1"),
+    ("maxpool2d", "size=1 stride=3"), ("avgpool2d", "size=2"), ("avgpool2d", "size=3,2"), ("avgpool2d", "size=5"),
+  ])
+  func aPoolBehindAConvolutionIsComputedWithItsTiles(kind: String, options: String) throws {
+    let convolutions = [
+      ("filters=5 kernel=3 padding=same", [9, 11, 3]), ("filters=70 kernel=3 padding=same", [21, 13, 16]),
+      ("filters=33 kernel=3 stride=2", [40, 40, 2]), ("filters=20 kernel=1", [7, 6, 18]),
+      ("filters=40 kernel=3 padding=same winograd=false", [28, 30, 17]),
+      ("filters=24 kernel=3 padding=same", [64, 600, 1]),
+    ]
+    for (convolution, shape) in convolutions {
+      for function in ["relu", "tanh"] {
+        try expectSameValues(shape, bound: 0) { graph, x in
+          let a = graph.layer("conv2d", convolution, x)
+          let b = graph.layer("activation", "function=\(function)", a)
+          return (graph.layer(kind, options, b), [a, b])
+        }
+        try expectSameValues(shape, bound: 0) { graph, x in
+          let a = graph.layer("conv2d", convolution + " activation=\(function)", x)
+          let b = graph.layer(kind, options, a)
+          return (graph.layer("activation", "function=silu", b), [a, b])
+        }
+      }
+    }
+  }
+
+  /// The pool is no step of its own where it fits.
+  @Test func aFittingPoolHasNoStep() throws {
+    func steps(_ pool: String) throws -> [String] {
+      var graph = Graph()
+      let a = graph.layer("conv2d", "filters=32 kernel=3 padding=same", graph.input("x", [28, 28, 1]))
+      graph.output("y", graph.layer("maxpool2d", pool, a))
+      let model = try Model(graph, seed: 1)
+      let plan = try model.plan(batch: 1, inputShapes: [[28, 28, 1]], purpose: .inference)
+      let bound = try BoundPlan(plan, parameters: model.arena, gradients: nil, pool: model.runtime.pool)
+      return bound.timeSteps { 0 }.map(\.name).filter { !$0.hasSuffix("pack weights") }
+    }
+    #expect(try steps("size=2") == ["conv2d: convolution"])
+    #expect(try steps("size=3 stride=2") == ["conv2d: convolution", "conv2d: pool"])
   }
 
   /// Gradients are linear in the gradients of the outputs: those of both together are the sum of those of each.

@@ -2,7 +2,7 @@ import NNKitKernelTable
 
 /// `y[i, j, f] = f(Σ_m Σ_n Σ_c x[i s + m d - p, j s + n d - p, c] K[m, n, c, f] + b[f])`: cross-correlation over an
 /// image `[H, W, C]` with a kernel `[kh, kw, C, filters]`.
-package struct ConvolutionOperation: NormFolding, AddendFusing {
+package struct ConvolutionOperation: NormFolding, AddendFusing, PoolFusing {
   package let window: Window2D
   package let channels: Int
   package let filters: Int
@@ -14,6 +14,7 @@ package struct ConvolutionOperation: NormFolding, AddendFusing {
   package let allowsWinograd: Bool
   var foldedNorm: BatchNormOperation?
   var hasAddend = false
+  var followingPool: PoolingOperation?
 
   package var parameters: [ParameterSpecification] {
     let places = window.size.height * window.size.width
@@ -26,7 +27,12 @@ package struct ConvolutionOperation: NormFolding, AddendFusing {
   }
 
   package func outputTypes(_ inputs: [ValueType]) throws(NNKitError) -> [ValueType] {
-    [try window.convolutionType(inputs[0], channels: channels, filters: filters)]
+    let type = try convolutionType(inputs[0])
+    return try followingPool?.outputTypes([type]) ?? [type]
+  }
+
+  private func convolutionType(_ input: ValueType) throws(NNKitError) -> ValueType {
+    try window.convolutionType(input, channels: channels, filters: filters)
   }
 
   /// Where lines are copied, a normalisation costs next to nothing.
@@ -49,9 +55,11 @@ package struct ConvolutionOperation: NormFolding, AddendFusing {
 
   package func forward(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> ForwardResult {
     let x = node.inputs[0]
-    let type = try outputTypes([x.type])[0]
     let (vertical, horizontal) = try window.axes(height: x.shape[0], width: x.shape[1], pooling: false)
-    let y = try ActivatedOutput(plan, type, activation)
+    let y = try ActivatedOutput(plan, try convolutionType(x.type), activation)
+    // At inference alone, where the convolution itself applies its activation.
+    let pool: PlannedPool?
+    if let followingPool { pool = try followingPool.following(plan, y.output) } else { pool = nil }
     let epilogue = try ProductEpilogue(plan, node.parameters, hasBias: hasBias, foldedNorm)
     let addend = hasAddend ? node.inputs[1] : nil
     if isPointwise(vertical, horizontal) {
@@ -59,7 +67,8 @@ package struct ConvolutionOperation: NormFolding, AddendFusing {
         node.parameters[0], depth: channels, columns: filters, scale: epilogue.scale)
       try plan.matrixProduct(
         "convolution", x, rows: x.rows, weights, bias: epilogue.bias, y.fused, to: y.product, addend: addend)
-      return y.finish(plan)
+      pool?.addStep(plan)
+      return finish(plan, y, pool)
     }
     var taps: [ConvolutionTap] = []
     for m in 0..<vertical.window {
@@ -78,8 +87,13 @@ package struct ConvolutionOperation: NormFolding, AddendFusing {
         tensor: node.parameters[0], columns: filters, depthStride: filters, columnStride: 1,
         scale: epilogue.scale),
       allowsWinograd: allowsWinograd)
-    try gather.addSteps(plan, "convolution", x, bias: epilogue.bias, addend: addend, y.fused, to: y.product)
-    return y.finish(plan)
+    try gather.addSteps(
+      plan, "convolution", x, bias: epilogue.bias, addend: addend, y.fused, to: y.product, pool: pool)
+    return finish(plan, y, pool)
+  }
+
+  private func finish(_ plan: PlanBuilder, _ y: ActivatedOutput, _ pool: PlannedPool?) -> ForwardResult {
+    pool.map { ForwardResult(outputs: [$0.output]) } ?? y.finish(plan)
   }
 
   package func backward(_ plan: PlanBuilder, _ node: BackwardNode) throws(NNKitError) -> [Tensor?] {

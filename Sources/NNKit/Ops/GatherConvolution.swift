@@ -55,26 +55,29 @@ struct GatherConvolution {
     return contiguous ? row.count : 1
   }
 
-  /// Adds the steps. `addend` is laid out as the destination is, and may be it.
+  /// Adds the steps. `addend` is laid out as the destination is, and may be it. `pool` reads the destination.
   func addSteps(
     _ plan: PlanBuilder, _ name: String, _ source: Tensor, bias: Tensor?, addend: Tensor?, _ activation: ActivationKind,
-    to destination: Tensor
+    to destination: Tensor, pool: PlannedPool? = nil
   ) throws(NNKitError) {
     if let winograd = WinogradConvolution(self, plan) {
-      try winograd.addSteps(plan, name, source, bias: bias, addend: addend, activation, to: destination)
+      try winograd.addSteps(plan, name, source, bias: bias, addend: addend, activation, to: destination, pool: pool)
     } else {
-      try addDirectStep(plan, name, source, bias: bias, addend: addend, activation, to: destination)
+      try addDirectStep(plan, name, source, bias: bias, addend: addend, activation, to: destination, pool: pool)
     }
   }
 
   private func addDirectStep(
     _ plan: PlanBuilder, _ name: String, _ source: Tensor, bias: Tensor?, addend: Tensor?, _ activation: ActivationKind,
-    to destination: Tensor
+    to destination: Tensor, pool: PlannedPool?
   ) throws(NNKitError) {
     let weights = try plan.packWeights(
       weights.tensor, segments: taps.map(\.weights), segmentDepth: channels, columns: weights.columns,
       depthStride: weights.depthStride, columnStride: weights.columnStride, scale: weights.scale)
-    let blocks = GridBlocks(height: gridHeight, width: gridWidth, batch: plan.batch)
+    let blocks = GridBlocks(
+      height: gridHeight, width: gridWidth, batch: plan.batch, rowMultiple: pool?.geometry.strideHeight ?? 1)
+    let followingPool = blocks.columnBlocks == 1 && pool?.fits(tilesOf: blocks.blockHeight) == true ? pool : nil
+    defer { if followingPool == nil { pool?.addStep(plan) } }
     let (minY, minX, maxY, maxX) = (minY, minX, maxY, maxX)
     let copiesLines =
       source.pending != nil || minY < 0 || minX < 0 || (gridHeight - 1) * stepY + maxY >= sourceHeight
@@ -111,7 +114,7 @@ struct GatherConvolution {
 
     plan.step(
       name, reads: [source, weights.tensor] + (source.pending?.tensors ?? []) + [bias, addend].compactMap { $0 },
-      writes: [destination], scratch: scratch,
+      writes: [destination] + (followingPool.map { [$0.output] } ?? []), scratch: scratch,
       tiles: plan.batch * blocks.count * panelBlocks,
       work: [plan.batch, gridHeight * gridWidth, weights.depth, weights.columns],
       inPlace: addend.map { [$0] } ?? []
@@ -125,6 +128,7 @@ struct GatherConvolution {
       let full = (a: binding.offsets(aTables[0]), c: binding.offsets(cTables[0]))
       let last = (a: binding.offsets(aTables[1]), c: binding.offsets(cTables[1]))
       let pending = source.pending?.bind(binding)
+      let boundPool = followingPool?.bind(binding)
       let workspace = binding.scratch(scratch)
       return { tile, worker in
         let (tile, firstPanel) = (tile / panelBlocks, tile % panelBlocks * panelsPerTile)
@@ -159,12 +163,14 @@ struct GatherConvolution {
               columns: min(weights.panelColumns, weights.columns - column), bias: biasBase.map { $0 + column },
               addend: start.map { $0 + column }, relu: activation == .relu))
         }
-        if activation == .relu || activation == .linear { return }
         let columns = firstPanel * weights.panelColumns..<min(lastPanel * weights.panelColumns, weights.columns)
-        for pixel in 0..<height * width {
-          let line = c + rows.c[pixel] + columns.lowerBound
-          kernels.activationForward(activation, line, line, columns.count)
+        if activation != .relu && activation != .linear {
+          for pixel in 0..<height * width {
+            let line = c + rows.c[pixel] + columns.lowerBound
+            kernels.activationForward(activation, line, line, columns.count)
+          }
         }
+        boundPool?.follow(image, rows: y..<y + height, channels: columns)
       }
     }
   }
@@ -183,15 +189,17 @@ struct GridBlocks {
   var count: Int { rowBlocks * columnBlocks }
 
   /// A tile has about 256 pixels: enough to use each panel of weights often, few enough to stay in the cache.
-  /// Where a batch is too small to keep sixteen threads busy, a tile has down to 64.
-  init(height: Int, width: Int, batch: Int) {
+  /// Where a batch is too small to keep sixteen threads busy, a tile has down to 64. The rows of a tile are a multiple
+  /// of `rowMultiple`, but for the last.
+  init(height: Int, width: Int, batch: Int, rowMultiple: Int) {
     self.height = height
     self.width = width
     let pixels = max(64, min(256, ceilDivide(batch * height * width, 16)))
     columnBlocks = ceilDivide(width, 512)
     blockWidth = ceilDivide(width, columnBlocks)
-    rowBlocks = ceilDivide(height, max(1, min(height, pixels / blockWidth)))
-    blockHeight = ceilDivide(height, rowBlocks)
+    let wantedBlocks = ceilDivide(height, max(1, min(height, pixels / blockWidth)))
+    blockHeight = ceilDivide(height, wantedBlocks).roundedUp(toMultipleOf: rowMultiple)
+    rowBlocks = ceilDivide(height, blockHeight)
   }
 
   /// The rectangle of block `index`; the last blocks may be smaller, or empty of rows.

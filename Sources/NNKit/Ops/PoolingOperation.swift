@@ -40,44 +40,27 @@ package struct PoolingOperation: Operation, ActivationFusing {
   }
 
   package func forward(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> ForwardResult {
-    let x = node.inputs[0]
-    let type = try outputTypes([x.type])[0]
+    let type = try outputTypes([node.inputs[0].type])[0]
     let activated = try ActivatedOutput(plan, type, activation)
-    let (y, fused) = (activated.product, activated.fused)
-    let geometry = try geometry(x.shape)
-    let (kernels, inputSize, outputSize) = (plan.kernels, x.sampleCount, y.sampleCount)
-    let (takesMaximum, work) = (isMaximum, [y.count, geometry.windowHeight, geometry.windowWidth])
     // Where each maximum came from, for the gradient.
-    let argmax = takesMaximum && plan.isTraining ? try plan.tensor(ValueType(.int32, type.shape)) : nil
-    // Where there are few images, a tile has a part of the rows.
-    let rowsPerTile = ceilDivide(geometry.outputHeight, min(geometry.outputHeight, ceilDivide(16, plan.batch)))
-    let rowBlocks = ceilDivide(geometry.outputHeight, rowsPerTile)
-    let rowElements = geometry.outputWidth * geometry.channels
-    plan.step(
-      "pool", reads: [x], writes: [y] + (argmax.map { [$0] } ?? []), tiles: plan.batch * rowBlocks, work: work
-    ) { binding in
-      let (input, output) = (UnsafePointer(binding.floats(x)), binding.floats(y))
-      let places = argmax.map { binding.integers($0) }
-      return { tile, _ in
-        let (image, firstRow) = (tile / rowBlocks, tile % rowBlocks * rowsPerTile)
-        let lastRow = min(firstRow + rowsPerTile, geometry.outputHeight)
-        let result = output + image * outputSize
-        let pool = Pool2D(
-          geometry: geometry, input: input + image * inputSize, output: result, rowStart: firstRow, rowEnd: lastRow)
-        if takesMaximum {
-          kernels.maxPool2DForward(pool, places.map { $0 + image * outputSize })
-        } else {
-          kernels.averagePool2DForward(pool)
-        }
-        if fused != .linear {
-          let rows = result + firstRow * rowElements
-          kernels.activationForward(fused, rows, rows, (lastRow - firstRow) * rowElements)
-        }
-      }
-    }
+    let argmax = isMaximum && plan.isTraining ? try plan.tensor(ValueType(.int32, type.shape)) : nil
+    try pool(plan, node.inputs[0], activated.fused, to: activated.product, argmax).addStep(plan)
     var result = activated.finish(plan)
     if let argmax { result.saved.append(argmax) }
     return result
+  }
+
+  /// The pool that the convolution that writes `x` may compute with its own tiles, at inference.
+  func following(_ plan: PlanBuilder, _ x: Tensor) throws(NNKitError) -> PlannedPool {
+    try pool(plan, x, activation, to: try plan.tensor(try outputTypes([x.type])[0]), nil)
+  }
+
+  private func pool(
+    _ plan: PlanBuilder, _ x: Tensor, _ activation: ActivationKind, to y: Tensor, _ argmax: Tensor?
+  ) throws(NNKitError) -> PlannedPool {
+    PlannedPool(
+      kernels: plan.kernels, geometry: try geometry(x.shape), takesMaximum: isMaximum, activation: activation,
+      input: x, output: y, argmax: argmax)
   }
 
   package func backward(_ plan: PlanBuilder, _ node: BackwardNode) throws(NNKitError) -> [Tensor?] {
@@ -105,5 +88,82 @@ package struct PoolingOperation: Operation, ActivationFusing {
       }
     }
     return [dx]
+  }
+}
+
+/// The forward pass of a pool, as a step of its own or behind the tiles of what computes its input.
+struct PlannedPool {
+  let kernels: KernelTable
+  let geometry: PoolGeometry
+  let takesMaximum: Bool
+  let activation: ActivationKind
+  let input: Tensor
+  let output: Tensor
+  let argmax: Tensor?
+
+  private var tensors: [Tensor] { [output] + (argmax.map { [$0] } ?? []) }
+
+  func addStep(_ plan: PlanBuilder) {
+    // Where there are few images, a tile has a part of the rows.
+    let height = geometry.outputHeight
+    let rowsPerTile = ceilDivide(height, min(height, ceilDivide(16, plan.batch)))
+    let rowBlocks = ceilDivide(height, rowsPerTile)
+    plan.step(
+      "pool", reads: [input], writes: tensors, tiles: plan.batch * rowBlocks,
+      work: [output.count, geometry.windowHeight, geometry.windowWidth]
+    ) { binding in
+      let pool = bind(binding)
+      return { tile, _ in
+        let (image, firstRow) = (tile / rowBlocks, tile % rowBlocks * rowsPerTile)
+        pool.compute(image, firstRow..<min(firstRow + rowsPerTile, height), 0..<geometry.channels)
+      }
+    }
+  }
+
+  /// Whether tiles of `rows` whole rows of the input hold whole windows.
+  func fits(tilesOf rows: Int) -> Bool {
+    geometry.padTop == 0 && geometry.windowHeight <= geometry.strideHeight
+      && (rows % geometry.strideHeight == 0 || rows >= geometry.inputHeight)
+  }
+
+  func bind(_ binding: Binding) -> BoundPool {
+    BoundPool(
+      pool: self, input: UnsafePointer(binding.floats(input)), output: binding.floats(output),
+      argmax: argmax.map { binding.integers($0) })
+  }
+}
+
+/// A pool with its memory.
+struct BoundPool {
+  let pool: PlannedPool
+  let input: UnsafePointer<Float>
+  let output: UnsafeMutablePointer<Float>
+  let argmax: UnsafeMutablePointer<Int32>?
+
+  /// Pools what a tile has computed: channels of `rows` of an image, which `fits(tilesOf:)` has allowed.
+  func follow(_ image: Int, rows: Range<Int>, channels: Range<Int>) {
+    if rows.isEmpty { return }
+    let (height, stride) = (pool.geometry.outputHeight, pool.geometry.strideHeight)
+    let end = rows.upperBound == pool.geometry.inputHeight ? height : rows.upperBound / stride
+    compute(image, min(rows.lowerBound / stride, end)..<end, channels)
+  }
+
+  /// `channels`: all of them where places are kept.
+  func compute(_ image: Int, _ rows: Range<Int>, _ channels: Range<Int>) {
+    let geometry = pool.geometry
+    let start = image * pool.output.sampleCount + channels.lowerBound
+    let part = Pool2D(
+      geometry: geometry, input: input + image * pool.input.sampleCount + channels.lowerBound, output: output + start,
+      rowStart: rows.lowerBound, rowEnd: rows.upperBound, channels: channels.count)
+    if pool.takesMaximum {
+      pool.kernels.maxPool2DForward(part, argmax.map { $0 + start })
+    } else {
+      pool.kernels.averagePool2DForward(part)
+    }
+    if pool.activation == .linear { return }
+    for pixel in rows.lowerBound * geometry.outputWidth..<rows.upperBound * geometry.outputWidth {
+      let values = output + (start + pixel * geometry.channels)
+      pool.kernels.activationForward(pool.activation, values, values, channels.count)
+    }
   }
 }

@@ -19,7 +19,7 @@ struct WinogradConvolution {
 
   /// Of the transformed inputs and products of a block: about half of the second-level cache.
   private static let blockBytes = 512 << 10
-  /// Each panel of weights is used for at least so many, however many channels they have.
+  /// Each panel of weights is used for at least so many, however many channels they have, if it comes from memory.
   private static let fewestTiles = 16
 
   /// nil where the convolution is not of this kind, or the direct way is faster. A function of the sizes alone.
@@ -42,15 +42,19 @@ struct WinogradConvolution {
     let tiles = plan.batch * ceilDivide(convolution.gridHeight, size) * ceilDivide(convolution.gridWidth, size)
     blocks = WinogradBlocks(
       size: size, height: convolution.gridHeight, width: convolution.gridWidth, batch: plan.batch,
-      tiles: max(Self.fewestTiles, min(affordable, ceilDivide(tiles, 16))))
+      tiles: max(
+        cost.keepsWeightsInCache(size) ? Self.fewestTiles / 2 : Self.fewestTiles, min(affordable, ceilDivide(tiles, 16))
+      ))
     // Each group transforms the inputs again: it has two panels at least.
     panelsPerGroup = max(min(panels, 2), ceilDivide(panels, min(panels, ceilDivide(16, blocks.count))))
   }
 
   func addSteps(
     _ plan: PlanBuilder, _ name: String, _ source: Tensor, bias: Tensor?, addend: Tensor?, _ activation: ActivationKind,
-    to destination: Tensor
+    to destination: Tensor, pool: PlannedPool?
   ) throws(NNKitError) {
+    let followingPool = pool?.fits(tilesOf: size * blocks.rowsPerBlock) == true ? pool : nil
+    defer { if followingPool == nil { pool?.addStep(plan) } }
     let (convolution, blocks, size, planes, kernels) = (convolution, blocks, size, planes, plan.kernels)
     let (channels, columns) = (convolution.channels, convolution.weights.columns)
     let (panels, panelsPerGroup, panelGroups) = (panels, panelsPerGroup, panelGroups)
@@ -73,7 +77,8 @@ struct WinogradConvolution {
 
     plan.step(
       name, reads: [source, weights] + (source.pending?.tensors ?? []) + [bias, addend].compactMap { $0 },
-      writes: [destination], scratch: scratch, tiles: blocks.count * panelGroups,
+      writes: [destination] + (followingPool.map { [$0.output] } ?? []), scratch: scratch,
+      tiles: blocks.count * panelGroups,
       work: [blocks.tiles, planes, channels, columns], inPlace: addend.map { [$0] } ?? []
     ) { binding in
       let sourceBase = UnsafePointer(binding.floats(source))
@@ -84,9 +89,11 @@ struct WinogradConvolution {
       let pending = source.pending?.bind(binding)
       let (aOffsets, cOffsets, taps) = (binding.offsets(aRows), binding.offsets(cRows), binding.offsets(noTap))
       let workspace = binding.scratch(scratch)
+      let boundPool = followingPool?.bind(binding)
       return { tile, worker in
-        let (firstImage, images, firstRow, rows) = blocks.block(tile / panelGroups)
-        let firstPanel = tile % panelGroups * panelsPerGroup
+        let (group, block) = tile.quotientAndRemainder(dividingBy: blocks.count)
+        let (firstImage, images, firstRow, rows) = blocks.block(block)
+        let firstPanel = group * panelsPerGroup
         let inputs = workspace.base + worker * workspace.stride
         let products = inputs + planes * inputPlane
         let copy = products + planes * productPlane
@@ -138,6 +145,8 @@ struct WinogradConvolution {
                 kernels.activationForward(activation, start, start, columnCount)
               }
             }
+            let end = min(size * (firstRow + rows), convolution.gridHeight)
+            boundPool?.follow(image, rows: min(size * firstRow, end)..<end, channels: column..<column + columnCount)
           }
         }
       }

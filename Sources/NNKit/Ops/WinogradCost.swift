@@ -5,8 +5,8 @@ import NNKitKernelTable
 ///
 /// Directly: 9 products for each pixel and pair of channels. By tiles: a product for each plane, tile and pair of
 /// channels, and the transforms, whose every element costs about as much as five products. Weights are read once for all
-/// pixels or tiles; each costs as much as 16 products where it comes from memory. Measured on Zen 4; the choice between
-/// the ways changes little where these numbers are off by half.
+/// pixels or tiles; each costs as much as 16 products where it comes from memory, 8 where a core's cache keeps it from run
+/// to run. Measured on Zen 4; the choice between the ways changes little where these numbers are off by half.
 package struct WinogradCost {
   let channels: Int
   let filters: Int
@@ -36,21 +36,27 @@ package struct WinogradCost {
     return Double(Winograd.planes(size)) * tiles * (pairs + 5 * Double(channels + filters))
   }
 
-  private func directProducts(extraPixels: Double) -> Double {
-    9 * pairs * (Double(batch) * Double(height) * Double(width) + extraPixels)
-  }
+  private var directProducts: Double { 9 * pairs * Double(batch) * Double(height) * Double(width) }
+
+  /// Whether this many weights for each pair of channels take less than half of a second-level cache.
+  private func staysInCache(_ planes: Int) -> Bool { 4 * Double(planes) * pairs <= Double(512 << 10) }
+
+  /// Whether the transformed weights do.
+  package func keepsWeightsInCache(_ size: Int) -> Bool { staysInCache(Winograd.planes(size)) }
+
+  private func weightProducts(_ planes: Int) -> Double { (staysInCache(planes) ? 8 : 16) * Double(planes) * pairs }
 
   /// The size of tiles with which a convolution is fastest; nil: the direct way is.
   package var tileSize: Int? {
     guard allows else { return nil }
-    let costs = [2, 4].map { transformedTiles($0) + 16 * Double(Winograd.planes($0)) * pairs }
-    guard min(costs[0], costs[1]) < directProducts(extraPixels: 16) else { return nil }
+    let costs = [2, 4].map { transformedTiles($0) + weightProducts(Winograd.planes($0)) }
+    guard min(costs[0], costs[1]) < directProducts + weightProducts(9) else { return nil }
     return costs[0] < costs[1] ? 2 : 4
   }
 
   /// Whether the weight gradient is faster by tiles of 4 × 4. Its last transform costs about as much as four products
   /// for each sum.
   package var transformsWeightGradient: Bool {
-    allows && transformedTiles(4) + 4 * Double(Winograd.planes(4)) * pairs < directProducts(extraPixels: 0)
+    allows && transformedTiles(4) + 4 * Double(Winograd.planes(4)) * pairs < directProducts
   }
 }

@@ -27,16 +27,24 @@ protocol AddendFusing: ActivationFusing {
   var hasAddend: Bool { get set }
 }
 
+/// A product that can compute the pool that follows it at inference.
+protocol PoolFusing: ActivationFusing {
+  var followingPool: PoolingOperation? { get set }
+}
+
 /// The nodes that the outputs depend on, rewritten.
 ///
 /// Where the result has the same bits: an activation layer is folded into the layer before it, where that can take it
 /// and nobody else reads its output; a ReLU before a maximum pool moves behind it, where there are fewer elements; an
 /// embedding goes into the recurrent layer that alone reads it.
 /// Where nothing is trained, too: a batch normalisation behind a product goes into its weights and bias, and a sum into
-/// the product that computes one of its parts. Both round in another order.
+/// the product that computes one of its parts. Both round in another order. And a pool becomes a part of the
+/// convolution before it, with the same bits.
 func fuse(_ graph: Graph, forInference: Bool) -> [PlannedNode] {
   var fusion = Fusion(graph)
   for (index, node) in graph.nodes.enumerated() where fusion.isLive[index] { fusion.add(node, index, forInference) }
+  // At the end, when products and pools have their activations.
+  if forInference { for index in fusion.planned.indices { fusion.joinPool(index) } }
   return fusion.planned.compactMap { $0 }
 }
 
@@ -139,5 +147,24 @@ private struct Fusion {
       return true
     }
     return false
+  }
+
+  /// Moves the product that computes the input of the pool at `index` to its place.
+  mutating func joinPool(_ index: Int) {
+    guard let node = planned[index], var pool = node.operation as? PoolingOperation,
+      let (previous, before) = onlyProducer(of: node.inputs[0], as: (any PoolFusing).self),
+      var product = planned[previous]
+    else { return }
+    var operation = before
+    // The product applies it on the way.
+    if pool.isMaximum, pool.activation == .relu, operation.activation == .linear {
+      (operation.activation, pool.activation) = (.relu, .linear)
+    }
+    operation.followingPool = pool
+    product.operation = operation
+    product.outputs = node.outputs
+    planned[previous] = nil
+    planned[index] = product
+    producer[node.outputs[0]] = index
   }
 }
