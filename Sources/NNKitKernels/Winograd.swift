@@ -5,12 +5,15 @@ typealias VectorPair = (Vector, Vector)
 typealias VectorFour = (Vector, Vector, Vector, Vector)
 typealias VectorSix = (Vector, Vector, Vector, Vector, Vector, Vector)
 
-// Sums of products are written as such: a fused multiply-add is made lane by lane until the optimizer finds the vector
-// in it, which in code as long as a tile's it does not. Here adders and multipliers are not what is short.
-
 /// The points of F(4×4, 3×3) besides 0 and ∞ are ±√½ and ±√2, with the squares 1/2 and 2.
 let winogradSmallPoint: Float = 0.707106781
 let winogradLargePoint: Float = 1.41421356
+
+/// `even + point · odd` and `even - point · odd`.
+@_transparent
+func plusAndMinus(_ even: Vector, _ point: Float, _ odd: Vector) -> VectorPair {
+  (multiplyAdd(Vector(repeating: point), odd, even), multiplyAdd(Vector(repeating: -point), odd, even))
+}
 
 // MARK: Input
 
@@ -25,8 +28,8 @@ private func transformFour(_ d0: Vector, _ d1: Vector, _ d2: Vector, _ d3: Vecto
 private func transformOuter(
   _ d0: Vector, _ d1: Vector, _ d2: Vector, _ d3: Vector, _ d4: Vector, _ d5: Vector
 ) -> VectorPair {
-  let factor = Vector(repeating: 2.5)
-  return (d0 - factor * d2 + d4, d1 - factor * d3 + d5)
+  let factor = Vector(repeating: -2.5)
+  return (multiplyAdd(factor, d2, d0 + d4), multiplyAdd(factor, d3, d1 + d5))
 }
 
 /// `Bᵀ d` of F(4×4, 3×3) for the points ±p; `square` is that of the other points.
@@ -34,10 +37,8 @@ private func transformOuter(
 private func transformInner(
   _ d1: Vector, _ d2: Vector, _ d3: Vector, _ d4: Vector, _ point: Float, _ square: Float
 ) -> VectorPair {
-  let factor = Vector(repeating: square)
-  let even = d4 - factor * d2
-  let odd = Vector(repeating: point) * (d3 - factor * d1)
-  return (even + odd, even - odd)
+  let factor = Vector(repeating: -square)
+  return plusAndMinus(multiplyAdd(factor, d2, d4), point, multiplyAdd(factor, d1, d3))
 }
 
 /// Two rows of planes of the input transform: see `WinogradInput`.

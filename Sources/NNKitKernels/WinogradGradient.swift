@@ -8,9 +8,7 @@ private func transformInner(
   _ y0: Vector, _ y1: Vector, _ y2: Vector, _ y3: Vector, _ point: Float, _ square: Float
 ) -> VectorPair {
   let factor = Vector(repeating: square)
-  let even = y0 + factor * y2
-  let odd = Vector(repeating: point) * (y1 + factor * y3)
-  return (even + odd, even - odd)
+  return plusAndMinus(multiplyAdd(factor, y2, y0), point, multiplyAdd(factor, y3, y1))
 }
 
 /// Two rows of planes of `A dY Aᵀ`: see `WinogradOutputGradient`.
@@ -147,10 +145,11 @@ private func transformToThree(
 ) -> (Vector, Vector, Vector) {
   let (smallSum, largeSum) = (small + minusSmall, large + minusLarge)
   let smallOdd = Vector(repeating: -2.0 / 3 * winogradSmallPoint) * (small - minusSmall)
-  let largeOdd = Vector(repeating: winogradLargePoint / 6) * (large - minusLarge)
   return (
-    zero - Vector(repeating: 2.0 / 3) * smallSum + Vector(repeating: 1.0 / 6) * largeSum, smallOdd + largeOdd,
-    Vector(repeating: 1.0 / 3) * (largeSum - smallSum) + infinity
+    multiplyAdd(
+      Vector(repeating: 1.0 / 6), largeSum, multiplyAdd(Vector(repeating: -2.0 / 3), smallSum, zero)),
+    multiplyAdd(Vector(repeating: winogradLargePoint / 6), large - minusLarge, smallOdd),
+    multiplyAdd(Vector(repeating: 1.0 / 3), largeSum - smallSum, infinity)
   )
 }
 

@@ -1,3 +1,4 @@
+import CNNKitInstructions
 import NNKitKernelTable
 
 /// `Aᵀ m` of F(2×2, 3×3).
@@ -12,12 +13,15 @@ private func transformSix(
   _ zero: Vector, _ infinity: Vector, _ small: Vector, _ minusSmall: Vector, _ large: Vector, _ minusLarge: Vector
 ) -> VectorFour {
   let (smallSum, largeSum) = (small + minusSmall, large + minusLarge)
-  let smallOdd = (small - minusSmall) * Vector(repeating: winogradSmallPoint)
-  let largeOdd = (large - minusLarge) * Vector(repeating: winogradLargePoint)
-  let (half, two) = (Vector(repeating: 0.5), Vector(repeating: 2))
+  let (smallOdd, largeOdd) = (small - minusSmall, large - minusLarge)
   return (
-    zero + (smallSum + largeSum), smallOdd + largeOdd, half * smallSum + two * largeSum,
-    half * smallOdd + two * largeOdd + infinity
+    zero + (smallSum + largeSum),
+    multiplyAdd(
+      Vector(repeating: winogradLargePoint), largeOdd, Vector(repeating: winogradSmallPoint) * smallOdd),
+    multiplyAdd(Vector(repeating: 2), largeSum, Vector(repeating: 0.5) * smallSum),
+    multiplyAdd(
+      Vector(repeating: 2 * winogradLargePoint), largeOdd,
+      multiplyAdd(Vector(repeating: 0.5 * winogradSmallPoint), smallOdd, infinity))
   )
 }
 
@@ -29,6 +33,7 @@ func winogradOutput(_ output: WinogradOutput) {
   while x < output.width {
     let width = output.width &- x < size ? output.width &- x : size
     let isWhole = width == size && output.height == size
+    prefetchTile(output, x &+ tilesAhead &* size)
     var products = firstProducts
     var pixel = output.output + x &* output.pixelStride
     var bias = output.bias
@@ -52,6 +57,25 @@ func winogradOutput(_ output: WinogradOutput) {
     }
     firstProducts += output.tileStride
     x &+= size
+  }
+}
+
+/// Lines of the output come from far away: a few tiles are computed meanwhile.
+private let tilesAhead = 3
+
+@inline(__always)
+private func prefetchTile(_ output: WinogradOutput, _ x: Int) {
+  if x &+ output.size > output.width { return }
+  var row = 0
+  while row < output.height {
+    var column = 0
+    while column < output.size {
+      let pixel = output.output + (row &* output.rowStep &+ (x &+ column) &* output.pixelStride)
+      nnkit_prefetch_for_write(pixel)
+      if output.columns > vectorWidth { nnkit_prefetch_for_write(pixel + vectorWidth) }
+      column &+= 1
+    }
+    row &+= 1
   }
 }
 
@@ -118,62 +142,30 @@ private func transformTile4(
   _ output: WinogradOutput, height: Int, width: Int, lanes: Int
 ) {
   let bias = bias.map { loadLanes($0, lanes) } ?? Vector()
-  // Rows 0 and 2 take the sums of the products for p and -p, rows 1 and 3 their differences.
-  storePixels(
-    evenColumn(products, output.planeStride, lanes),
-    evenColumn(products + output.planeStride, output.planeStride, lanes),
-    evenColumn(products + 2 &* output.planeStride, output.planeStride, lanes),
-    evenColumn(products + 3 &* output.planeStride, output.planeStride, lanes),
-    evenColumn(products + 4 &* output.planeStride, output.planeStride, lanes),
-    evenColumn(products + 5 &* output.planeStride, output.planeStride, lanes), bias, output, pixel, height, width, lanes
-  )
+  let c0 = columnOfSix(products, output.planeStride, lanes)
+  let c1 = columnOfSix(products + output.planeStride, output.planeStride, lanes)
+  let c2 = columnOfSix(products + 2 &* output.planeStride, output.planeStride, lanes)
+  let c3 = columnOfSix(products + 3 &* output.planeStride, output.planeStride, lanes)
+  let c4 = columnOfSix(products + 4 &* output.planeStride, output.planeStride, lanes)
+  let c5 = columnOfSix(products + 5 &* output.planeStride, output.planeStride, lanes)
+  storePixels(transformSix(c0.0, c1.0, c2.0, c3.0, c4.0, c5.0), bias, output, pixel, width, lanes)
   if height < 2 { return }
   storePixels(
-    oddColumn(products, output.planeStride, lanes),
-    oddColumn(products + output.planeStride, output.planeStride, lanes),
-    oddColumn(products + 2 &* output.planeStride, output.planeStride, lanes),
-    oddColumn(products + 3 &* output.planeStride, output.planeStride, lanes),
-    oddColumn(products + 4 &* output.planeStride, output.planeStride, lanes),
-    oddColumn(products + 5 &* output.planeStride, output.planeStride, lanes), bias, output, pixel + output.rowStep,
-    height &- 1, width, lanes)
-}
-
-/// Rows 0 and 2 of a column of `Aᵀ M` of F(4×4, 3×3).
-@_transparent
-private func evenColumn(_ products: UnsafePointer<Float>, _ planeStride: Int, _ lanes: Int) -> VectorPair {
-  let small = loadLanes(products + 12 &* planeStride, lanes) + loadLanes(products + 18 &* planeStride, lanes)
-  let large = loadLanes(products + 24 &* planeStride, lanes) + loadLanes(products + 30 &* planeStride, lanes)
-  return (
-    loadLanes(products, lanes) + (small + large), Vector(repeating: 0.5) * small + Vector(repeating: 2) * large
-  )
-}
-
-/// Rows 1 and 3 of a column of `Aᵀ M` of F(4×4, 3×3).
-@_transparent
-private func oddColumn(_ products: UnsafePointer<Float>, _ planeStride: Int, _ lanes: Int) -> VectorPair {
-  let small =
-    Vector(repeating: winogradSmallPoint)
-    * (loadLanes(products + 12 &* planeStride, lanes) - loadLanes(products + 18 &* planeStride, lanes))
-  let large =
-    Vector(repeating: winogradLargePoint)
-    * (loadLanes(products + 24 &* planeStride, lanes) - loadLanes(products + 30 &* planeStride, lanes))
-  return (
-    small + large,
-    Vector(repeating: 0.5) * small + Vector(repeating: 2) * large + loadLanes(products + 6 &* planeStride, lanes)
-  )
-}
-
-/// The last product with `A` for two rows of a tile, the second two lines below the first and only where `height` > 2.
-@_transparent
-private func storePixels(
-  _ c0: VectorPair, _ c1: VectorPair, _ c2: VectorPair, _ c3: VectorPair, _ c4: VectorPair, _ c5: VectorPair,
-  _ bias: Vector, _ output: WinogradOutput, _ target: UnsafeMutablePointer<Float>, _ height: Int, _ width: Int,
-  _ lanes: Int
-) {
-  storePixels(transformSix(c0.0, c1.0, c2.0, c3.0, c4.0, c5.0), bias, output, target, width, lanes)
+    transformSix(c0.1, c1.1, c2.1, c3.1, c4.1, c5.1), bias, output, pixel + output.rowStep, width, lanes)
   if height < 3 { return }
   storePixels(
-    transformSix(c0.1, c1.1, c2.1, c3.1, c4.1, c5.1), bias, output, target + 2 &* output.rowStep, width, lanes)
+    transformSix(c0.2, c1.2, c2.2, c3.2, c4.2, c5.2), bias, output, pixel + 2 &* output.rowStep, width, lanes)
+  if height < 4 { return }
+  storePixels(
+    transformSix(c0.3, c1.3, c2.3, c3.3, c4.3, c5.3), bias, output, pixel + 3 &* output.rowStep, width, lanes)
+}
+
+@_transparent
+private func columnOfSix(_ products: UnsafePointer<Float>, _ planeStride: Int, _ lanes: Int) -> VectorFour {
+  transformSix(
+    loadLanes(products, lanes), loadLanes(products + 6 &* planeStride, lanes),
+    loadLanes(products + 12 &* planeStride, lanes), loadLanes(products + 18 &* planeStride, lanes),
+    loadLanes(products + 24 &* planeStride, lanes), loadLanes(products + 30 &* planeStride, lanes))
 }
 
 /// One row of a tile's pixels.

@@ -12,14 +12,11 @@ private func transformToFour(_ g0: Vector, _ g1: Vector, _ g2: Vector) -> Vector
 /// `G g` of F(4×4, 3×3).
 @_transparent
 private func transformToSix(_ g0: Vector, _ g1: Vector, _ g2: Vector) -> VectorSix {
-  let (third, sixth) = (Vector(repeating: 1.0 / 3), Vector(repeating: 1.0 / 6))
-  let smallOuter = Vector(repeating: -2.0 / 3) * g0 - third * g2
-  let smallInner = Vector(repeating: -2.0 / 3 * winogradSmallPoint) * g1
-  let largeOuter = sixth * g0 + third * g2
-  let largeInner = Vector(repeating: winogradLargePoint / 6) * g1
-  return (
-    g0, g2, smallOuter + smallInner, smallOuter - smallInner, largeOuter + largeInner, largeOuter - largeInner
-  )
+  let third = Vector(repeating: 1.0 / 3) * g2
+  let small = plusAndMinus(
+    multiplyAdd(Vector(repeating: -2.0 / 3), g0, Vector() - third), -2.0 / 3 * winogradSmallPoint, g1)
+  let large = plusAndMinus(multiplyAdd(Vector(repeating: 1.0 / 6), g0, third), winogradLargePoint / 6, g1)
+  return (g0, g2, small.0, small.1, large.0, large.1)
 }
 
 /// The weight transform: see `WinogradWeights`. A few rows of the nine taps are packed side by side first, which makes
