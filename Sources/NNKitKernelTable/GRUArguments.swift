@@ -1,17 +1,19 @@
 /// The first half of one time step of one sequence, behind the first product. `gates` holds the pre-activations of
-/// `z r g`, `units` each; `z` and `r` take their activations `σ(·)`. Where `reset` is given, it takes
-/// `r ⊙ hPrevious`. `hPrevious` nil is zero.
+/// `z r g`, `gateStride` (nil: `units`) apart; `z` and `r` take their activations `σ(·)`. Where `reset` is given, it
+/// takes `r ⊙ hPrevious`. `hPrevious` nil is zero.
 public struct GRUGates {
   public var gates: UnsafeMutablePointer<Float>
+  public var gateStride: Int
   public var hPrevious: UnsafePointer<Float>?
   public var reset: UnsafeMutablePointer<Float>?
   public var units: Int
 
   public init(
-    gates: UnsafeMutablePointer<Float>, hPrevious: UnsafePointer<Float>?, reset: UnsafeMutablePointer<Float>?,
-    units: Int
+    gates: UnsafeMutablePointer<Float>, gateStride: Int? = nil, hPrevious: UnsafePointer<Float>?,
+    reset: UnsafeMutablePointer<Float>?, units: Int
   ) {
     self.gates = gates
+    self.gateStride = gateStride ?? units
     self.hPrevious = hPrevious
     self.reset = reset
     self.units = units
@@ -19,19 +21,24 @@ public struct GRUGates {
 }
 
 /// The second half: `g = tanh(·)` of the candidate's pre-activation, to which `r ⊙ recurrent` is added first where
-/// `recurrent` is given; then `h = (1 - z) ⊙ hPrevious + z ⊙ g`. `gates` holds `z` and `r` and takes `g`.
+/// `recurrent` is given; then `h = (1 - z) ⊙ hPrevious + z ⊙ g`. `gates` holds `z` and `r` as `GRUGates` does;
+/// `candidate` (nil: behind them in `gates`) takes `g`.
 public struct GRUCell {
   public var gates: UnsafeMutablePointer<Float>
+  public var gateStride: Int
+  public var candidate: UnsafeMutablePointer<Float>
   public var recurrent: UnsafePointer<Float>?
   public var hPrevious: UnsafePointer<Float>?
   public var h: UnsafeMutablePointer<Float>
   public var units: Int
 
   public init(
-    gates: UnsafeMutablePointer<Float>, recurrent: UnsafePointer<Float>?, hPrevious: UnsafePointer<Float>?,
-    h: UnsafeMutablePointer<Float>, units: Int
+    gates: UnsafeMutablePointer<Float>, gateStride: Int? = nil, candidate: UnsafeMutablePointer<Float>? = nil,
+    recurrent: UnsafePointer<Float>?, hPrevious: UnsafePointer<Float>?, h: UnsafeMutablePointer<Float>, units: Int
   ) {
     self.gates = gates
+    self.gateStride = gateStride ?? units
+    self.candidate = candidate ?? gates + 2 * (gateStride ?? units)
     self.recurrent = recurrent
     self.hPrevious = hPrevious
     self.h = h

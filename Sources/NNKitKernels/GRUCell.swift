@@ -9,9 +9,9 @@ func gruGatesForward(_ step: GRUGates) {
   while u < units {
     let lanes = units &- u
     let z = sigmoid(loadLanes(step.gates + u, lanes))
-    let r = sigmoid(loadLanes(step.gates + (units &+ u), lanes))
+    let r = sigmoid(loadLanes(step.gates + (step.gateStride &+ u), lanes))
     storeLanes(z, step.gates + u, lanes)
-    storeLanes(r, step.gates + (units &+ u), lanes)
+    storeLanes(r, step.gates + (step.gateStride &+ u), lanes)
     if let reset = step.reset {
       var product = Vector()
       if let hPrevious = step.hPrevious { product = r * loadLanes(hPrevious + u, lanes) }
@@ -30,16 +30,17 @@ func gruCellForward(_ cell: GRUCell) {
   while u < units {
     let lanes = units &- u
     let z = loadLanes(cell.gates + u, lanes)
-    var candidate = loadLanes(cell.gates + (2 &* units &+ u), lanes)
+    var candidate = loadLanes(cell.candidate + u, lanes)
     if let recurrent = cell.recurrent {
-      candidate = multiplyAdd(loadLanes(cell.gates + (units &+ u), lanes), loadLanes(recurrent + u, lanes), candidate)
+      candidate = multiplyAdd(
+        loadLanes(cell.gates + (cell.gateStride &+ u), lanes), loadLanes(recurrent + u, lanes), candidate)
     }
     let g = hyperbolicTangent(candidate)
     var h = z * g
     if let hPrevious = cell.hPrevious {
       h = multiplyAdd(Vector(repeating: 1) - z, loadLanes(hPrevious + u, lanes), h)
     }
-    storeLanes(g, cell.gates + (2 &* units &+ u), lanes)
+    storeLanes(g, cell.candidate + u, lanes)
     storeLanes(h, cell.h + u, lanes)
     u &+= vectorWidth
   }

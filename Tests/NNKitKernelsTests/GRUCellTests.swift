@@ -66,6 +66,45 @@ private func sigma(_ x: Double) -> Double { 1 / (1 + exp(-x)) }
   }
 
   @Test(arguments: testedLevels)
+  func gatesApartAndACandidateOfItsOwnGiveTheSameBits(level: InstructionSetLevel) {
+    let table = kernels(level)
+    var numbers = TestNumbers(seed: 54)
+    forEachCase(table) { units, hasPrevious, hasRecurrent, placement in
+      let together = GuardedBuffer(numbers.floats(3 * units), placement)
+      let stride = units + 3
+      let padding = Array(repeating: Float(7), count: 3)
+      let apart = GuardedBuffer(
+        Array(together.array[..<units]) + padding + Array(together.array[units..<2 * units]), placement)
+      let candidate = GuardedBuffer(Array(together.array[(2 * units)...]), placement)
+      let (recurrent, previous) = (
+        GuardedBuffer(numbers.floats(units), placement), GuardedBuffer(numbers.floats(units), placement)
+      )
+      let resets = (0..<2).map { _ in GuardedBuffer(units, placement, repeating: Float.nan) }
+      let states = (0..<2).map { _ in GuardedBuffer(units, placement, repeating: Float.nan) }
+      let hPrevious = hasPrevious ? previous.read : nil
+      table.gruGatesForward(
+        GRUGates(gates: together.pointer, hPrevious: hPrevious, reset: resets[0].pointer, units: units))
+      table.gruGatesForward(
+        GRUGates(
+          gates: apart.pointer, gateStride: stride, hPrevious: hPrevious, reset: resets[1].pointer, units: units))
+      let products = hasRecurrent ? recurrent.read : nil
+      table.gruCellForward(
+        GRUCell(
+          gates: together.pointer, recurrent: products, hPrevious: hPrevious, h: states[0].pointer, units: units))
+      table.gruCellForward(
+        GRUCell(
+          gates: apart.pointer, gateStride: stride, candidate: candidate.pointer, recurrent: products,
+          hPrevious: hPrevious, h: states[1].pointer, units: units))
+      for u in 0..<units {
+        #expect(sameBits(resets[0][u], resets[1][u]) && sameBits(states[0][u], states[1][u]))
+        #expect(sameBits(together[2 * units + u], candidate[u]))
+        #expect(sameBits(together[u], apart[u]) && sameBits(together[units + u], apart[stride + u]))
+      }
+      for lane in 0..<3 { #expect(apart[units + lane] == 7) }
+    }
+  }
+
+  @Test(arguments: testedLevels)
   func cellGradientMatchesReference(level: InstructionSetLevel) {
     let table = kernels(level)
     var numbers = TestNumbers(seed: 52)

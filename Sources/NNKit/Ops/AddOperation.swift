@@ -16,6 +16,8 @@ package struct AddOperation: Operation, ActivationFusing {
 
   package func readsPending(_ index: Int, _ input: ValueType) -> Bool { true }
 
+  package func actsPerStep(_ inputs: [ValueType]) -> Bool { true }
+
   package func forward(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> ForwardResult {
     // A sum has no order: a normalisation that is pending comes first.
     let (x, y) = node.inputs[0].pending == nil ? (node.inputs[1], node.inputs[0]) : (node.inputs[0], node.inputs[1])

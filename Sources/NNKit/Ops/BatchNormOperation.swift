@@ -40,6 +40,9 @@ package struct BatchNormOperation: Operation, ActivationFusing {
     return [inputs[0]]
   }
 
+  /// With one axis alone, time would be the axis that is gone through.
+  package func actsPerStep(_ inputs: [ValueType]) -> Bool { inputs[0].shape.rank > 1 }
+
   package func forward(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> ForwardResult {
     let x = node.inputs[0]
     let beta = node.parameters[1]

@@ -28,6 +28,9 @@ package struct DenseOperation: NormFolding, AddendFusing {
 
   package func addsToGradient(ofInput index: Int) -> Bool { true }
 
+  /// With one axis alone, time would be the axis that is gone through.
+  package func actsPerStep(_ inputs: [ValueType]) -> Bool { inputs[0].shape.rank > 1 }
+
   package func forward(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> ForwardResult {
     let x = node.inputs[0]
     let type = try outputTypes([x.type])[0]

@@ -11,6 +11,8 @@ package struct DropoutOperation: Operation {
     return inputs
   }
 
+  package func actsPerStep(_ inputs: [ValueType]) -> Bool { true }
+
   package func forward(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> ForwardResult {
     let x = node.inputs[0]
     guard plan.isTraining, rate > 0 else { return ForwardResult(outputs: [x]) }

@@ -117,6 +117,8 @@ package struct ActivationOperation: Operation {
     return inputs
   }
 
+  package func actsPerStep(_ inputs: [ValueType]) -> Bool { true }
+
   package func forward(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> ForwardResult {
     let y = try plan.tensor(node.inputs[0].type)
     plan.activation(kind, node.inputs[0], to: y)

@@ -21,6 +21,8 @@ package struct EmbeddingOperation: Operation {
 
   package func inputRange(_ index: Int, _ inputs: [ValueType]) -> ClosedRange<Int32>? { 0...Int32(vocabulary - 1) }
 
+  package func actsPerStep(_ inputs: [ValueType]) -> Bool { true }
+
   private static let indicesPerTile = 128
 
   package func forward(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> ForwardResult {

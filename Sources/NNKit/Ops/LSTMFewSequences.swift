@@ -9,7 +9,7 @@ import NNKitKernelTable
 extension LSTMOperation {
   /// Multiply-adds of one time step that are worth a member of their own: a meeting takes about as long as a quarter
   /// of them.
-  private static let workPerMember = 8_192
+  static let workPerMember = 8_192
 
   func forwardByUnits(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> ForwardResult {
     let x = node.inputs[0]
@@ -112,7 +112,7 @@ extension LSTMOperation {
   }
 
   /// Packs `[depth, 4U]` into two panels for each vector of units, `i f` and `g o`.
-  private func packInterleaved(_ plan: PlanBuilder, _ weights: Tensor, depth: Int) throws(NNKitError) -> PackedWeights {
+  func packInterleaved(_ plan: PlanBuilder, _ weights: Tensor, depth: Int) throws(NNKitError) -> PackedWeights {
     let (units, panelColumns) = (sequence.units, plan.kernels.panelColumns)
     let lanes = panelColumns / 2
     let panels = 2 * ceilDivide(units, lanes)
@@ -143,7 +143,7 @@ extension LSTMOperation {
 
 extension KernelTable {
   /// `C = A · B + bias`, or `C += A · B`, for some panels of `B` and the listed rows.
-  fileprivate func panelProducts(
+  func panelProducts(
     _ panels: Range<Int>, of b: PackedWeights, _ weights: UnsafePointer<Float>, a: UnsafePointer<Float>,
     aRows: UnsafePointer<Int>, taps: UnsafePointer<Int>, rows: Int, bias: UnsafePointer<Float>?,
     to c: UnsafeMutablePointer<Float>, cRows: UnsafePointer<Int>, accumulate: Bool

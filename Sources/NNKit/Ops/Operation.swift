@@ -19,6 +19,9 @@ package protocol Operation: Sendable {
   /// Whether the operation adds its gradient of an input to that which other readers of the input have.
   func addsToGradient(ofInput index: Int) -> Bool
 
+  /// Whether each time step of the output, along the first axis, is made of the same time step of the inputs alone.
+  func actsPerStep(_ inputs: [ValueType]) -> Bool
+
   /// Adds the steps that compute the outputs.
   func forward(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> ForwardResult
 
@@ -32,6 +35,26 @@ extension Operation {
   package func inputRange(_ index: Int, _ inputs: [ValueType]) -> ClosedRange<Int32>? { nil }
   package func readsPending(_ index: Int, _ input: ValueType) -> Bool { false }
   package func addsToGradient(ofInput index: Int) -> Bool { false }
+  package func actsPerStep(_ inputs: [ValueType]) -> Bool { false }
+}
+
+/// An operation that goes through time from the first step to the last with a state, and can go on from one: what
+/// streams need. Its first input and, where it returns sequences, its output have time as their first axis.
+protocol StreamingOperation: Operation {
+  var returnsSequences: Bool { get }
+
+  /// Of each tensor of the state: how many floats a sequence has.
+  var stateSizes: [Int] { get }
+
+  /// Adds the steps that compute one time step from `state`, and nothing that depends on the steps before otherwise: the
+  /// inputs have one time step each, and lengths are 1.
+  func forwardStep(_ plan: PlanBuilder, _ node: ForwardNode, from state: [Tensor]) throws(NNKitError) -> StepResult
+}
+
+/// What a time step gives: its output, and where the new state lies; that may be where the old one was.
+struct StepResult {
+  let output: Tensor
+  let state: [Tensor]
 }
 
 /// What an operation's forward steps work on.

@@ -1,13 +1,15 @@
 import NNKitKernelTable
 
 /// A recurrent layer, which can read its input through an embedding.
-protocol RecurrentOperation: Operation {
+protocol RecurrentOperation: StreamingOperation {
   var sequence: RecurrentSequence { get }
   func forward(_ plan: PlanBuilder, _ node: ForwardNode, _ input: RecurrentInput) throws(NNKitError) -> ForwardResult
   func backward(_ plan: PlanBuilder, _ node: BackwardNode, _ input: RecurrentInput) throws(NNKitError) -> [Tensor?]
 }
 
 extension RecurrentOperation {
+  package var returnsSequences: Bool { sequence.returnsSequences }
+
   package func forward(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> ForwardResult {
     try forward(plan, node, .values)
   }
@@ -137,7 +139,7 @@ struct BoundGateRows {
 }
 
 /// An embedding and the recurrent layer that alone reads it.
-struct EmbeddedOperation: Operation {
+struct EmbeddedOperation: StreamingOperation {
   let embedding: EmbeddingOperation
   let recurrent: any RecurrentOperation
 
@@ -156,6 +158,13 @@ struct EmbeddedOperation: Operation {
     index == 0 ? embedding.inputRange(0, inputs) : recurrent.inputRange(index, inputs)
   }
 
+  var returnsSequences: Bool { recurrent.returnsSequences }
+  var stateSizes: [Int] { recurrent.stateSizes }
+
+  func forwardStep(_ plan: PlanBuilder, _ node: ForwardNode, from state: [Tensor]) throws(NNKitError) -> StepResult {
+    try recurrent.forwardStep(plan, try lookUp(plan, node), from: state)
+  }
+
   /// Whether there are fewer embeddings than time steps that read one. Without enough sequences for tiles the layer is
   /// divided by units, where the input's product costs least.
   private func looksUp(_ plan: PlanBuilder, _ indices: Tensor) -> Bool {
@@ -168,18 +177,22 @@ struct EmbeddedOperation: Operation {
     if looksUp(plan, node.inputs[0]) {
       return try recurrent.forward(plan, node, .rows(vocabulary: embedding.vocabulary))
     }
+    let embedded = try lookUp(plan, node)
+    var result = try recurrent.forward(plan, embedded)
+    result.saved.append(embedded.inputs[0])
+    return result
+  }
+
+  /// Adds the steps of the embedding, and returns the node of the recurrent layer behind it.
+  private func lookUp(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> ForwardNode {
     let table = node.parameters.count - 1
     let values = try embedding.forward(
       plan,
       ForwardNode(
         index: node.index, inputs: [node.inputs[0]], parameters: [node.parameters[table]], outputMayBePending: false))
-    var result = try recurrent.forward(
-      plan,
-      ForwardNode(
-        index: node.index, inputs: values.outputs + node.inputs.dropFirst(),
-        parameters: Array(node.parameters[..<table]), outputMayBePending: false))
-    result.saved.append(values.outputs[0])
-    return result
+    return ForwardNode(
+      index: node.index, inputs: values.outputs + node.inputs.dropFirst(), parameters: Array(node.parameters[..<table]),
+      outputMayBePending: false)
   }
 
   func backward(_ plan: PlanBuilder, _ node: BackwardNode) throws(NNKitError) -> [Tensor?] {

@@ -12,6 +12,9 @@ package struct SoftmaxOperation: Operation {
     return inputs
   }
 
+  /// With one axis alone, time would be the axis that is gone through.
+  package func actsPerStep(_ inputs: [ValueType]) -> Bool { inputs[0].shape.rank > 1 }
+
   private static let rowsPerTile = 64
 
   package func forward(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> ForwardResult {

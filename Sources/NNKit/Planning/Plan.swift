@@ -3,6 +3,8 @@ import NNKitKernelTable
 /// What a plan is for.
 package enum PlanPurpose {
   case inference
+  /// One time step of streams: `T` is 1, and the recurrent layers go on from states.
+  case streamStep
   /// Forward in inference mode, then the loss.
   case evaluation(any Loss)
   /// Forward in training mode, the loss, and all gradients.
@@ -10,12 +12,19 @@ package enum PlanPurpose {
 
   var loss: (any Loss)? {
     switch self {
-    case .inference: nil
+    case .inference, .streamStep: nil
     case .evaluation(let loss), .training(let loss): loss
     }
   }
 
+  var isStreamStep: Bool { if case .streamStep = self { true } else { false } }
   package var isTraining: Bool { if case .training = self { true } else { false } }
+}
+
+/// One tensor of the state of all streams, `[U]` each: what is there before a step, and what the step leaves.
+struct PlannedState {
+  let previous: Tensor
+  let next: Tensor
 }
 
 /// A model made concrete for one batch shape and one purpose: all steps, and where every buffer lies. Nothing is
@@ -24,6 +33,8 @@ package struct Plan {
   package let batch: Int
   package let inputs: [Tensor]
   package let outputs: [Tensor]
+  /// Of a step of streams: the states, in the order of the layers.
+  let states: [PlannedState]
   package let targets: [Tensor]
   /// Of each output: what its loss reports.
   package let lossReports: [LossReport]
@@ -56,7 +67,7 @@ package struct Plan {
   ) throws(NNKitError) {
     let builder = PlanBuilder(kernels: kernels, threads: threads, batch: batch, isTraining: purpose.isTraining)
     var network = PlannedNetwork(graph, parameters, isTraining: purpose.isTraining)
-    try network.addForward(builder, inputShapes)
+    try network.addForward(builder, inputShapes, isStreamStep: purpose.isStreamStep)
 
     var targets: [Tensor] = []
     var targetRanges: [ClosedRange<Int32>?] = []
@@ -88,6 +99,7 @@ package struct Plan {
     self.batch = batch
     self.inputs = network.inputs
     self.outputs = network.outputs
+    self.states = network.states
     self.targets = targets
     self.targetRanges = targetRanges
     self.lossReports = reports

@@ -8,6 +8,8 @@ struct PlannedNetwork {
 
   private(set) var inputs: [Tensor] = []
   private(set) var inputRanges: [ClosedRange<Int32>?] = []
+  /// Of a step of streams.
+  private(set) var states: [PlannedState] = []
   private var tensors: [Tensor?]
   private var types: [ValueType?]
   private var saved: [[Tensor]]
@@ -39,7 +41,9 @@ struct PlannedNetwork {
   }
 
   /// Adds the inputs and the forward steps of every node that an output depends on.
-  mutating func addForward(_ plan: PlanBuilder, _ inputShapes: [Shape]) throws(NNKitError) {
+  mutating func addForward(
+    _ plan: PlanBuilder, _ inputShapes: [Shape], isStreamStep: Bool = false
+  ) throws(NNKitError) {
     for (input, shape) in zip(graph.inputs, inputShapes) {
       let type = ValueType(graph.types[input.value.index].dataType, shape)
       let tensor = try plan.tensor(type)
@@ -59,17 +63,38 @@ struct PlannedNetwork {
         for (value, type) in zip(node.outputs, try node.operation.outputTypes(inputTypes)) { types[value.index] = type }
         narrowRanges(node, inputTypes)
         parameterTensors[index] = parameters[index].map { plan.parameter($0) }
-        let result = try node.operation.forward(
-          plan,
-          ForwardNode(
-            index: node.graphIndex, inputs: nodeInputs, parameters: parameterTensors[index],
-            outputMayBePending: outputMayBePending(node, inputTypes)))
+        let forwardNode = ForwardNode(
+          index: node.graphIndex, inputs: nodeInputs, parameters: parameterTensors[index],
+          outputMayBePending: outputMayBePending(node, inputTypes))
+        if isStreamStep, let operation = node.operation as? any StreamingOperation {
+          tensors[node.outputs[0].index] = try addStep(plan, operation, forwardNode)
+          continue
+        }
+        let result = try node.operation.forward(plan, forwardNode)
         for (value, tensor) in zip(node.outputs, result.outputs) { tensors[value.index] = tensor }
         saved[index] = result.saved
       } catch {
         throw error.at("layer \"\(node.name)\"")
       }
     }
+  }
+
+  /// Adds one time step of a recurrent layer and its state, which lies in the plan's memory during the step only.
+  private mutating func addStep(
+    _ plan: PlanBuilder, _ operation: any StreamingOperation, _ node: ForwardNode
+  ) throws(NNKitError) -> Tensor {
+    var previous: [Tensor] = []
+    for size in operation.stateSizes {
+      let state = try plan.tensor(ValueType(.float32, [size]))
+      plan.keepFromStart(state)
+      previous.append(state)
+    }
+    let result = try operation.forwardStep(plan, node, from: previous)
+    for (previous, next) in zip(previous, result.state) {
+      plan.keepToEnd(next)
+      states.append(PlannedState(previous: previous, next: next))
+    }
+    return result.output
   }
 
   /// Whether all readers of a node's first output can normalise it on the way.

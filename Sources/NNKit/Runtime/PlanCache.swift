@@ -16,6 +16,9 @@ struct PlanCache {
     return nil
   }
 
+  /// The plan for `batch` samples, where they all have the same shapes.
+  func find(batch: Int) -> BoundPlan? { plans.first { $0.plan.batch == batch } }
+
   mutating func add(_ plan: BoundPlan) {
     if plans.count == Self.limit { plans.removeFirst() }
     plans.append(plan)

@@ -6,8 +6,11 @@ public final class Session: @unchecked Sendable {
   private let maximumBatch: Int
   private let maximumTime: Int
   private let maximumBytes: Int
-  private let busy = BusyFlag()
+  let busy = BusyFlag()
   private var plans = PlanCache()
+  /// For steps of streams, and the streams that are in the present one.
+  var stepPlans = PlanCache()
+  var streams: [RecurrentStream] = []
 
   package static let options = [
     OptionSpecification("max_batch", .int(1...1 << 30), default: .int(1), "the most samples of one run"),
@@ -55,8 +58,8 @@ public final class Session: @unchecked Sendable {
     return shapes.map { Shape($0.sizes.map { $0 == Shape.open ? maximumTime : $0 }) }
   }
 
-  private func bind(batch: Int, _ shapes: [Shape]) throws(NNKitError) -> BoundPlan {
-    let plan = try model.plan(batch: batch, inputShapes: shapes, purpose: .inference)
+  func bind(batch: Int, _ shapes: [Shape], _ purpose: PlanPurpose = .inference) throws(NNKitError) -> BoundPlan {
+    let plan = try model.plan(batch: batch, inputShapes: shapes, purpose: purpose)
     guard maximumBytes == 0 || plan.bytes <= maximumBytes else {
       throw NNKitError(
         .outOfMemory,
@@ -74,66 +77,19 @@ public final class Session: @unchecked Sendable {
   package func run(inputCount: Int, _ input: TensorSource, outputCount: Int, _ output: TensorSource) throws(NNKitError)
   {
     try busy.enter("session") { () throws(NNKitError) in
-      let types = model.graph.inputs
-      guard inputCount == types.count, outputCount == model.graph.outputs.count else {
-        throw NNKitError(
-          .invalidArgument,
-          "the run was given \(inputCount) inputs and \(outputCount) outputs; the model has "
-            + "\(types.count) and \(model.graph.outputs.count)")
-      }
+      try checkCounts(inputs: inputCount, outputs: outputCount)
       let bound = try plan(input)
-      for (index, tensor) in bound.plan.outputs.enumerated() {
-        let view = try output(index)
-        try view.check(tensor.type, "output \"\(model.graph.outputs[index].name)\"")
-        guard view.type != .int64 else {
-          throw NNKitError(.type, "output \"\(model.graph.outputs[index].name)\" is int64; expected int32")
-        }
-        guard view.size(0) == bound.plan.batch else {
-          throw NNKitError(
-            .shape,
-            "output \"\(model.graph.outputs[index].name)\" has room for \(view.size(0)) samples; the inputs "
-              + "have \(bound.plan.batch)")
-        }
-      }
-      for (index, tensor) in bound.plan.inputs.enumerated() {
-        let view = try input(index)
-        for sample in 0..<bound.plan.batch {
-          try bound.load(
-            view, sample: sample, into: tensor, slot: sample, range: bound.plan.inputRanges[index],
-            "input \"\(model.graph.inputs[index].name)\"")
-        }
-      }
+      try checkOutputs({ bound.plan.outputs[$0].type }, batch: bound.plan.batch, output)
+      try load(bound, input)
       bound.run()
-      for (index, tensor) in bound.plan.outputs.enumerated() {
-        let view = try output(index)
-        let count = tensor.sampleCount
-        for sample in 0..<bound.plan.batch {
-          view.writeSample(sample, count: count, from: UnsafeRawPointer(bound.floats(tensor) + sample * count))
-        }
-      }
+      try write(bound, output)
     }
   }
 
   /// The plan for the shapes of the inputs, made if they are new.
   private func plan(_ input: TensorSource) throws(NNKitError) -> BoundPlan {
-    let first = try input(0)
-    for index in 0..<model.graph.inputs.count {
-      let (view, name) = (try input(index), model.graph.inputs[index].name)
-      try view.check(model.graph.types[model.graph.inputs[index].value.index], "input \"\(name)\"")
-      guard view.size(0) == first.size(0) else {
-        throw NNKitError(
-          .shape,
-          "input \"\(name)\" has \(view.size(0)) samples, input \"\(model.graph.inputs[0].name)\" has "
-            + "\(first.size(0)); expected the same number")
-      }
-    }
-    let batch = first.size(0)
-    guard batch <= maximumBatch else {
-      throw NNKitError(
-        .invalidArgument,
-        "the run has \(batch) samples, but max_batch is \(maximumBatch); create the session with a "
-          + "larger max_batch or run fewer samples")
-    }
+    let batch = try checkInputs({ model.graph.types[model.graph.inputs[$0].value.index] }, input)
+    try checkBatch(batch)
     if let bound = plans.find(batch: batch, size: { index, axis in (try? input(index).size(axis + 1)) ?? -1 }) {
       return bound
     }
@@ -152,5 +108,85 @@ public final class Session: @unchecked Sendable {
     let bound = try bind(batch: batch, shapes)
     plans.add(bound)
     return bound
+  }
+}
+
+// MARK: What runs and steps of streams have in common
+
+extension Session {
+  func checkCounts(inputs: Int, outputs: Int) throws(NNKitError) {
+    let graph = model.graph
+    guard inputs == graph.inputs.count, outputs == graph.outputs.count else {
+      throw NNKitError(
+        .invalidArgument,
+        "the run was given \(inputs) inputs and \(outputs) outputs; the model has \(graph.inputs.count) and "
+          + "\(graph.outputs.count)")
+    }
+  }
+
+  func checkBatch(_ batch: Int, _ what: StaticString = "samples") throws(NNKitError) {
+    guard batch <= maximumBatch else {
+      throw NNKitError(
+        .invalidArgument,
+        "the run has \(batch) \(what), but max_batch is \(maximumBatch); create the session with a "
+          + "larger max_batch or run fewer \(what)")
+    }
+  }
+
+  /// Checks all inputs against the types of their samples, and returns how many samples they have.
+  func checkInputs(_ type: (_ index: Int) -> ValueType, _ input: TensorSource) throws(NNKitError) -> Int {
+    let first = try input(0)
+    for index in 0..<model.graph.inputs.count {
+      let (view, name) = (try input(index), model.graph.inputs[index].name)
+      try view.check(type(index), "input \"\(name)\"")
+      guard view.size(0) == first.size(0) else {
+        throw NNKitError(
+          .shape,
+          "input \"\(name)\" has \(view.size(0)) samples, input \"\(model.graph.inputs[0].name)\" has "
+            + "\(first.size(0)); expected the same number")
+      }
+    }
+    return first.size(0)
+  }
+
+  /// Checks all outputs against the types of their samples and the number of samples.
+  func checkOutputs(
+    _ type: (_ index: Int) -> ValueType, batch: Int, _ output: TensorSource
+  ) throws(NNKitError) {
+    for index in 0..<model.graph.outputs.count {
+      let (view, name) = (try output(index), model.graph.outputs[index].name)
+      try view.check(type(index), "output \"\(name)\"")
+      guard view.type != .int64 else {
+        throw NNKitError(.type, "output \"\(name)\" is int64; expected int32")
+      }
+      guard view.size(0) == batch else {
+        throw NNKitError(
+          .shape,
+          "output \"\(name)\" has room for \(view.size(0)) samples; the inputs have \(batch)")
+      }
+    }
+  }
+
+  /// Copies the inputs into the plan's memory. Throws: `.invalidArgument` for an index out of range.
+  func load(_ bound: BoundPlan, _ input: TensorSource) throws(NNKitError) {
+    for (index, tensor) in bound.plan.inputs.enumerated() {
+      let view = try input(index)
+      for sample in 0..<bound.plan.batch {
+        try bound.load(
+          view, sample: sample, into: tensor, slot: sample, range: bound.plan.inputRanges[index],
+          "input \"\(model.graph.inputs[index].name)\"")
+      }
+    }
+  }
+
+  /// Copies the outputs out of the plan's memory.
+  func write(_ bound: BoundPlan, _ output: TensorSource) throws(NNKitError) {
+    for (index, tensor) in bound.plan.outputs.enumerated() {
+      let view = try output(index)
+      let count = tensor.sampleCount
+      for sample in 0..<bound.plan.batch {
+        view.writeSample(sample, count: count, from: UnsafeRawPointer(bound.floats(tensor) + sample * count))
+      }
+    }
   }
 }

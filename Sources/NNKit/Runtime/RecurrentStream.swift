@@ -1,0 +1,49 @@
+import Glibc
+import Synchronization
+
+/// The recurrent state of one running sequence of a model: see `Session.step`. It begins as a sequence does, and serves
+/// one call at a time.
+///
+/// A stream may outlive its sessions and go on in any session of its model.
+public final class RecurrentStream: @unchecked Sendable {
+  package let model: Model
+  let shapes: StreamShapes
+  /// The tensors of the state, one behind the other.
+  private let memory: AlignedMemory
+  /// The call that the stream is in; 0: none.
+  private let call = Atomic<Int>(0)
+
+  /// A stream at the start of a sequence.
+  ///
+  /// Throws: `.unsupported` for a model that has no recurrent layer or one that needs the whole sequence, which the
+  /// message names; `.outOfMemory`.
+  public init(_ model: Model) throws(NNKitError) {
+    self.model = model
+    shapes = try StreamShapes(model.graph)
+    memory = try AlignedMemory(byteCount: shapes.stateSizes.reduce(0, +) * MemoryLayout<Float>.stride)
+  }
+
+  var state: UnsafeMutablePointer<Float> { memory.base.assumingMemoryBound(to: Float.self) }
+
+  /// Goes back to the start of a sequence. Throws: `.busy`.
+  public func reset() throws(NNKitError) {
+    try enter(call: -1)
+    memset(memory.base, 0, memory.byteCount)
+    leave()
+  }
+
+  /// Takes the stream for a call. Throws: `.busy` where another call has it, `.invalidArgument` where this one does.
+  func enter(call number: Int) throws(NNKitError) {
+    let (isFree, other) = call.compareExchange(expected: 0, desired: number, ordering: .acquiring)
+    if isFree { return }
+    guard other != number else {
+      throw NNKitError(.invalidArgument, "a stream was given twice; each advances by one time step in a call")
+    }
+    throw NNKitError(.busy, "the stream is already in a call; wait for it to return, or use one stream per sequence")
+  }
+
+  func leave() { call.store(0, ordering: .releasing) }
+}
+
+/// Lends several streams one by one, without an array.
+package typealias StreamSource = (_ index: Int) throws(NNKitError) -> RecurrentStream
