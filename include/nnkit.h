@@ -20,7 +20,7 @@
  *             "". An unknown key, a bad value or a key given twice is NNK_ERROR_INVALID_ARGUMENT. See
  *             nnk_catalog_json() for every option with its type, range and default.
  * Threads     Different handles may be used from different threads at the same time, and one model may be
- *             used by any number of sessions at once. One trainer or one session serves one call at a time;
+ *             used by any number of sessions at once. One trainer, session or stream serves one call at a time;
  *             a second, simultaneous call on it gives NNK_ERROR_BUSY. While a trainer changes a model's
  *             parameters, sessions of that model may read a mixture of old and new values.
  * Tensors     Channels last: images [N,H,W,C], sequences [N,T,C]. N is the batch.
@@ -75,7 +75,7 @@ enum {
     NNK_ERROR_IO = 6,               /* a file that cannot be read or written */
     NNK_ERROR_FORMAT = 7,           /* a file that is not a valid model */
     NNK_ERROR_NUMERIC = 8,          /* a loss or gradient that is not finite; no parameter was changed */
-    NNK_ERROR_BUSY = 9,             /* the trainer or session is already in a call */
+    NNK_ERROR_BUSY = 9,             /* the trainer, session or stream is already in a call */
     NNK_ERROR_UNSUPPORTED = 10,     /* a valid request that this version or processor cannot serve */
     NNK_ERROR_INTERNAL = 11         /* a fault of NNKit's own; please report it */
 };
@@ -335,6 +335,34 @@ NNK_API nnk_status nnk_session_run(nnk_session *session, const nnk_tensor *input
 /* How many bytes nnk_session_create would allocate for its plan with these options, to the byte; allocates
  * none of them. Returns: as nnk_session_create, without OUT_OF_MEMORY. */
 NNK_API nnk_status nnk_session_bytes(nnk_model *model, const char *options, int64_t *bytes);
+
+/* -------------------------------------------------------------------------------------------- streaming */
+
+/* The recurrent state of one running sequence, which is given and answered one time step at a time. */
+typedef struct nnk_stream nnk_stream;
+
+/* A stream at the start of a sequence. The model needs at least one recurrent layer; every other layer that a
+ * sequence passes must act on each time step by itself (dense, embedding, batchnorm, activation, softmax, dropout,
+ * add). The stream keeps the model alive and belongs to no session: any session of the model may advance it.
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY, UNSUPPORTED (the model cannot be streamed; the
+ * message names the layer). */
+NNK_API nnk_status nnk_stream_create(nnk_model *model, nnk_stream **out);
+NNK_API void nnk_stream_destroy(nnk_stream *stream);
+
+/* Goes back to the start of a sequence. Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, BUSY. */
+NNK_API nnk_status nnk_stream_reset(nnk_stream *stream);
+
+/* Advances `n` different streams, 1 to max_batch, by one time step each. Row i of every tensor belongs to streams[i].
+ * `inputs` are those of nnk_session_run without their time dimension, [n, ...]; lengths are 1. So are `outputs`: those
+ * of this time step, and of a layer that returns its last state, the state that it has now. Step by step the numbers
+ * are those of one nnk_session_run over the whole sequence, to the bit, but that a zero may change its sign.
+ * On failure no stream has advanced. The first step with a number of streams plans it, any later one allocates
+ * nothing; the session remembers the plans of the last four numbers. Between two calls the state is the stream's: sets
+ * of streams may be mixed, and parameters may change, from step to step.
+ * Returns: NNK_OK, INVALID_ARGUMENT (n, or a stream that is given twice or is of another model), INVALID_HANDLE, SHAPE,
+ * TYPE, OUT_OF_MEMORY, BUSY (the session or a stream is in another call). */
+NNK_API nnk_status nnk_streams_step(nnk_session *session, nnk_stream *const *streams, int32_t n,
+                                    const nnk_tensor *inputs, int32_t n_inputs, nnk_tensor *outputs, int32_t n_outputs);
 
 #ifdef __cplusplus
 }

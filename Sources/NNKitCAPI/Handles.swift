@@ -8,6 +8,7 @@ enum HandleKind: UInt8 {
   case dataset
   case trainer
   case session
+  case stream
 
   var name: String {
     switch self {
@@ -17,6 +18,7 @@ enum HandleKind: UInt8 {
     case .dataset: "dataset"
     case .trainer: "trainer"
     case .session: "session"
+    case .stream: "stream"
     }
   }
 }
@@ -42,6 +44,7 @@ extension Model: HandleObject { static var handleKind: HandleKind { .model } }
 extension Dataset: HandleObject { static var handleKind: HandleKind { .dataset } }
 extension Trainer: HandleObject { static var handleKind: HandleKind { .trainer } }
 extension Session: HandleObject { static var handleKind: HandleKind { .session } }
+extension RecurrentStream: HandleObject { static var handleKind: HandleKind { .stream } }
 
 /// The table behind the handles. A handle is a token of 64 bits, never an address: from the top, 8 bits `0x4E`
 /// (so that no pointer of this platform looks like one), 8 bits for the kind, 24 bits for the slot's generation and 24

@@ -1,4 +1,4 @@
-/* allocations.c: a training step and a run of a session allocate nothing. The program stands between the library
+/* allocations.c: a training step, a run of a session and a step of streams allocate nothing. The program stands between the library
  * and the C library's allocator (it is linked with -rdynamic) and counts, in every thread, while a flag is up.
  * argv[1]: the library. */
 #include "nnkit_loader.h"
@@ -179,6 +179,46 @@ static void steps_and_runs_allocate_nothing(network_kind kind, int threads) {
     nnk_runtime_destroy(runtime);
 }
 
+static void steps_of_streams_allocate_nothing(const char *layer, int threads) {
+    enum { COUNT = 5, INPUTS = 20, UNITS = 96 };
+    static float x[COUNT * INPUTS], y[COUNT * UNITS];
+    const int64_t sample[2] = {-1, INPUTS};
+    int64_t in_shape[2] = {COUNT, INPUTS}, out_shape[2] = {COUNT, UNITS};
+    char options[32], what[64];
+    nnk_runtime *runtime = NULL;
+    nnk_model *model = NULL;
+    nnk_session *session = NULL;
+    nnk_stream *streams[COUNT];
+    nnk_graph *graph = nnk_graph_create();
+    nnk_tensor in = nnk_tensor_view(x, NNK_FLOAT32, in_shape, 2), out = nnk_tensor_view(y, NNK_FLOAT32, out_shape, 2);
+    nnk_status status = NNK_OK;
+    int32_t i, n;
+    snprintf(options, sizeof options, "threads=%d", threads);
+    REQUIRE_OK(nnk_runtime_create(options, &runtime));
+    REQUIRE_OK(nnk_graph_output(
+        graph, "y", nnk_graph_layer(graph, layer, "units=96", nnk_graph_input(graph, "x", NNK_FLOAT32, sample, 2))));
+    REQUIRE_OK(nnk_model_create(runtime, graph, "", &model));
+    REQUIRE_OK(nnk_session_create(model, "max_batch=5", &session));
+    for (i = 0; i < COUNT; i++) REQUIRE_OK(nnk_stream_create(model, &streams[i]));
+    for (n = COUNT; n >= 1; n -= 2) {
+        in_shape[0] = out_shape[0] = n;
+        REQUIRE_OK(nnk_streams_step(session, streams, n, &in, 1, &out, 1));
+        /* What changed is packed again in the memory that there is. */
+        REQUIRE_OK(nnk_model_parameters_changed(model));
+        snprintf(what, sizeof what, "%s, steps of %d streams", layer, (int)n);
+        start_counting();
+        for (i = 0; i < 20 && status == NNK_OK; i++) status = nnk_streams_step(session, streams, n, &in, 1, &out, 1);
+        if (status == NNK_OK) status = nnk_stream_reset(streams[0]);
+        check_none(what, threads);
+        CHECK_OK(status);
+    }
+    for (i = 0; i < COUNT; i++) nnk_stream_destroy(streams[i]);
+    nnk_session_destroy(session);
+    nnk_model_destroy(model);
+    nnk_graph_destroy(graph);
+    nnk_runtime_destroy(runtime);
+}
+
 int main(int argc, char **argv) {
     static const network_kind kinds[] = {NETWORK_CNN, NETWORK_CNN_DROPOUT, NETWORK_LSTM};
     size_t i;
@@ -187,5 +227,9 @@ int main(int argc, char **argv) {
     counter_counts();
     for (i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         for (threads = 1; threads <= 4; threads *= 2) steps_and_runs_allocate_nothing(kinds[i], threads);
+    for (threads = 1; threads <= 4; threads *= 2) {
+        steps_of_streams_allocate_nothing("lstm", threads);
+        steps_of_streams_allocate_nothing("gru", threads);
+    }
     return check_summary();
 }

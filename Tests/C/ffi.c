@@ -54,6 +54,10 @@ static const signature signatures[] = {
     {"nnk_session_destroy", "vp"},
     {"nnk_session_run", "ippipi"},
     {"nnk_session_bytes", "ippp"},
+    {"nnk_stream_create", "ipp"},
+    {"nnk_stream_destroy", "vp"},
+    {"nnk_stream_reset", "ip"},
+    {"nnk_streams_step", "ippipipi"},
 };
 
 enum { FUNCTIONS = sizeof signatures / sizeof signatures[0], MAXIMUM_ARGUMENTS = 8 };

@@ -54,6 +54,7 @@ typedef struct outputs {
     nnk_trainer *trainer;
     nnk_dataset *dataset;
     nnk_session *session;
+    nnk_stream *stream;
     const char *text;
     nnk_tensor tensor;
     nnk_value values[4];

@@ -73,6 +73,15 @@ static void null_arguments(void) {
     CASE("NULL: session_run outputs", ARGUMENT, ANYTHING, nnk_session_run(f.session, f.net->inputs, 1, NULL, 1));
     CASE("NULL: session_bytes model", NULL_HANDLE, ANYTHING, nnk_session_bytes(NULL, "", &out.bytes));
     CASE("NULL: session_bytes bytes", ARGUMENT, ANYTHING, nnk_session_bytes(f.model, "", NULL));
+    CASE("NULL: stream_create model", NULL_HANDLE, ANYTHING, nnk_stream_create(NULL, &out.stream));
+    CASE("NULL: stream_create out", ARGUMENT, ANYTHING, nnk_stream_create(f.model, NULL));
+    CASE("NULL: stream_reset stream", NULL_HANDLE, ANYTHING, nnk_stream_reset(NULL));
+    CASE("NULL: streams_step session", NULL_HANDLE, ANYTHING,
+         nnk_streams_step(NULL, &out.stream, 1, f.net->inputs, 1, f.net->outputs, 1));
+    CASE("NULL: streams_step streams", ARGUMENT, ANYTHING,
+         nnk_streams_step(f.session, NULL, 1, f.net->inputs, 1, f.net->outputs, 1));
+    CASE("a stream of a model without recurrent layers", UNSUPPORTED, SAYS("recurrent"),
+         nnk_stream_create(f.model, &out.stream));
 }
 
 /* ---------------------------------------------------------------------------------------------- handles */
@@ -99,6 +108,10 @@ static nnk_status all_refuse(void *token) {
         nnk_session_create((nnk_model *)token, "", &out.session),
         network_run(f.net, (nnk_session *)token),
         nnk_session_bytes((nnk_model *)token, "", &out.bytes),
+        nnk_stream_create((nnk_model *)token, &out.stream),
+        nnk_stream_reset((nnk_stream *)token),
+        nnk_streams_step((nnk_session *)token, &out.stream, 1, f.net->inputs, 1, f.net->outputs, 1),
+        nnk_streams_step(f.session, (nnk_stream *const *)&token, 1, f.net->inputs, 1, f.net->outputs, 1),
     };
     size_t i;
     for (i = 1; i < sizeof status / sizeof status[0]; i++)
@@ -114,6 +127,7 @@ static nnk_status all_destroy(void *token) {
     nnk_dataset_destroy((nnk_dataset *)token);
     nnk_trainer_destroy((nnk_trainer *)token);
     nnk_session_destroy((nnk_session *)token);
+    nnk_stream_destroy((nnk_stream *)token);
     return NNK_OK;
 }
 

@@ -61,7 +61,12 @@
     X(nnk_status, nnk_session_create, (nnk_model *, const char *, nnk_session **))                                     \
     X(void, nnk_session_destroy, (nnk_session *))                                                                      \
     X(nnk_status, nnk_session_run, (nnk_session *, const nnk_tensor *, int32_t, nnk_tensor *, int32_t))                \
-    X(nnk_status, nnk_session_bytes, (nnk_model *, const char *, int64_t *))
+    X(nnk_status, nnk_session_bytes, (nnk_model *, const char *, int64_t *))                                           \
+    X(nnk_status, nnk_stream_create, (nnk_model *, nnk_stream **))                                                     \
+    X(void, nnk_stream_destroy, (nnk_stream *))                                                                        \
+    X(nnk_status, nnk_stream_reset, (nnk_stream *))                                                                    \
+    X(nnk_status, nnk_streams_step,                                                                                    \
+      (nnk_session *, nnk_stream *const *, int32_t, const nnk_tensor *, int32_t, nnk_tensor *, int32_t))
 
 #ifdef NNKIT_LINKED
 
@@ -158,6 +163,10 @@ static inline void nnkit_load(const char *path) {
 #define nnk_session_destroy            nnkit_functions.nnk_session_destroy
 #define nnk_session_run                nnkit_functions.nnk_session_run
 #define nnk_session_bytes              nnkit_functions.nnk_session_bytes
+#define nnk_stream_create              nnkit_functions.nnk_stream_create
+#define nnk_stream_destroy             nnkit_functions.nnk_stream_destroy
+#define nnk_stream_reset               nnkit_functions.nnk_stream_reset
+#define nnk_streams_step               nnkit_functions.nnk_streams_step
 
 #endif /* NNKIT_LINKED */
 

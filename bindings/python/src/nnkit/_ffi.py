@@ -132,6 +132,10 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "nnk_session_destroy": (None, (_Handle,)),
     "nnk_session_run": (_Status, (_Handle, _Tensors, c_int32, _Tensors, c_int32)),
     "nnk_session_bytes": (_Status, (_Handle, c_char_p, POINTER(c_int64))),
+    "nnk_stream_create": (_Status, (_Handle, _OutHandle)),
+    "nnk_stream_destroy": (None, (_Handle,)),
+    "nnk_stream_reset": (_Status, (_Handle,)),
+    "nnk_streams_step": (_Status, (_Handle, _OutHandle, c_int32, _Tensors, c_int32, _Tensors, c_int32)),
 }
 
 LIBRARY_FILE = "libnnkit.so"
