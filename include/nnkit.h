@@ -204,10 +204,11 @@ NNK_API nnk_status nnk_model_save(nnk_model *model, const char *path);
  * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, IO, FORMAT, SHAPE, OUT_OF_MEMORY, UNSUPPORTED. */
 NNK_API nnk_status nnk_model_load(nnk_runtime *runtime, const char *path, nnk_model **out);
 
-/* The model as JSON: {"inputs":[{"name","dtype","shape"}], "outputs":[...], "layers":[{"name","kind",
+/* The model as JSON: {"inputs":[{"name","dtype","shape","step_shape"}], "outputs":[...], "layers":[{"name","kind",
  * "options","inputs","output_shape","parameters"}], "parameters":[{"name","shape","offset","count",
- * "trainable"}], "parameter_count"}. An offset counts float32 elements in the parameter buffer. Writes the
- * string's address to *out. It stays until the next call of this function in this thread.
+ * "trainable"}], "parameter_count"}. An offset counts float32 elements in the parameter buffer; a step_shape is there
+ * where nnk_streams_step can be used, and is the shape that it takes or gives, without n. Writes the string's address to
+ * *out. It stays until the next call of this function in this thread.
  * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE. */
 NNK_API nnk_status nnk_model_info_json(nnk_model *model, const char **out);
 

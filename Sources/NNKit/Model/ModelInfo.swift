@@ -6,6 +6,13 @@ package struct ModelInfo: Encodable {
     var name: String
     var dtype: String
     var shape: [Int]
+    /// Of a time step of a stream; nil where the model cannot be streamed.
+    var stepShape: [Int]?
+
+    enum CodingKeys: String, CodingKey {
+      case name, dtype, shape
+      case stepShape = "step_shape"
+    }
   }
 
   struct Layer: Encodable {
@@ -45,15 +52,17 @@ package struct ModelInfo: Encodable {
 
   package init(_ model: Model) {
     let graph = model.graph
-    func port(_ input: Graph.Input) -> Port {
+    func port(_ input: Graph.Input, _ stepType: ValueType?) -> Port {
       let type = graph.types[input.value.index]
-      return Port(name: input.name, dtype: type.dataType.rawValue, shape: type.shape.sizes)
+      return Port(
+        name: input.name, dtype: type.dataType.rawValue, shape: type.shape.sizes, stepShape: stepType?.shape.sizes)
     }
+    let steps = try? StreamShapes(graph)
     var producers: [Int: String] = [:]
     for input in graph.inputs { producers[input.value.index] = input.name }
     for node in graph.nodes { for output in node.outputs { producers[output.index] = node.name } }
-    inputs = graph.inputs.map(port)
-    outputs = graph.outputs.map(port)
+    inputs = graph.inputs.enumerated().map { port($1, steps?.inputs[$0]) }
+    outputs = graph.outputs.enumerated().map { port($1, steps?.outputs[$0]) }
     layers = zip(graph.nodes, model.parametersByNode).map { node, parameters in
       Layer(
         name: node.name, kind: node.kind, options: node.options, inputs: node.inputs.compactMap { producers[$0.index] },

@@ -18,6 +18,7 @@ from .layers import *  # noqa: F403
 from .models import Model, Sequential, load
 from .optimizers import *  # noqa: F403
 from .runtime import Runtime, runtime_info, shutdown
+from .streams import Stream
 from .weights import Weights
 
 version: str = _handles.version()
@@ -31,6 +32,7 @@ __all__ = [
     "Model",
     "Runtime",
     "Sequential",
+    "Stream",
     "Value",
     "Weights",
     "__version__",

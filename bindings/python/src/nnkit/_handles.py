@@ -293,3 +293,25 @@ class SessionHandle(Handle):
         """Reads `inputs`, writes `outputs`."""
         x, y = Views(inputs), Views(outputs)
         check(library.nnk_session_run(self.pointer, x.pointer, x.count, y.pointer, y.count))
+
+    def step(
+        self, streams: Sequence[StreamHandle], inputs: Sequence[NDArray[Any]], outputs: Sequence[NDArray[Any]]
+    ) -> None:
+        """Advances `streams` by one time step: reads `inputs`, writes `outputs`."""
+        x, y = Views(inputs), Views(outputs)
+        handles = (ctypes.c_void_p * max(len(streams), 1))(*(stream.pointer for stream in streams))
+        arguments = (handles, len(streams), x.pointer, x.count, y.pointer, y.count)
+        check(library.nnk_streams_step(self.pointer, *arguments))
+
+
+class StreamHandle(Handle):
+    """nnk_stream."""
+
+    _destroy = library.nnk_stream_destroy
+
+    def __init__(self, model: ModelHandle) -> None:
+        super().__init__(self._created(library.nnk_stream_create, model.pointer))
+
+    def reset(self) -> None:
+        """Goes back to the start of a sequence."""
+        check(library.nnk_stream_reset(self.pointer))

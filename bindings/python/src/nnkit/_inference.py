@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._catalog import option_text
-from ._handles import ModelHandle, SessionHandle
+from ._handles import ModelHandle, SessionHandle, StreamHandle
 
 # Each holds an arena of its own: a program that predicts in many shapes must not keep one for every shape it saw.
 MAXIMUM_KEPT_SHAPES = 8
@@ -24,6 +24,7 @@ class Sessions:
         self._model = model
         self._input_shapes = [tuple(entry["shape"]) for entry in info["inputs"]]
         self._output_shapes = [tuple(entry["shape"]) for entry in info["outputs"]]
+        self._step_shapes = [tuple(entry.get("step_shape", ())) for entry in info["outputs"]]
         self._free: OrderedDict[tuple[int, int], list[SessionHandle]] = OrderedDict()
 
     @contextmanager
@@ -63,6 +64,13 @@ class Sessions:
                 # Inputs of other lengths must not be cut to fit: what is too long goes in whole at the last batch.
                 batch = [array[start : None if stop >= count else stop] if array.ndim else array for array in inputs]
                 session.run(batch, [array[start:stop] for array in outputs])
+        return outputs
+
+    def step(self, streams: Sequence[StreamHandle], inputs: Sequence[NDArray[Any]]) -> list[NDArray[np.float32]]:
+        """The outputs of one time step of `streams`, for `inputs`, [n, ...] each without time."""
+        outputs = [np.empty((len(streams), *shape), np.float32) for shape in self._step_shapes]
+        with self._borrowed(max(len(streams), 1), 0) as session:
+            session.step(streams, inputs, outputs)
         return outputs
 
     def _time(self, inputs: Sequence[NDArray[Any]]) -> int:

@@ -22,6 +22,7 @@ from .errors import InvalidArgumentError
 from .history import History
 from .optimizers import Optimizer
 from .runtime import Runtime, handle_of
+from .streams import Stream
 from .weights import Weights
 
 Arrays: TypeAlias = ArrayLike | Sequence[ArrayLike] | Mapping[str, ArrayLike]
@@ -227,6 +228,30 @@ class Model:
         inputs = self._inputs(x, "x")
         self._announce_writes()
         outputs = self._sessions.run(inputs, batch_size)
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def stream(self) -> Stream:
+        """A stream at the start of a sequence, for a recurrent model that is given its input one time step at a time.
+
+        Raises: UnsupportedError where the model has no recurrent layer, or a layer that needs the whole sequence.
+        """
+        return Stream(self)
+
+    def step(self, streams: Sequence[Stream], x: Arrays) -> Any:
+        """Advances independent streams by one time step each and returns this step's output; a list of several.
+
+        `x` and the output are [n, ...] without the time dimension: row i belongs to `streams[i]`. Step by step the
+        numbers are those that `predict` gives for the whole sequence. May be called from several threads at once with
+        different streams.
+        """
+        handles = []
+        for index, stream in enumerate(streams):
+            if not isinstance(stream, Stream):
+                raise InvalidArgumentError(f"streams[{index}] is {stream!r}; expected what stream() returned")
+            handles.append(stream._handle)
+        inputs = self._inputs(x, "x")
+        self._announce_writes()
+        outputs = self._sessions.step(handles, inputs)
         return outputs[0] if len(outputs) == 1 else outputs
 
     def session_bytes(self, max_batch: int = 1, max_time: int = 0) -> int:
