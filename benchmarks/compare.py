@@ -19,7 +19,7 @@ OURS, OURS_C, OURS_ONE_THREAD = "nnkit", "nnkit, C", "nnkit, 1 thread"
 
 def compare(workload: Workload, settings: Settings, limits: Worker) -> dict[str, Any]:
     """The row of one workload. Where nnkit cannot run it, the row says why under "skipped"."""
-    row: dict[str, Any] = {"name": workload.name, "title": workload.title, "note": workload.note, "failed": {}}
+    row: dict[str, Any] = {"name": workload.name, "title": workload.title, "failed": {}}
     with ExitStack() as stack:
         workers: dict[str, Worker] = {}
 
@@ -72,7 +72,7 @@ def peers(workload: Workload, wanted: Sequence[str]) -> list[tuple[str, str]]:
     fitting = {
         "channels-last": "conv2d" in kinds,
         # Two layers of 64 time steps take the compiler seven minutes; their time goes into the products anyway.
-        "compiled-unrolled": workload.name != "lstm-step" and kinds.count("lstm") + kinds.count("gru") == 1,
+        "compiled-unrolled": not workload.is_step and kinds.count("lstm") + kinds.count("gru") == 1,
         "graph": not workload.trains,
     }
     return [
@@ -88,13 +88,16 @@ def model_file(workload: Workload, settings: Settings) -> tuple[Path, str, str]:
     path = settings.build / f"{workload.name}.nnkit"
     command = [sys.executable, HERE / "nnkit_side.py", workload.name, path]
     subprocess.run(command, check=True, env=settings.environment(settings.threads))
-    network = (workload.ours or workload.network)()
-    shapes = [",".join(map(str, (workload.batch, *shape))) for shape in (network.input_shape, network.output_shape)]
+    network = workload.network()
+    # A step is given without its time dimension.
+    input_shape = network.input_shape[1:] if workload.is_step else network.input_shape
+    shapes = [",".join(map(str, (workload.batch, *shape))) for shape in (input_shape, network.output_shape)]
     return path, shapes[0], shapes[1]
 
 
 def _c_worker(workload: Workload, settings: Settings) -> Worker:
-    command = [settings.build / "latency", "run", settings.library, *model_file(workload, settings)]
+    way = "step" if workload.is_step else "run"
+    command = [settings.build / "latency", way, settings.library, *model_file(workload, settings)]
     return Worker(command, settings.environment(settings.threads), settings.start_timeout)
 
 

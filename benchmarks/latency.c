@@ -1,11 +1,12 @@
 /* latency run   LIBRARY MODEL INPUT_SHAPE OUTPUT_SHAPE
+ * latency step  LIBRARY MODEL INPUT_SHAPE OUTPUT_SHAPE
  * latency start LIBRARY MODEL INPUT_SHAPE OUTPUT_SHAPE
  *
  * What a C program pays for a prediction. Shapes are sizes with commas and begin with the batch: 1,28,28,1.
  *
  * run: answers as worker.py does: one line when it is ready, then, for each line with a number of runs on the standard
- * input, the seconds of each as a list. start: prints the seconds from before the library is loaded until the first
- * prediction of the model is there.
+ * input, the seconds of each as a list. step: the same with time steps of streams; the shapes are without time. start:
+ * prints the seconds from before the library is loaded until the first prediction of the model is there.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "nnkit_loader.h"
@@ -44,7 +45,15 @@ static nnk_tensor make_tensor(const char *text, int64_t *shape) {
     return nnk_tensor_view(data, NNK_FLOAT32, shape, rank);
 }
 
-static void answer_runs(nnk_session *session, nnk_tensor *in, nnk_tensor *out) {
+/* A run, or, with streams, a step of them. */
+static void run(nnk_session *session, nnk_stream *const *streams, nnk_tensor *in, nnk_tensor *out) {
+    if (streams)
+        require(nnk_streams_step(session, streams, (int32_t)in->shape[0], in, 1, out, 1));
+    else
+        require(nnk_session_run(session, in, 1, out, 1));
+}
+
+static void answer_runs(nnk_session *session, nnk_stream *const *streams, nnk_tensor *in, nnk_tensor *out) {
     printf("{\"ready\": true}\n");
     fflush(stdout);
     char line[64];
@@ -54,7 +63,7 @@ static void answer_runs(nnk_session *session, nnk_tensor *in, nnk_tensor *out) {
         if (!seconds) exit(1);
         for (long i = 0; i < runs; i++) {
             const double begin = now();
-            require(nnk_session_run(session, in, 1, out, 1));
+            run(session, streams, in, out);
             seconds[i] = now() - begin;
         }
         for (long i = 0; i < runs; i++) printf("%c%.9f", i ? ',' : '[', seconds[i]);
@@ -65,8 +74,8 @@ static void answer_runs(nnk_session *session, nnk_tensor *in, nnk_tensor *out) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 6 || (strcmp(argv[1], "run") && strcmp(argv[1], "start"))) {
-        fprintf(stderr, "usage: latency run|start LIBRARY MODEL INPUT_SHAPE OUTPUT_SHAPE\n");
+    if (argc != 6 || (strcmp(argv[1], "run") && strcmp(argv[1], "step") && strcmp(argv[1], "start"))) {
+        fprintf(stderr, "usage: latency run|step|start LIBRARY MODEL INPUT_SHAPE OUTPUT_SHAPE\n");
         return 2;
     }
     const double begin = now();
@@ -79,12 +88,18 @@ int main(int argc, char **argv) {
     snprintf(options, sizeof options, "max_batch=%lld", (long long)in_shape[0]);
     require(nnk_model_load(NULL, argv[3], &model));
     require(nnk_session_create(model, options, &session));
-    require(nnk_session_run(session, &in, 1, &out, 1));
+    nnk_stream **streams = NULL;
+    const int64_t count = strcmp(argv[1], "step") ? 0 : in_shape[0];
+    if (count > 0 && !(streams = malloc((size_t)count * sizeof *streams))) return 1;
+    for (int64_t i = 0; i < count; i++) require(nnk_stream_create(model, &streams[i]));
+    run(session, streams, &in, &out);
     if (!strcmp(argv[1], "start")) {
         printf("%.9f\n", now() - begin);
     } else {
-        answer_runs(session, &in, &out);
+        answer_runs(session, streams, &in, &out);
     }
+    for (int64_t i = 0; i < count; i++) nnk_stream_destroy(streams[i]);
+    free(streams);
     nnk_session_destroy(session);
     nnk_model_destroy(model);
     free(in.data);

@@ -66,9 +66,11 @@ def _layer(kind: str, sizes: dict) -> nn.Layer:
 
 def prepare(workload: Workload, variant: str) -> tuple[Step, int]:
     """The workload's step, and how many parameters the model has. nnkit has one variant."""
-    network = (workload.ours or workload.network)()
+    network = workload.network()
     model = build(network)
     x, y = data.batch(workload, network)
+    if workload.is_step:
+        return _step_call(model, x[:, 0]), model.parameter_count
     if not workload.trains:
         return _session_call(model, x), model.parameter_count
     optimizer = nn.Adam(LEARNING_RATE) if workload.optimizer == "adam" else nn.SGD(LEARNING_RATE, momentum=0.9)
@@ -96,7 +98,31 @@ def _session_call(model: nn.Model, x: object) -> Step:
     return run
 
 
+def _step_call(model: nn.Model, x: object) -> Step:
+    """One step of streams that go on and on, with views made once as in `_session_call`."""
+    streams = [model.stream() for _ in x]
+    y = model.step(streams, x)
+    session = _handles.SessionHandle(model._handle, f"max_batch={len(x)}")
+    inputs, outputs = _arrays.Views([x]), _arrays.Views([y])
+    handles = (ctypes.c_void_p * len(x))(*(stream._handle.pointer for stream in streams))
+    arguments = (
+        ctypes.c_void_p(session.pointer),
+        handles,
+        ctypes.c_int32(len(x)),
+        inputs.pointer,
+        ctypes.c_int32(1),
+        outputs.pointer,
+        ctypes.c_int32(1),
+    )
+    function = _handles.library.nnk_streams_step
+
+    def run(_kept=(session, inputs, outputs, streams)) -> None:
+        _handles.check(function(*arguments))
+
+    return run
+
+
 if __name__ == "__main__":
     # `nnkit_side.py workload path` saves the workload's model, for programs in C to load.
     chosen = BY_NAME[sys.argv[1]]
-    build((chosen.ours or chosen.network)()).save(sys.argv[2])
+    build(chosen.network()).save(sys.argv[2])

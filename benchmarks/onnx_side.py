@@ -101,7 +101,7 @@ def prepare(workload: Workload, variant: str) -> tuple[Step, int]:
     if x.ndim == 4:
         x = np.ascontiguousarray(x.transpose(0, 3, 1, 2))
     arrays, output_shapes = {"x": x}, {}
-    with_state = workload.name == "lstm-step"
+    with_state = workload.is_step
     exported = Exporter(network, with_state)
     output_shapes[exported.output] = (workload.batch, *network.output_shape)
     if with_state:

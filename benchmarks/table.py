@@ -34,8 +34,6 @@ def text(rows: list[dict[str, Any]]) -> str:
         if "skipped" in row:
             lines.append(f"{row['name']}: skipped: {row['skipped']}")
         lines += [f"{row['name']}: {name}: {why}" for name, why in row["failed"].items()]
-        if row["note"] and "share" in row:
-            lines.append(f"{row['name']}: {row['note']}")
     return "\n".join(lines)
 
 

@@ -99,14 +99,14 @@ def prepare(workload: Workload, variant: str) -> tuple[Step, int]:
         # oneDNN's LSTM layer has no gradient that the compiler can trace.
         torch.backends.mkldnn.enabled = not workload.trains
 
-    model = OneStep(network) if workload.name == "lstm-step" else Interpreter(network)
+    model = OneStep(network) if workload.is_step else Interpreter(network)
     if is_image and variant != "eager":
         model, x = model.to(memory_format=torch.channels_last), x.contiguous(memory_format=torch.channels_last)
     count = sum(parameter.numel() for parameter in model.parameters())
 
     if not workload.trains:
         inputs = (x,)
-        if workload.name == "lstm-step":
+        if workload.is_step:
             units = network.output_shape[0]
             inputs = (x[:, 0], torch.zeros(1, units), torch.zeros(1, units))
         model.eval()

@@ -121,9 +121,8 @@ class Workload:
     """"adam" or "momentum" (SGD with momentum 0.9)."""
     large: bool = False
     """Whether its parallel efficiency is asked for."""
-    ours: Callable[[], Network] | None = None
-    """The network that nnkit runs instead; `note` says why."""
-    note: str = ""
+    is_step: bool = False
+    """Whether a run is one time step, from a state to the next; `network` has one time step then."""
     indices: int = 0
     """Of int32 inputs and targets: how many values there are."""
 
@@ -216,8 +215,8 @@ def _sequence_regression() -> Network:
     return net
 
 
-def _lstm_steps(time: int) -> Network:
-    net = Network((time, 64))
+def _lstm_step() -> Network:
+    net = Network((1, 64))
     net.recurrent("lstm", 0, 256, sequences=False)
     return net
 
@@ -247,15 +246,7 @@ WORKLOADS = [
         "adam",
     ),
     Workload("sequence-run", "LSTM 8-64 regression, inference, batch 1", _sequence_regression, 1),
-    Workload(
-        "lstm-step",
-        "one LSTM step 64-256, batch 1",
-        lambda: _lstm_steps(1),
-        1,
-        ours=lambda: _lstm_steps(2),
-        note="nnkit runs two time steps, one of them with a state, since its sequences begin without one: an upper "
-        "bound of its time for one step; the peers run one step with a state",
-    ),
+    Workload("lstm-step", "one LSTM step 64-256, batch 1", _lstm_step, 1, is_step=True),
 ]
 
 BY_NAME = {workload.name: workload for workload in WORKLOADS}

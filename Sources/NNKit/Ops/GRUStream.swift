@@ -1,138 +1,203 @@
 import NNKitKernelTable
 
-/// One time step of streams, `[x_t h_{t-1}]` to `h_t`: divided by hidden units, and with many streams by these, too.
-/// All meet once, where the candidates need `r_t ⊙ h_{t-1}` of all units; with `resetsAfter` they do not.
+/// One time step of streams, `[x_t h_{t-1}]` to `h_t`, divided by hidden units and, with many streams, by these. The
+/// candidates need `r_t ⊙ h_{t-1}` of all units and follow in a step of their own; with `resetsAfter` they do not.
 extension GRUOperation {
   package var stateSizes: [Int] { [sequence.units] }
-
-  /// Multiply-adds that are worth a member of their own.
-  private static let workPerMember = 8_192
 
   func forwardStep(_ plan: PlanBuilder, _ node: ForwardNode, from state: [Tensor]) throws(NNKitError) -> StepResult {
     let (x, hPrevious) = (node.inputs[0], state[0])
     let (streams, inputs, units) = (plan.batch, sequence.inputs, sequence.units)
-    // A block of units is one panel of each gate. Blocks are padded.
-    let blockUnits = plan.kernels.panelColumns
-    let blocks = ceilDivide(units, blockUnits)
-    let columns = blocks * blockUnits
     let h = try plan.tensor(ValueType(.float32, [units]))
+    let blocks = UnitBlocks(streams: streams, inputs: inputs, units: units, kernels: plan.kernels)
+    let columns = blocks.columns
     let gates = try plan.tensor(ValueType(.float32, [2 * columns]))
     let candidates = try plan.tensor(ValueType(.float32, [columns]))
     // r ⊙ h_{t-1}, or with `resetsAfter` R_g h_{t-1} + b_r.
-    let recurrent = try plan.tensor(ValueType(.float32, [columns]))
+    let recurrent = try plan.tensor(ValueType(.float32, [resetsAfter ? columns : units]))
 
     let (kernel, recurrentKernel) = (node.parameters[0], node.parameters[1])
-    let gateInput = try packBlocks(plan, kernel, depth: inputs, gates: 0..<2)
-    let gateState = try packBlocks(plan, recurrentKernel, depth: units, gates: 0..<2)
-    let candidateInput = try packBlocks(plan, kernel, depth: inputs, gates: 2..<3)
-    let candidateState = try packBlocks(plan, recurrentKernel, depth: units, gates: 2..<3)
-    let gateBias = hasBias ? try packBlocks(plan, node.parameters[2], depth: 1, gates: 0..<2).tensor : nil
-    let candidateBias = hasBias ? try packBlocks(plan, node.parameters[2], depth: 1, gates: 2..<3).tensor : nil
-    // The recurrent bias is one for the candidates alone, [U].
-    let recurrentBias =
-      hasBias && resetsAfter
-      ? try packBlocks(plan, node.parameters[3], depth: 1, gates: 0..<1, gatesInAll: 1).tensor : nil
+    let bias = hasBias ? node.parameters[2] : nil
+    let gateInput = try GateProduct(plan, blocks, x, kernel, bias: bias, gates: 0..<2)
+    let gateState = try GateProduct(plan, blocks, hPrevious, recurrentKernel, bias: nil, gates: 0..<2)
+    let candidateInput = try GateProduct(plan, blocks, x, kernel, bias: bias, gates: 2..<3)
+    let candidateState = try GateProduct(
+      plan, blocks, resetsAfter ? hPrevious : recurrent, recurrentKernel,
+      // That one belongs to the candidates alone.
+      bias: hasBias && resetsAfter ? node.parameters[3] : nil, biasGates: 0..<1, gates: 2..<3)
 
-    let rows = ProductTiling(rows: streams, depth: inputs + units, panels: 3 * blocks, kernels: plan.kernels)
-    let (blockRows, parts) = (rows.blockRows, rows.rowBlocks * blocks)
-    func offsets(_ stride: Int) -> OffsetTable { plan.table((0..<blockRows).map { $0 * stride }) }
-    let (xRows, hRows, gateRows, candidateRows) = (
-      offsets(inputs), offsets(units), offsets(2 * columns), offsets(columns)
-    )
-    let noTap = plan.table([0])
-    let work = [streams, inputs + units, 3 * units]
     let (kernels, resetsAfter) = (plan.kernels, resetsAfter)
-    plan.teamStep(
-      "gru",
-      reads: [x, hPrevious] + [gateInput, gateState, candidateInput, candidateState].map(\.tensor)
-        + [gateBias, candidateBias, recurrentBias].compactMap { $0 }, writes: [gates, candidates, recurrent, h],
-      members: min(max(work.reduce(1, *) / Self.workPerMember, 1), parts), work: work
+    let firstProducts = [gateInput, gateState, candidateInput] + (resetsAfter ? [candidateState] : [])
+    plan.step(
+      resetsAfter ? "gru" : "gru gates", reads: firstProducts.flatMap(\.tensors) + [hPrevious],
+      writes: [gates, candidates, recurrent] + (resetsAfter ? [h] : []), tiles: blocks.tiles,
+      work: [streams, inputs + units, (resetsAfter ? 3 : 2) * units]
     ) { binding in
-      let (input, previous) = (UnsafePointer(binding.floats(x)), UnsafePointer(binding.floats(hPrevious)))
-      let (g, candidate, q, next) = (
-        binding.floats(gates), binding.floats(candidates), binding.floats(recurrent), binding.floats(h)
+      let (ofInput, ofState) = (gateInput.bind(binding), gateState.bind(binding))
+      let (candidateOfInput, candidateOfState) = (
+        candidateInput.bind(binding), resetsAfter ? candidateState.bind(binding) : nil
       )
-      func bind(_ weights: PackedWeights) -> UnsafePointer<Float> { UnsafePointer(binding.floats(weights.tensor)) }
-      let (gateFromInput, gateFromState) = (bind(gateInput), bind(gateState))
-      let (candidateFromInput, candidateFromState) = (bind(candidateInput), bind(candidateState))
-      let biases = [gateBias, candidateBias, recurrentBias].map { $0.map { UnsafePointer(binding.floats($0)) } }
-      let (biasOfGates, biasOfCandidates, biasOfState) = (biases[0], biases[1], biases[2])
-      let (xOffsets, hOffsets, gateOffsets, candidateOffsets, taps) = (
-        binding.offsets(xRows), binding.offsets(hRows), binding.offsets(gateRows), binding.offsets(candidateRows),
-        binding.offsets(noTap)
-      )
-      return { team in
-        for half in 0..<2 {
-          if half == 1 && !resetsAfter { team.meet() }
-          for block in 0..<rows.rowBlocks {
-            // Of all parts, those of this block of streams.
-            let all = team.part(of: parts).clamped(to: block * blocks..<(block + 1) * blocks)
-            if all.isEmpty { continue }
-            let part = all.lowerBound - block * blocks..<all.upperBound - block * blocks
-            let firstRow = block * blockRows
-            let rowCount = min(blockRows, streams - firstRow)
-            let (gate, own) = (g + firstRow * 2 * columns, candidate + firstRow * columns)
-            let (x, h) = (input + firstRow * inputs, previous + firstRow * units)
-            if half == 0 {
-              let panels = 2 * part.lowerBound..<2 * part.upperBound
-              kernels.panelProducts(
-                panels, of: gateInput, gateFromInput, a: x, aRows: xOffsets, taps: taps, rows: rowCount,
-                bias: biasOfGates, to: gate, cRows: gateOffsets, accumulate: false)
-              kernels.panelProducts(
-                panels, of: gateState, gateFromState, a: h, aRows: hOffsets, taps: taps, rows: rowCount, bias: nil,
-                to: gate, cRows: gateOffsets, accumulate: true)
-              kernels.panelProducts(
-                part, of: candidateInput, candidateFromInput, a: x, aRows: xOffsets, taps: taps, rows: rowCount,
-                bias: biasOfCandidates, to: own, cRows: candidateOffsets, accumulate: false)
-              if resetsAfter {
-                kernels.panelProducts(
-                  part, of: candidateState, candidateFromState, a: h, aRows: hOffsets, taps: taps, rows: rowCount,
-                  bias: biasOfState, to: q + firstRow * columns, cRows: candidateOffsets, accumulate: false)
-              }
-            } else if !resetsAfter {
-              kernels.panelProducts(
-                part, of: candidateState, candidateFromState, a: UnsafePointer(q + firstRow * units), aRows: hOffsets,
-                taps: taps, rows: rowCount, bias: nil, to: own, cRows: candidateOffsets, accumulate: true)
-            }
-            for row in 0..<rowCount {
-              for unitBlock in part {
-                let unit = unitBlock * blockUnits
-                let gatesOfUnits = gate + row * 2 * columns + 2 * unit
-                let state = h + row * units + unit
-                let count = min(blockUnits, units - unit)
-                let place = (firstRow + row) * units + unit
-                if half == 0 {
-                  kernels.gruGatesForward(
-                    GRUGates(
-                      gates: gatesOfUnits, gateStride: blockUnits, hPrevious: state,
-                      reset: resetsAfter ? nil : q + place, units: count))
-                } else {
-                  kernels.gruCellForward(
-                    GRUCell(
-                      gates: gatesOfUnits, gateStride: blockUnits, candidate: own + row * columns + unit,
-                      recurrent: resetsAfter ? UnsafePointer(q + (firstRow + row) * columns + unit) : nil,
-                      hPrevious: state, h: next + place, units: count))
-                }
-              }
+      let (g, candidate, q) = (binding.floats(gates), binding.floats(candidates), binding.floats(recurrent))
+      let previous = UnsafePointer(binding.floats(hPrevious))
+      let next = resetsAfter ? binding.floats(h) : nil
+      return { tile, _ in
+        let part = blocks.part(tile)
+        ofInput.add(kernels, part, to: g, accumulate: false)
+        ofState.add(kernels, part, to: g, accumulate: true)
+        candidateOfInput.add(kernels, part, to: candidate, accumulate: false)
+        candidateOfState?.add(kernels, part, to: q, accumulate: false)
+        for row in part.rows {
+          for block in part.blocks {
+            let (column, place) = (row * columns + block * blocks.width, row * units + block * blocks.width)
+            let count = min(blocks.width, units - block * blocks.width)
+            kernels.gruGatesForward(
+              GRUGates(
+                gates: g + 2 * column, gateStride: blocks.width, hPrevious: previous + place,
+                reset: resetsAfter ? nil : q + place, units: count))
+            if let next {
+              kernels.gruCellForward(
+                GRUCell(
+                  gates: g + 2 * column, gateStride: blocks.width, candidate: candidate + column,
+                  recurrent: q + column, hPrevious: previous + place, h: next + place, units: count))
             }
           }
         }
       }
     }
-    let output = returnsSequences ? h.reshaped([1, units]) : h
-    return StepResult(output: output, state: [h])
+    if !resetsAfter {
+      plan.step(
+        "gru candidates", reads: candidateState.tensors + [gates, candidates, hPrevious], writes: [candidates, h],
+        tiles: blocks.tiles, work: [streams, units, units]
+      ) { binding in
+        let ofState = candidateState.bind(binding)
+        let (g, candidate, next) = (binding.floats(gates), binding.floats(candidates), binding.floats(h))
+        let previous = UnsafePointer(binding.floats(hPrevious))
+        return { tile, _ in
+          let part = blocks.part(tile)
+          ofState.add(kernels, part, to: candidate, accumulate: true)
+          for row in part.rows {
+            for block in part.blocks {
+              let (column, place) = (row * columns + block * blocks.width, row * units + block * blocks.width)
+              kernels.gruCellForward(
+                GRUCell(
+                  gates: g + 2 * column, gateStride: blocks.width, candidate: candidate + column, recurrent: nil,
+                  hPrevious: previous + place, h: next + place, units: min(blocks.width, units - block * blocks.width)))
+            }
+          }
+        }
+      }
+    }
+    return StepResult(output: returnsSequences ? h.reshaped([1, units]) : h, state: [h])
+  }
+}
+
+/// Hidden units in blocks of one panel a gate, the last one padded, and streams in blocks of rows.
+private struct UnitBlocks {
+  let streams: Int
+  /// Units of a block.
+  let width: Int
+  let blocks: Int
+  let rows: ProductTiling
+  /// A vector product needs two panels at once to keep enough sums under way.
+  let blocksPerTile: Int
+
+  init(streams: Int, inputs: Int, units: Int, kernels: KernelTable) {
+    self.streams = streams
+    width = kernels.panelColumns
+    blocks = ceilDivide(units, width)
+    blocksPerTile = streams == 1 ? 2 : 1
+    rows = ProductTiling(rows: streams, depth: inputs + units, panels: 3 * blocks, kernels: kernels)
   }
 
+  var columns: Int { blocks * width }
+  private var tilesOfRows: Int { ceilDivide(blocks, blocksPerTile) }
+  var tiles: Int { rows.rowBlocks * tilesOfRows }
+
+  /// What one tile computes.
+  func part(_ tile: Int) -> (rows: Range<Int>, blocks: Range<Int>) {
+    let (row, block) = (tile / tilesOfRows * rows.blockRows, tile % tilesOfRows * blocksPerTile)
+    return (row..<min(row + rows.blockRows, streams), block..<min(block + blocksPerTile, blocks))
+  }
+}
+
+/// A product with the weights of some gates, packed such that those of a block of units lie together.
+private struct GateProduct {
+  let a: Tensor
+  let weights: PackedWeights
+  let bias: Tensor?
+  let gateCount: Int
+  let columns: Int
+  let aRows: OffsetTable
+  let cRows: OffsetTable
+  let noTap: OffsetTable
+
+  var tensors: [Tensor] { [a, weights.tensor] + (bias.map { [$0] } ?? []) }
+
+  init(
+    _ plan: PlanBuilder, _ blocks: UnitBlocks, _ a: Tensor, _ kernel: Tensor, bias: Tensor?,
+    biasGates: Range<Int>? = nil, gates: Range<Int>
+  ) throws(NNKitError) {
+    self.a = a
+    let depth = kernel.shape[0]
+    weights = try plan.packGates(kernel, depth: depth, gates, inAll: 3, units: kernel.columns / 3)
+    if let bias {
+      let inAll = biasGates?.count ?? 3
+      self.bias = try plan.packGates(bias, depth: 1, biasGates ?? gates, inAll: inAll, units: kernel.columns / 3).tensor
+    } else {
+      self.bias = nil
+    }
+    gateCount = gates.count
+    let columns = gates.count * blocks.columns
+    self.columns = columns
+    aRows = plan.table((0..<blocks.rows.blockRows).map { $0 * depth })
+    cRows = plan.table((0..<blocks.rows.blockRows).map { $0 * columns })
+    noTap = plan.table([0])
+  }
+}
+
+extension GateProduct {
+  func bind(_ binding: Binding) -> BoundGateProduct {
+    BoundGateProduct(
+      product: self, a: UnsafePointer(binding.floats(a)), weights: UnsafePointer(binding.floats(weights.tensor)),
+      bias: bias.map { UnsafePointer(binding.floats($0)) }, aRows: binding.offsets(aRows),
+      cRows: binding.offsets(cRows), taps: binding.offsets(noTap))
+  }
+}
+
+private struct BoundGateProduct {
+  let product: GateProduct
+  let a: UnsafePointer<Float>
+  let weights: UnsafePointer<Float>
+  let bias: UnsafePointer<Float>?
+  let aRows: UnsafePointer<Int>
+  let cRows: UnsafePointer<Int>
+  let taps: UnsafePointer<Int>
+
+  /// `C (+)= A · B + bias` for one part; `c` begins with the first stream.
+  @inline(__always)
+  func add(
+    _ kernels: KernelTable, _ part: (rows: Range<Int>, blocks: Range<Int>), to c: UnsafeMutablePointer<Float>,
+    accumulate: Bool
+  ) {
+    let (row, gates) = (part.rows.lowerBound, product.gateCount)
+    kernels.panelProducts(
+      gates * part.blocks.lowerBound..<gates * part.blocks.upperBound, of: product.weights, weights,
+      a: a + row * product.weights.depth, aRows: aRows, taps: taps, rows: part.rows.count, bias: bias,
+      to: c + row * product.columns, cRows: cRows, accumulate: accumulate)
+  }
+}
+
+extension PlanBuilder {
   /// Packs some of the gates of `[depth, gates · U]`: for each block of units one panel a gate.
-  private func packBlocks(
-    _ plan: PlanBuilder, _ weights: Tensor, depth: Int, gates: Range<Int>, gatesInAll: Int = 3
+  fileprivate func packGates(
+    _ weights: Tensor, depth: Int, _ gates: Range<Int>, inAll gateCount: Int, units: Int
   ) throws(NNKitError) -> PackedWeights {
-    let (units, panelColumns, kernels) = (sequence.units, plan.kernels.panelColumns, plan.kernels)
+    let (panelColumns, kernels) = (kernels.panelColumns, kernels)
     let panels = ceilDivide(units, panelColumns) * gates.count
     let packed = PackedWeights(
-      tensor: try plan.packed([panels, depth, panelColumns]), depth: depth, columns: panels * panelColumns,
+      tensor: try packed([panels, depth, panelColumns]), depth: depth, columns: panels * panelColumns,
       panelColumns: panelColumns)
-    plan.packingStep(
+    packingStep(
       "pack gates", reads: [weights], writes: [packed.tensor], tiles: panels, work: [depth, gates.count * units]
     ) { binding in
       let source = UnsafePointer(binding.floats(weights))
@@ -142,7 +207,7 @@ extension GRUOperation {
         let gate = gates.lowerBound + panel % gates.count
         kernels.packPanel(
           PanelPacking(
-            source: source + gate * units + unit, depthStride: gatesInAll * units, columnStride: 1, depth: depth,
+            source: source + gate * units + unit, depthStride: gateCount * units, columnStride: 1, depth: depth,
             columns: min(panelColumns, units - unit), panel: destination + panel * packed.panelElements))
       }
     }

@@ -9,7 +9,7 @@ import NNKitKernelTable
 extension LSTMOperation {
   /// Multiply-adds of one time step that are worth a member of their own: a meeting takes about as long as a quarter
   /// of them.
-  static let workPerMember = 8_192
+  private static let workPerMember = 8_192
 
   func forwardByUnits(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> ForwardResult {
     let x = node.inputs[0]

@@ -24,13 +24,11 @@ extension LSTMOperation {
     let noTap = plan.table([0])
     // The kernel of a single stream takes two vectors of units at once.
     let pairs = ceilDivide(blocks, 2)
-    let work = [streams, inputs + units, 4 * units]
     let kernels = plan.kernels
-    plan.teamStep(
+    plan.step(
       "lstm",
       reads: [x, hPrevious, cells, inputWeights.tensor, recurrentWeights.tensor] + (packedBias.map { [$0] } ?? []),
-      writes: [gates, h, cells], members: min(max(work.reduce(1, *) / Self.workPerMember, 1), pairs * rows.rowBlocks),
-      work: work
+      writes: [gates, h, cells], tiles: rows.rowBlocks * pairs, work: [streams, inputs + units, 4 * units]
     ) { binding in
       let (input, previous) = (UnsafePointer(binding.floats(x)), UnsafePointer(binding.floats(hPrevious)))
       let (g, c, next) = (binding.floats(gates), binding.floats(cells), binding.floats(h))
@@ -40,41 +38,35 @@ extension LSTMOperation {
       let (xOffsets, hOffsets, gateOffsets, taps) = (
         binding.offsets(xRows), binding.offsets(hRows), binding.offsets(gateRows), binding.offsets(noTap)
       )
-      return { team in
-        for block in 0..<rows.rowBlocks {
-          // Of all parts, those of this block of streams.
-          let all = team.part(of: rows.rowBlocks * pairs).clamped(to: block * pairs..<(block + 1) * pairs)
-          if all.isEmpty { continue }
-          let part = all.lowerBound - block * pairs..<all.upperBound - block * pairs
-          let panels = 4 * part.lowerBound..<min(4 * part.upperBound, 2 * blocks)
-          let first = panels.lowerBound / 2 * lanes
-          let count = min(panels.upperBound / 2 * lanes, units) - first
-          let firstRow = block * rows.blockRows
-          let rowCount = min(rows.blockRows, streams - firstRow)
+      return { tile, _ in
+        let (firstRow, pair) = (tile / pairs * rows.blockRows, tile % pairs)
+        let rowCount = min(rows.blockRows, streams - firstRow)
+        let panels = 4 * pair..<min(4 * pair + 4, 2 * blocks)
+        let first = 2 * pair * lanes
+        let count = min(2 * lanes, units - first)
+        kernels.panelProducts(
+          panels, of: inputWeights, fromInput, a: input + firstRow * inputs, aRows: xOffsets, taps: taps,
+          rows: rowCount, bias: bias, to: g + firstRow * gateColumns, cRows: gateOffsets, accumulate: false)
+        if rowCount > 1 {
           kernels.panelProducts(
-            panels, of: inputWeights, fromInput, a: input + firstRow * inputs, aRows: xOffsets, taps: taps,
-            rows: rowCount, bias: bias, to: g + firstRow * gateColumns, cRows: gateOffsets, accumulate: false)
-          if rowCount > 1 {
-            kernels.panelProducts(
-              panels, of: recurrentWeights, fromState, a: previous + firstRow * units, aRows: hOffsets, taps: taps,
-              rows: rowCount, bias: nil, to: g + firstRow * gateColumns, cRows: gateOffsets, accumulate: true)
-          }
-          for row in firstRow..<firstRow + rowCount {
-            let place = row * units + first
-            let gatesOfUnits = g + row * gateColumns + panels.lowerBound * recurrentWeights.panelColumns
-            if rowCount == 1 {
-              kernels.lstmStepForward(
-                LSTMStep(
-                  gates: gatesOfUnits, hPrevious: previous + row * units, depth: units,
-                  weights: fromState + panels.lowerBound * recurrentWeights.panelElements,
-                  panelStride: recurrentWeights.panelElements, cPrevious: c + place, c: c + place, h: next + place,
-                  units: count))
-            } else {
-              kernels.lstmCellForward(
-                LSTMCell(
-                  gates: gatesOfUnits, interleaved: true, cPrevious: c + place, c: c + place, h: next + place,
-                  units: count))
-            }
+            panels, of: recurrentWeights, fromState, a: previous + firstRow * units, aRows: hOffsets, taps: taps,
+            rows: rowCount, bias: nil, to: g + firstRow * gateColumns, cRows: gateOffsets, accumulate: true)
+        }
+        for row in firstRow..<firstRow + rowCount {
+          let place = row * units + first
+          let gatesOfUnits = g + row * gateColumns + panels.lowerBound * recurrentWeights.panelColumns
+          if rowCount == 1 {
+            kernels.lstmStepForward(
+              LSTMStep(
+                gates: gatesOfUnits, hPrevious: previous + row * units, depth: units,
+                weights: fromState + panels.lowerBound * recurrentWeights.panelElements,
+                panelStride: recurrentWeights.panelElements, cPrevious: c + place, c: c + place, h: next + place,
+                units: count))
+          } else {
+            kernels.lstmCellForward(
+              LSTMCell(
+                gates: gatesOfUnits, interleaved: true, cPrevious: c + place, c: c + place, h: next + place,
+                units: count))
           }
         }
       }
