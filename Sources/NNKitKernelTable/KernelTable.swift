@@ -17,11 +17,17 @@ public struct KernelTable: Sendable {
   /// Floats of one vector register.
   public var vectorWidth: Int { panelColumns / 2 }
 
+  /// Rows of the largest tile of `pairedProduct`.
+  public var pairedRows: Int { vectorWidth }
+
   // Products
   public let rowProduct: @Sendable (RowProduct) -> Void
   public let vectorProduct: @Sendable (VectorProduct) -> Void
   public let columnProduct: @Sendable (ColumnProduct) -> Void
   public let packPanel: @Sendable (PanelPacking) -> Void
+  public let pairedProduct: @Sendable (PairedProduct) -> Void
+  public let balancePairs: @Sendable (PairedBalance) -> Void
+  public let packPairedRows: @Sendable (PairedRows) -> Void
   public let winogradInput: @Sendable (WinogradInput) -> Void
   public let winogradOutput: @Sendable (WinogradOutput) -> Void
   public let winogradWeights: @Sendable (WinogradWeights) -> Void
@@ -116,6 +122,9 @@ public struct KernelTable: Sendable {
     vectorProduct: @escaping @Sendable (VectorProduct) -> Void,
     columnProduct: @escaping @Sendable (ColumnProduct) -> Void,
     packPanel: @escaping @Sendable (PanelPacking) -> Void,
+    pairedProduct: @escaping @Sendable (PairedProduct) -> Void,
+    balancePairs: @escaping @Sendable (PairedBalance) -> Void,
+    packPairedRows: @escaping @Sendable (PairedRows) -> Void,
     winogradInput: @escaping @Sendable (WinogradInput) -> Void,
     winogradOutput: @escaping @Sendable (WinogradOutput) -> Void,
     winogradWeights: @escaping @Sendable (WinogradWeights) -> Void,
@@ -186,6 +195,9 @@ public struct KernelTable: Sendable {
     self.vectorProduct = vectorProduct
     self.columnProduct = columnProduct
     self.packPanel = packPanel
+    self.pairedProduct = pairedProduct
+    self.balancePairs = balancePairs
+    self.packPairedRows = packPairedRows
     self.winogradInput = winogradInput
     self.winogradOutput = winogradOutput
     self.winogradWeights = winogradWeights

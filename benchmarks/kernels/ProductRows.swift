@@ -13,6 +13,8 @@ let productRows: [KernelRow] =
   + [(64, 256), (64, 1024), (100, 256), (512, 256), (7, 1024)].map { columnProduct(rows: $0, depth: $1) }
   + imageShapes.map { columnProduct(image: $0) }
   + [packing(transposed: false), packing(transposed: true)]
+  + [(4, 512), (8, 512), (16, 128), (16, 512), (16, 2048)].map { pairedProduct(rows: $0, depth: $1) }
+  + [balancing, pairedRows]
 
 /// Of the 3×3 convolutions of ResNet-18 and ResNet-20.
 private let imageShapes = [(56, 64), (28, 128), (14, 256), (7, 512), (32, 16), (16, 32), (8, 64)].map {
@@ -184,4 +186,54 @@ private func packing(transposed: Bool) -> KernelRow {
       }
     )
   }
+}
+
+/// `rows` by one packed panel, both balanced.
+private func pairedProduct(rows: Int, depth: Int) -> KernelRow {
+  KernelRow("pairedProduct", "rows \(rows), depth \(depth)") { table in
+    let rows = min(rows, table.pairedRows)
+    let (a, b, c) = (
+      try Floats(depth * table.pairedRows), try Floats(depth * table.panelColumns),
+      try Floats(rows * table.panelColumns)
+    )
+    let (terms, scales) = (try Floats(table.panelColumns), try Floats(table.panelColumns))
+    let cRows = Integers((0..<rows).map { $0 * table.panelColumns })
+    return (
+      .operations(2 * rows * table.panelColumns * depth),
+      {
+        table.pairedProduct(
+          PairedProduct(
+            a: a.read, aStride: table.pairedRows, aTerms: terms.read, aScales: scales.read, b: b.read,
+            bTerms: terms.read, bScales: scales.read, depth: depth, c: c.pointer, cRows: cRows.read, rows: rows,
+            columns: table.panelColumns, accumulate: true))
+      }
+    )
+  }
+}
+
+/// A panel of depth 512.
+private let balancing = KernelRow("balancePairs", "depth 512") { table in
+  let width = table.panelColumns
+  let (block, terms, scales) = (try Floats(512 * width), try Floats(width), try Floats(width))
+  return (
+    .bytes(3 * 4 * 512 * width),
+    {
+      table.balancePairs(
+        PairedBalance(block: block.pointer, depth: 512, width: width, terms: terms.pointer, scales: scales.pointer))
+    }
+  )
+}
+
+/// A whole tile of rows, 512 deep.
+private let pairedRows = KernelRow("packPairedRows", "depth 512") { table in
+  let count = table.pairedRows
+  let (source, block) = (try Floats(512 * count), try Floats(512 * count))
+  let rows = Integers((0..<count).map { $0 * 512 })
+  return (
+    .bytes(2 * 4 * 512 * count),
+    {
+      table.packPairedRows(
+        PairedRows(source: source.read, rows: rows.read, count: count, depth: 512, block: block.pointer))
+    }
+  )
 }
