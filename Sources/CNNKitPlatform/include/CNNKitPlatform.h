@@ -67,6 +67,13 @@ static inline bool nnkit_platform_supports_v4(void) {
            (nnkit_platform_saved_registers() & saved_registers) == saved_registers;
 }
 
+/* Whether the processor adds vectors in other units than it multiplies them in, at the same time: AMD's do, from Zen on.
+ * Source: Software Optimization Guide for the AMD Zen4 Microarchitecture, floating-point unit. */
+static inline bool nnkit_platform_adds_beside_multiplying(void) {
+    const nnkit_platform_cpuid_result vendor = nnkit_platform_cpuid(0, 0);
+    return vendor.ebx == 0x68747541 && vendor.edx == 0x69746e65 && vendor.ecx == 0x444d4163; /* AuthenticAMD */
+}
+
 /* What the compiler's own run-time library says of the same two levels: a second opinion for the tests. */
 static inline bool nnkit_platform_compiler_supports_v3(void) {
     __builtin_cpu_init();

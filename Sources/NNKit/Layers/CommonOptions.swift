@@ -76,6 +76,12 @@ enum CommonOption {
   static let returnSequences = OptionSpecification(
     "return_sequences", .bool, default: .bool(false), "whether every state is returned or the last one only")
 
+  /// Of recurrent layers.
+  static let winograd = OptionSpecification(
+    "winograd", .bool, default: .bool(true),
+    "whether training may compute large products by Winograd's inner product: faster, rounding errors a few times as large"
+  )
+
   static func initializer(_ name: String, default value: Initializer) -> OptionSpecification {
     OptionSpecification(
       name, .choice(Initializer.names), default: .string(value.rawValue), "how the first values are drawn")

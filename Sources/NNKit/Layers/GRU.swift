@@ -4,8 +4,11 @@ public struct GRU: Layer {
   public let options: String
 
   /// `resetAfter`: whether the reset gate acts behind the recurrent product (PyTorch, cuDNN) and not before it.
-  public init(units: Int, returnSequences: Bool = false, resetAfter: Bool = false, bias: Bool = true) {
-    options = "units=\(units) return_sequences=\(returnSequences) reset_after=\(resetAfter) bias=\(bias)"
+  public init(
+    units: Int, returnSequences: Bool = false, resetAfter: Bool = false, bias: Bool = true, winograd: Bool = true
+  ) {
+    options =
+      "units=\(units) return_sequences=\(returnSequences) reset_after=\(resetAfter) bias=\(bias) winograd=\(winograd)"
   }
 
   package static let definition = LayerDefinition(
@@ -21,6 +24,7 @@ public struct GRU: Layer {
       CommonOption.bias,
       CommonOption.initializer("kernel_initializer", default: .glorotUniform),
       CommonOption.initializer("recurrent_initializer", default: .orthogonal),
+      CommonOption.winograd,
     ],
     make: { (options, inputs) throws(NNKitError) -> any Operation in
       GRUOperation(

@@ -3,8 +3,11 @@ public struct LSTM: Layer {
   public static let kind = "lstm"
   public let options: String
 
-  public init(units: Int, returnSequences: Bool = false, bias: Bool = true, forgetBias: Double = 1) {
-    options = "units=\(units) return_sequences=\(returnSequences) bias=\(bias) forget_bias=\(forgetBias)"
+  public init(
+    units: Int, returnSequences: Bool = false, bias: Bool = true, forgetBias: Double = 1, winograd: Bool = true
+  ) {
+    options =
+      "units=\(units) return_sequences=\(returnSequences) bias=\(bias) forget_bias=\(forgetBias) winograd=\(winograd)"
   }
 
   package static let definition = LayerDefinition(
@@ -19,6 +22,7 @@ public struct LSTM: Layer {
         "forget_bias", .float(-100, 100, upperOpen: false), default: .float(1), "the forget gates' first bias"),
       CommonOption.initializer("kernel_initializer", default: .glorotUniform),
       CommonOption.initializer("recurrent_initializer", default: .orthogonal),
+      CommonOption.winograd,
     ],
     make: { (options, inputs) throws(NNKitError) -> any Operation in
       LSTMOperation(
@@ -36,6 +40,8 @@ extension RecurrentSequence {
     try requireClosed(input, axes: 1..<2, "[T, I]")
     let units = options.int("units")
     _ = try checkedProduct([max(input.shape[1], units), gates * units], of: "its kernel")
-    self.init(inputs: input.shape[1], units: units, returnsSequences: options.bool("return_sequences"))
+    self.init(
+      inputs: input.shape[1], units: units, returnsSequences: options.bool("return_sequences"),
+      allowsPairs: options.bool("winograd"))
   }
 }

@@ -46,7 +46,8 @@ package struct GRUOperation: RecurrentOperation {
   ) throws(NNKitError) -> ForwardResult {
     let sequences = sequence.lengths(node.inputs)
     let (batch, time, units) = (plan.batch, node.inputs[0].shape[0], units)
-    let y = try plan.tensor(ValueType(.float32, sequence.returnsSequences ? [time, units] : [units]))
+    var y = try plan.tensor(ValueType(.float32, sequence.returnsSequences ? [time, units] : [units]))
+    y.isBounded = true
     let gates = try plan.tensor(ValueType(.float32, [time, 3 * units]))
     let hidden = sequence.returnsSequences ? y : try plan.tensor(ValueType(.float32, [time, units]))
     // r ⊙ h_{t-1}, or with `resetsAfter` R_g h_{t-1} + b_r. Without a backward pass one time step of it is enough.
@@ -54,19 +55,20 @@ package struct GRUOperation: RecurrentOperation {
     let recurrent = try plan.tensor(ValueType(.float32, keepsAll ? [time, units] : [units]))
 
     let inputRows = try input.addProduct(
-      plan, "gru", node, inputs: inputs, bias: hasBias ? node.parameters[2] : nil, to: gates, sequences)
+      plan, "gru", node, inputs: inputs, bias: hasBias ? node.parameters[2] : nil, to: gates, sequences,
+      allowsPairs: sequence.allowsPairs)
 
-    let gateWeights = try packRecurrent(plan, node.parameters[1], columns: 0..<2 * units)
-    let candidateWeights = try packRecurrent(plan, node.parameters[1], columns: 2 * units..<3 * units)
-    let recurrentBias = hasBias && resetsAfter ? node.parameters[3] : nil
     let tiles = SequenceTiles(batch: batch, time: time, units: units)
+    let gateWeights = try packRecurrent(plan, node.parameters[1], tiles, columns: 0..<2 * units)
+    let candidateWeights = try packRecurrent(plan, node.parameters[1], tiles, columns: 2 * units..<3 * units)
+    let recurrentBias = hasBias && resetsAfter ? node.parameters[3] : nil
     let listFloats = RowList.floats(tiles.rowsPerTile)
-    let scratch = try plan.scratch(floats: 2 * listFloats)
+    let scratch = try plan.scratch(floats: 2 * listFloats + gateWeights.rowFloats(plan.kernels))
     let noTap = plan.table([0])
     let (kernels, sequence, resetsAfter) = (plan.kernels, sequence, resetsAfter)
     plan.step(
       "gru",
-      reads: [gates, gateWeights.tensor, candidateWeights.tensor] + (recurrentBias.map { [$0] } ?? [])
+      reads: [gates] + gateWeights.tensors + candidateWeights.tensors + (recurrentBias.map { [$0] } ?? [])
         + sequence.reads(inputRows, sequences), writes: [gates, hidden, recurrent, y],
       scratch: scratch, tiles: tiles.count, work: [batch * time, units, 3 * units]
     ) { binding in
@@ -76,8 +78,8 @@ package struct GRUOperation: RecurrentOperation {
       let lengths = sequences.map { binding.integers($0.tensor) }
       let inputRows = inputRows?.bind(binding)
       let bias = recurrentBias.map { UnsafePointer(binding.floats($0)) }
-      let weights = UnsafePointer(binding.floats(gateWeights.tensor))
-      let candidateRows = UnsafePointer(binding.floats(candidateWeights.tensor))
+      let weights = BoundWeights(binding, gateWeights)
+      let candidateRows = BoundWeights(binding, candidateWeights)
       let taps = binding.offsets(noTap)
       let workspace = binding.scratch(scratch)
       return { tile, worker in
@@ -105,7 +107,8 @@ package struct GRUOperation: RecurrentOperation {
           }
           if toGates.count == 0 { break }
           if t > 0 {
-            kernels.rowProducts(toGates, a: UnsafePointer(h), taps, gateWeights, weights, to: g, accumulate: true)
+            kernels.rowProducts(
+              toGates, a: UnsafePointer(h), taps, weights, to: g, accumulate: true, scratch: lists + 2 * listFloats)
           }
           for i in 0..<toGates.count {
             let previous = t > 0 ? UnsafePointer(h + toGates.a[i]) : nil
@@ -116,8 +119,8 @@ package struct GRUOperation: RecurrentOperation {
           }
           if t > 0 {
             kernels.rowProducts(
-              toCandidate, a: UnsafePointer(resetsAfter ? h : q), taps, candidateWeights, candidateRows,
-              to: resetsAfter ? q : g, accumulate: true)
+              toCandidate, a: UnsafePointer(resetsAfter ? h : q), taps, candidateRows, to: resetsAfter ? q : g,
+              accumulate: true, scratch: lists + 2 * listFloats)
           }
           for i in 0..<toGates.count {
             let previous = t > 0 ? UnsafePointer(h + toGates.a[i]) : nil
@@ -135,20 +138,20 @@ package struct GRUOperation: RecurrentOperation {
 
   /// Packs some columns of the recurrent kernel.
   private func packRecurrent(
-    _ plan: PlanBuilder, _ kernel: Tensor, columns: Range<Int>
+    _ plan: PlanBuilder, _ kernel: Tensor, _ tiles: SequenceTiles, columns: Range<Int>
   ) throws(NNKitError) -> PackedWeights {
     try plan.packWeights(
       kernel, segments: [columns.lowerBound], segmentDepth: units, columns: columns.count, depthStride: 3 * units,
-      columnStride: 1)
+      columnStride: 1, inPairs: sequence.pairsSteps(plan, tiles, depth: units, columns: columns.count))
   }
 
   /// Packs the transpose of some columns of the recurrent kernel.
   private func packRecurrentTransposed(
-    _ plan: PlanBuilder, _ kernel: Tensor, columns: Range<Int>
+    _ plan: PlanBuilder, _ kernel: Tensor, _ tiles: SequenceTiles, columns: Range<Int>
   ) throws(NNKitError) -> PackedWeights {
     try plan.packWeights(
       kernel, segments: [columns.lowerBound], segmentDepth: columns.count, columns: units, depthStride: 1,
-      columnStride: 3 * units)
+      columnStride: 3 * units, inPairs: sequence.pairsSteps(plan, tiles, depth: columns.count, columns: units))
   }
 
   func backward(
@@ -165,13 +168,13 @@ package struct GRUOperation: RecurrentOperation {
     let perState = sequence.stateLoops(batch: batch, time: time, gateColumns: 3 * units, sequences)
     try plan.weightGradient(
       "gru recurrent gradient", hidden, gates, perState, rows: units, columns: 2 * units, to: node.dParameters[1],
-      bias: nil)
+      bias: nil, inPairs: sequence.allowsPairs)
     // dR_g = Σ (r_t ⊙ h_{t-1})ᵀ dg_t, or with `resetsAfter` Σ h_{t-1}ᵀ (r_t ⊙ dg_t)
     if resetsAfter {
       let perCandidate = sequence.stateLoops(batch: batch, time: time, gateColumns: units, sequences)
       try plan.weightGradient(
         "gru candidate gradient", hidden, recurrent, perCandidate, rows: units, columns: units,
-        to: node.dParameters[1], firstColumn: 2 * units, bias: nil)
+        to: node.dParameters[1], firstColumn: 2 * units, bias: nil, inPairs: sequence.allowsPairs)
       if hasBias {
         try plan.sequenceSum("gru recurrent bias gradient", recurrent, to: node.dParameters[3], sequences)
       }
@@ -180,7 +183,7 @@ package struct GRUOperation: RecurrentOperation {
         batch: batch, time: time, gateStart: 2 * units, gateColumns: 3 * units, sameStep: true, sequences)
       try plan.weightGradient(
         "gru candidate gradient", recurrent, gates, perCandidate, rows: units, columns: units,
-        to: node.dParameters[1], firstColumn: 2 * units, bias: nil)
+        to: node.dParameters[1], firstColumn: 2 * units, bias: nil, inPairs: sequence.allowsPairs)
     }
 
     // dK = Σ x_tᵀ dGates_t, db = Σ dGates_t, dx_t = dGates_t Kᵀ
@@ -198,16 +201,16 @@ package struct GRUOperation: RecurrentOperation {
     let (gates, hidden, recurrent) = (node.saved[0], node.saved[1], node.saved[2])
     let dHidden = try plan.tensor(ValueType(.float32, [units]))
     let dReset = try plan.tensor(ValueType(.float32, [units]))
-    let gateWeights = try packRecurrentTransposed(plan, node.parameters[1], columns: 0..<2 * units)
-    let candidateWeights = try packRecurrentTransposed(plan, node.parameters[1], columns: 2 * units..<3 * units)
     let tiles = SequenceTiles(batch: batch, time: time, units: units)
+    let gateWeights = try packRecurrentTransposed(plan, node.parameters[1], tiles, columns: 0..<2 * units)
+    let candidateWeights = try packRecurrentTransposed(plan, node.parameters[1], tiles, columns: 2 * units..<3 * units)
     let listFloats = RowList.floats(tiles.rowsPerTile)
-    let scratch = try plan.scratch(floats: 2 * listFloats)
+    let scratch = try plan.scratch(floats: 2 * listFloats + gateWeights.rowFloats(plan.kernels))
     let noTap = plan.table([0])
     let (kernels, sequence, resetsAfter) = (plan.kernels, sequence, resetsAfter)
     plan.step(
       "gru gradient",
-      reads: [dy, hidden, gateWeights.tensor, candidateWeights.tensor] + (sequences.map { [$0.tensor] } ?? []),
+      reads: [dy, hidden] + gateWeights.tensors + candidateWeights.tensors + (sequences.map { [$0.tensor] } ?? []),
       writes: [gates, recurrent, dHidden, dReset], scratch: scratch, tiles: tiles.count,
       work: [batch * time, units, 3 * units]
     ) { binding in
@@ -215,8 +218,8 @@ package struct GRUOperation: RecurrentOperation {
       let (g, q) = (binding.floats(gates), binding.floats(recurrent))
       let (dh, dr) = (binding.floats(dHidden), binding.floats(dReset))
       let lengths = sequences.map { binding.integers($0.tensor) }
-      let weights = UnsafePointer(binding.floats(gateWeights.tensor))
-      let candidateRows = UnsafePointer(binding.floats(candidateWeights.tensor))
+      let weights = BoundWeights(binding, gateWeights)
+      let candidateRows = BoundWeights(binding, candidateWeights)
       let taps = binding.offsets(noTap)
       let workspace = binding.scratch(scratch)
       return { tile, worker in
@@ -244,8 +247,8 @@ package struct GRUOperation: RecurrentOperation {
           if t > 0 && fromGates.count > 0 {
             // With `resetsAfter` dh_{t-1} += (r_t ⊙ dg_t) R_gᵀ; otherwise this product is the gradient of r_t ⊙ h_{t-1}.
             kernels.rowProducts(
-              fromCandidate, a: UnsafePointer(resetsAfter ? q : g), taps, candidateWeights, candidateRows,
-              to: resetsAfter ? dh : dr, accumulate: resetsAfter)
+              fromCandidate, a: UnsafePointer(resetsAfter ? q : g), taps, candidateRows, to: resetsAfter ? dh : dr,
+              accumulate: resetsAfter, scratch: lists + 2 * listFloats)
             if !resetsAfter {
               for i in 0..<fromGates.count {
                 let (row, place) = (fromGates.a[i] / (3 * units), fromGates.c[i])
@@ -256,7 +259,8 @@ package struct GRUOperation: RecurrentOperation {
               }
             }
             // dh_{t-1} += [dz_t dr_t] R_zrᵀ
-            kernels.rowProducts(fromGates, a: UnsafePointer(g), taps, gateWeights, weights, to: dh, accumulate: true)
+            kernels.rowProducts(
+              fromGates, a: UnsafePointer(g), taps, weights, to: dh, accumulate: true, scratch: lists + 2 * listFloats)
           }
           t -= 1
         }

@@ -42,7 +42,8 @@ package struct LSTMOperation: RecurrentOperation {
     let (batch, time, units) = (plan.batch, node.inputs[0].shape[0], units)
     let tiles = SequenceTiles(batch: batch, time: time, units: units)
     if !plan.isTraining && tiles.count == 1 { return try forwardByUnits(plan, node) }
-    let y = try plan.tensor(ValueType(.float32, sequence.returnsSequences ? [time, units] : [units]))
+    var y = try plan.tensor(ValueType(.float32, sequence.returnsSequences ? [time, units] : [units]))
+    y.isBounded = true
     let gates = try plan.tensor(ValueType(.float32, [time, 4 * units]))
     let hidden = sequence.returnsSequences ? y : try plan.tensor(ValueType(.float32, [time, units]))
     // Without a backward pass each sequence needs one cell state only.
@@ -50,14 +51,18 @@ package struct LSTMOperation: RecurrentOperation {
     let cells = try plan.tensor(ValueType(.float32, keepsCells ? [time, units] : [units]))
 
     let inputRows = try input.addProduct(
-      plan, "lstm", node, inputs: inputs, bias: hasBias ? node.parameters[2] : nil, to: gates, sequences)
+      plan, "lstm", node, inputs: inputs, bias: hasBias ? node.parameters[2] : nil, to: gates, sequences,
+      allowsPairs: sequence.allowsPairs)
 
-    let recurrentWeights = try plan.packMatrix(node.parameters[1], depth: units, columns: 4 * units)
-    let scratch = try plan.scratch(floats: RowList.floats(tiles.rowsPerTile))
+    let recurrentWeights = try plan.packMatrix(
+      node.parameters[1], depth: units, columns: 4 * units,
+      inPairs: sequence.pairsSteps(plan, tiles, depth: units, columns: 4 * units))
+    let listFloats = RowList.floats(tiles.rowsPerTile)
+    let scratch = try plan.scratch(floats: listFloats + recurrentWeights.rowFloats(plan.kernels))
     let noTap = plan.table([0])
     let (kernels, sequence) = (plan.kernels, sequence)
     plan.step(
-      "lstm", reads: [gates, recurrentWeights.tensor] + sequence.reads(inputRows, sequences),
+      "lstm", reads: [gates] + recurrentWeights.tensors + sequence.reads(inputRows, sequences),
       writes: [gates, hidden, cells, y],
       scratch: scratch, tiles: tiles.count, work: [batch * time, units, 4 * units]
     ) { binding in
@@ -66,12 +71,13 @@ package struct LSTMOperation: RecurrentOperation {
       )
       let lengths = sequences.map { binding.integers($0.tensor) }
       let inputRows = inputRows?.bind(binding)
-      let weights = UnsafePointer(binding.floats(recurrentWeights.tensor))
+      let weights = BoundWeights(binding, recurrentWeights)
       let taps = binding.offsets(noTap)
       let workspace = binding.scratch(scratch)
       return { tile, worker in
         let tile = tiles.sequences(tile, lengths)
-        var rows = RowList(workspace.base + worker * workspace.stride, capacity: tiles.rowsPerTile)
+        let memory = workspace.base + worker * workspace.stride
+        var rows = RowList(memory, capacity: tiles.rowsPerTile)
         for t in 0..<time {
           rows.removeAll()
           for n in tile.range where t < tile.length(n) {
@@ -81,7 +87,7 @@ package struct LSTMOperation: RecurrentOperation {
           if rows.count == 0 { break }
           if t > 0 {
             kernels.rowProducts(
-              rows, a: UnsafePointer(h), taps, recurrentWeights, weights, to: g, accumulate: true)
+              rows, a: UnsafePointer(h), taps, weights, to: g, accumulate: true, scratch: memory + listFloats)
           }
           for i in 0..<rows.count {
             let row = rows.c[i] / (4 * units)
@@ -112,13 +118,16 @@ package struct LSTMOperation: RecurrentOperation {
     // pre-activations, in place.
     let dHidden = try plan.tensor(ValueType(.float32, [units]))
     let dCell = try plan.tensor(ValueType(.float32, [units]))
-    let transposed = try plan.packTransposed(node.parameters[1], depth: 4 * units, columns: units)
     let tiles = SequenceTiles(batch: batch, time: time, units: units)
-    let scratch = try plan.scratch(floats: RowList.floats(tiles.rowsPerTile))
+    let transposed = try plan.packTransposed(
+      node.parameters[1], depth: 4 * units, columns: units,
+      inPairs: sequence.pairsSteps(plan, tiles, depth: 4 * units, columns: units))
+    let listFloats = RowList.floats(tiles.rowsPerTile)
+    let scratch = try plan.scratch(floats: listFloats + transposed.rowFloats(plan.kernels))
     let noTap = plan.table([0])
     let (kernels, sequence) = (plan.kernels, sequence)
     plan.step(
-      "lstm gradient", reads: [dy, cells, transposed.tensor] + (sequences.map { [$0.tensor] } ?? []),
+      "lstm gradient", reads: [dy, cells] + transposed.tensors + (sequences.map { [$0.tensor] } ?? []),
       writes: [gates, dHidden, dCell],
       scratch: scratch, tiles: tiles.count, work: [batch * time, units, 4 * units]
     ) { binding in
@@ -127,12 +136,13 @@ package struct LSTMOperation: RecurrentOperation {
       )
       let (dh, dc) = (binding.floats(dHidden), binding.floats(dCell))
       let lengths = sequences.map { binding.integers($0.tensor) }
-      let weights = UnsafePointer(binding.floats(transposed.tensor))
+      let weights = BoundWeights(binding, transposed)
       let taps = binding.offsets(noTap)
       let workspace = binding.scratch(scratch)
       return { tile, worker in
         let tile = tiles.sequences(tile, lengths)
-        var rows = RowList(workspace.base + worker * workspace.stride, capacity: tiles.rowsPerTile)
+        let memory = workspace.base + worker * workspace.stride
+        var rows = RowList(memory, capacity: tiles.rowsPerTile)
         (dc + tile.range.lowerBound * units).update(repeating: 0, count: tile.range.count * units)
         sequence.startGradient(tile, dOutput, to: dh)
         var t = time - 1
@@ -149,7 +159,8 @@ package struct LSTMOperation: RecurrentOperation {
           }
           // dh_{t-1} = dGates_t Rᵀ
           if t > 0 && rows.count > 0 {
-            kernels.rowProducts(rows, a: UnsafePointer(g), taps, transposed, weights, to: dh, accumulate: false)
+            kernels.rowProducts(
+              rows, a: UnsafePointer(g), taps, weights, to: dh, accumulate: false, scratch: memory + listFloats)
           }
           t -= 1
         }
@@ -160,7 +171,7 @@ package struct LSTMOperation: RecurrentOperation {
     let perState = sequence.stateLoops(batch: batch, time: time, gateColumns: 4 * units, sequences)
     try plan.weightGradient(
       "lstm recurrent gradient", hidden, gates, perState, rows: units, columns: 4 * units, to: node.dParameters[1],
-      bias: nil)
+      bias: nil, inPairs: sequence.allowsPairs)
     let dx = try input.addGradients(
       plan, "lstm", node, inputs: inputs, dGates: gates, dBias: hasBias ? node.dParameters[2] : nil, sequence,
       sequences)

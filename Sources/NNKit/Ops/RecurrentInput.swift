@@ -33,16 +33,20 @@ enum RecurrentInput {
   /// Adds the product. The gates `[T, columns]` are written, or a table is returned that has their rows.
   func addProduct(
     _ plan: PlanBuilder, _ name: String, _ node: ForwardNode, inputs: Int, bias: Tensor?, to gates: Tensor,
-    _ sequences: SequenceLengths?
+    _ sequences: SequenceLengths?, allowsPairs: Bool
   ) throws(NNKitError) -> GateRows? {
     let columns = gates.columns
-    let weights = try plan.packMatrix(node.parameters[0], depth: inputs, columns: columns)
     guard case .rows(let vocabulary) = self else {
+      let inPairs =
+        allowsPairs && node.inputs[0].isBounded
+        && plan.pairsProducts(rows: gates.rows, depth: inputs, columns: columns)
+      let weights = try plan.packMatrix(node.parameters[0], depth: inputs, columns: columns, inPairs: inPairs)
       try plan.matrixProduct(
         "\(name) inputs", node.inputs[0], rows: gates.rows, weights, bias: bias, .linear, to: gates,
         sequences: sequences)
       return nil
     }
+    let weights = try plan.packMatrix(node.parameters[0], depth: inputs, columns: columns)
     let table = try plan.floats([vocabulary, columns])
     try plan.matrixProduct(
       "\(name) embeddings", node.parameters[node.parameters.count - 1], rows: vocabulary, weights, bias: bias, .linear,
@@ -61,10 +65,11 @@ enum RecurrentInput {
       let loops = sequence.inputLoops(batch: batch, time: time, columns: inputs, gateColumns: columns, sequences)
       try plan.weightGradient(
         "\(name) kernel gradient", x, dGates, loops, rows: inputs, columns: columns, to: node.dParameters[0],
-        bias: dBias)
+        bias: dBias, inPairs: sequence.allowsPairs && x.isBounded)
       guard node.wantsInput[0] else { return nil }
       let dx = try plan.tensor(x.type)
-      let weights = try plan.packTransposed(node.parameters[0], depth: columns, columns: inputs)
+      let inPairs = sequence.allowsPairs && plan.pairsProducts(rows: batch * time, depth: columns, columns: inputs)
+      let weights = try plan.packTransposed(node.parameters[0], depth: columns, columns: inputs, inPairs: inPairs)
       try plan.matrixProduct(
         "\(name) input gradient", dGates, rows: batch * time, weights, bias: nil, .linear, to: dx,
         sequences: sequences, zeroesPadding: true)

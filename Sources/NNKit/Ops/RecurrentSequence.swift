@@ -8,11 +8,20 @@ package struct RecurrentSequence: Sendable {
   package let inputs: Int
   package let units: Int
   package let returnsSequences: Bool
+  /// Whether large products may be computed in pairs: see `PairedProduct`.
+  package let allowsPairs: Bool
 
-  package init(inputs: Int, units: Int, returnsSequences: Bool) {
+  package init(inputs: Int, units: Int, returnsSequences: Bool, allowsPairs: Bool) {
     self.inputs = inputs
     self.units = units
     self.returnsSequences = returnsSequences
+    self.allowsPairs = allowsPairs
+  }
+
+  /// Whether the products of each time step, with `columns` recurrent weights a unit, are computed in pairs.
+  func pairsSteps(_ plan: PlanBuilder, _ tiles: SequenceTiles, depth: Int, columns: Int) -> Bool {
+    allowsPairs && plan.pairsProducts(rows: min(tiles.rowsPerTile, tiles.batch), depth: depth, columns: columns)
+      && tiles.rowsPerTile <= plan.kernels.pairedRows
   }
 
   func outputTypes(_ types: [ValueType]) throws(NNKitError) -> [ValueType] {
@@ -157,11 +166,16 @@ struct RowList {
 }
 
 extension KernelTable {
-  /// `C[rows] (+)= A[rows] · B` for the listed rows, panel by panel.
+  /// `C[rows] (+)= A[rows] · B` for the listed rows, panel by panel. `scratch`: `rowFloats` of the weights.
   func rowProducts(
-    _ rows: RowList, a: UnsafePointer<Float>, _ taps: UnsafePointer<Int>, _ b: PackedWeights,
-    _ panels: UnsafePointer<Float>, to c: UnsafeMutablePointer<Float>, accumulate: Bool
+    _ rows: RowList, a: UnsafePointer<Float>, _ taps: UnsafePointer<Int>, _ bound: BoundWeights,
+    to c: UnsafeMutablePointer<Float>, accumulate: Bool, scratch: UnsafeMutablePointer<Float>
   ) {
+    let (b, panels) = (bound.weights, bound.panels)
+    if bound.isPaired {
+      pairedRowProducts(a, rows.a, bound, to: c, rows.c, rows: rows.count, accumulate: accumulate, scratch: scratch)
+      return
+    }
     if rows.count == 1 {
       vectorProduct(
         VectorProduct(

@@ -7,6 +7,8 @@ package struct PackedWeights: Sendable {
   let depth: Int
   let columns: Int
   let panelColumns: Int
+  /// Of weights that are packed for products in pairs: what `balancePairs` says about each panel.
+  var balances: Tensor?
 
   var panels: Int { ceilDivide(columns, panelColumns) }
   var panelElements: Int { depth * panelColumns }
@@ -61,21 +63,22 @@ extension PlanBuilder {
   /// `scale`: 1) when the parameters change. Throws: `.shape` where the packed size overflows.
   func packWeights(
     _ weights: Tensor, segments: [Int], segmentDepth: Int, columns: Int, depthStride: Int, columnStride: Int,
-    scale: Tensor? = nil
+    scale: Tensor? = nil, inPairs: Bool = false
   ) throws(NNKitError) -> PackedWeights {
     let depth = segments.count * segmentDepth
     let panels = ceilDivide(columns, kernels.panelColumns)
     let packed = PackedWeights(
       tensor: try packed([panels, depth, kernels.panelColumns]), depth: depth, columns: columns,
-      panelColumns: kernels.panelColumns)
+      panelColumns: kernels.panelColumns, balances: inPairs ? try self.packed([panels, 2 * kernels.panelColumns]) : nil)
     let kernels = kernels
     packingStep(
-      "pack weights", reads: [weights] + (scale.map { [$0] } ?? []), writes: [packed.tensor], tiles: packed.panels,
+      "pack weights", reads: [weights] + (scale.map { [$0] } ?? []), writes: packed.tensors, tiles: packed.panels,
       work: [depth, columns]
     ) { binding in
       let source = UnsafePointer(binding.floats(weights))
       let destination = binding.floats(packed.tensor)
       let factors = scale.map { UnsafePointer(binding.floats($0)) }
+      let bound = BoundWeights(binding, packed)
       return { panel, _ in
         let first = panel * packed.panelColumns
         let packedColumns = min(packed.panelColumns, columns - first)
@@ -92,23 +95,34 @@ extension PlanBuilder {
             destination + panel * packed.panelElements, depth: packed.depth, panelColumns: packed.panelColumns,
             by: factors + first, columns: packedColumns)
         }
+        if bound.isPaired {
+          let balance = bound.balance(panel)
+          kernels.balancePairs(
+            PairedBalance(
+              block: destination + panel * packed.panelElements, depth: packed.depth, width: packed.panelColumns,
+              terms: balance.terms, scales: balance.scales))
+        }
       }
     }
     return packed
   }
 
   /// Packs the matrix `[depth, columns]` as it lies.
-  func packMatrix(_ weights: Tensor, depth: Int, columns: Int, scale: Tensor? = nil) throws(NNKitError) -> PackedWeights
-  {
+  func packMatrix(
+    _ weights: Tensor, depth: Int, columns: Int, scale: Tensor? = nil, inPairs: Bool = false
+  ) throws(NNKitError) -> PackedWeights {
     try packWeights(
-      weights, segments: [0], segmentDepth: depth, columns: columns, depthStride: columns, columnStride: 1, scale: scale
-    )
+      weights, segments: [0], segmentDepth: depth, columns: columns, depthStride: columns, columnStride: 1,
+      scale: scale, inPairs: inPairs)
   }
 
   /// Packs the transpose of the matrix `[columns, depth]`.
-  func packTransposed(_ weights: Tensor, depth: Int, columns: Int) throws(NNKitError) -> PackedWeights {
+  func packTransposed(
+    _ weights: Tensor, depth: Int, columns: Int, inPairs: Bool = false
+  ) throws(NNKitError) -> PackedWeights {
     try packWeights(
-      weights, segments: [0], segmentDepth: depth, columns: columns, depthStride: 1, columnStride: depth)
+      weights, segments: [0], segmentDepth: depth, columns: columns, depthStride: 1, columnStride: depth,
+      inPairs: inPairs)
   }
 
   /// Adds `C = f(addend + bias + A · B)`, with `A` `[rows, B.depth]`, `C` and `addend` `[rows, B.columns]` dense. With
@@ -118,6 +132,11 @@ extension PlanBuilder {
     _ name: String, _ a: Tensor, rows: Int, _ b: PackedWeights, bias: Tensor?, _ activation: ActivationKind,
     to c: Tensor, addend: Tensor? = nil, sequences: SequenceLengths? = nil, zeroesPadding: Bool = false
   ) throws(NNKitError) {
+    if b.balances != nil {
+      precondition(activation == .linear && addend == nil, "paired products have no activation and no addend")
+      return try pairedMatrixProduct(
+        name, a, rows: rows, b, bias: bias, to: c, sequences: sequences, zeroesPadding: zeroesPadding)
+    }
     let groups = sequences == nil ? 1 : batch
     let groupRows = rows / groups
     let tiling = ProductTiling(rows: groupRows, depth: b.depth, panels: b.panels, kernels: kernels)

@@ -28,8 +28,12 @@ extension PlanBuilder {
   /// and would push one another out of the cache.
   func weightGradient(
     _ name: String, _ a: Tensor, _ b: Tensor, _ loops: DepthLoops, rows: Int, columns: Int, to c: Tensor,
-    firstColumn: Int = 0, bias: Tensor?
+    firstColumn: Int = 0, bias: Tensor?, inPairs: Bool = false
   ) throws(NNKitError) {
+    if inPairs && loops.sequences == nil && pairsProducts(rows: rows, depth: loops.depth, columns: columns) {
+      return try pairedWeightGradient(
+        name, a, b, loops, rows: rows, columns: columns, to: c, firstColumn: firstColumn, bias: bias)
+    }
     let kernels = kernels
     let tiling = WeightGradientTiling(rows: rows, columns: columns, panelColumns: kernels.panelColumns)
     let chunks = WeightGradientChunks(loops, tiles: tiling.tiles)
@@ -164,7 +168,7 @@ extension KernelTable {
   /// Packs some panels of the rows that two nested loops visit, which have `columns` elements. A few rows at a time,
   /// so that each row's panels are read one after the other.
   @inline(__always)
-  fileprivate func packPanels(
+  func packPanels(
     _ source: UnsafePointer<Float>, outerStep: Int, _ outerCount: Int, innerStep: Int, _ innerCount: Int,
     _ panels: Range<Int>, of columns: Int, to packed: UnsafeMutablePointer<Float>, _ panelFloats: Int
   ) {
@@ -188,7 +192,7 @@ extension KernelTable {
 
 /// How the matrix of a weight gradient is divided into tiles of panels of `A` (its rows) and of `B` (its columns). A
 /// function of the sizes alone.
-private struct WeightGradientTiling {
+struct WeightGradientTiling {
   let panelColumns: Int
   let aPanelsPerBlock: Int
   private let aPanels: Int

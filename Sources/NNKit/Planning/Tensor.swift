@@ -8,6 +8,8 @@ package struct Tensor: Sendable {
   /// What is still to be done to the memory's values to make them this tensor's. Only operations that say
   /// `readsPending` are given such a tensor.
   var pending: PendingNormalization?
+  /// Whether all elements lie in -1 ... 1: the states of a recurrent layer.
+  var isBounded = false
 
   /// Sizes without the batch.
   package var shape: Shape { type.shape }

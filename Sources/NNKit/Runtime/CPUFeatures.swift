@@ -12,6 +12,9 @@ package enum CPUFeatures {
     return levels
   }()
 
+  /// Whether additions of vectors cost nothing beside multiplications.
+  package static let addsBesideMultiplying = nnkit_platform_adds_beside_multiplying()
+
   /// The level that `NNKIT_ISA` names, or, where it is unset or empty, the highest supported one.
   ///
   /// Throws: `invalidArgument` for a name that is no level, `unsupported` for a level that does not run here.
