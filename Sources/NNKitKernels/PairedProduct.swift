@@ -75,29 +75,43 @@ private func pairedTile<let rows: Int>(_ product: PairedProduct, _ sumsOfTile: I
       remaining &-= 1
     }
 
-    let scales = loadVector(product.bScales + column)
     var staged = InlineArray<rows, Vector>(repeating: Vector())
-    for row in 0..<rows { staged[row] = sums[row] * scales }
+    for row in 0..<rows { staged[row] = sums[row] }
     withUnsafeMutablePointer(to: &staged) { storeTile(UnsafeRawPointer($0), product, column) }
     column &+= vectorWidth
   }
 }
 
-/// Adds a tile to C, or writes it there. A call of its own, through memory, so that any number of rows and columns
-/// costs the products no register.
+/// Scales a tile and adds it to C, or writes it there. A call of its own, through memory: in the tile this would take
+/// registers from the sums.
 @inline(never)
 private func storeTile(_ tile: UnsafeRawPointer, _ product: PairedProduct, _ column: Int) {
   var sums = tile.assumingMemoryBound(to: Float.self)
+  let scales = loadVector(product.bScales + column)
   let lanes = product.columns &- column
-  var bias = Vector()
-  if let values = product.bias { bias = loadLanes(values + column, lanes) }
   var row = 0
-  while row < product.rows {
-    let c = product.c + (product.cRows[row] &+ column)
-    let start = product.accumulate ? loadLanes(c, lanes) + bias : bias
-    storeLanes(multiplyAdd(loadVector(sums), Vector(repeating: product.aScales[row]), start), c, lanes)
-    sums += vectorWidth
-    row &+= 1
+  if lanes >= vectorWidth {
+    var bias = Vector()
+    if let values = product.bias { bias = loadVector(values + column) }
+    while row < product.rows {
+      let c = product.c + (product.cRows[row] &+ column)
+      let scale = scales * Vector(repeating: product.aScales[row])
+      let start = product.accumulate ? loadVector(c) + bias : bias
+      storeVector(multiplyAdd(loadVector(sums), scale, start), c)
+      sums += vectorWidth
+      row &+= 1
+    }
+  } else {
+    var bias = Vector()
+    if let values = product.bias { bias = loadLanes(values + column, lanes) }
+    while row < product.rows {
+      let c = product.c + (product.cRows[row] &+ column)
+      let scale = scales * Vector(repeating: product.aScales[row])
+      let start = product.accumulate ? loadLanes(c, lanes) + bias : bias
+      storeLanes(multiplyAdd(loadVector(sums), scale, start), c, lanes)
+      sums += vectorWidth
+      row &+= 1
+    }
   }
 }
 
@@ -158,35 +172,36 @@ private func balanceVector(_ balance: PairedBalance, _ column: Int) {
   let inverse = vector(ofIntegers: kept &<< 23)
   storeVector(inverse.blended(with: Vector(), where: largest .== Vector()), balance.scales + column)
 
-  // Every row or column that meets this one sees the same error of the terms, so that it would add up where many
-  // products are summed: what each step rounds off is kept, and added in the next one.
-  var (terms, lost) = (Vector(), Vector())
+  let groups = balance.depth / 3
   var sign = scale
-  var groups = balance.depth / 3
   next = block
-  while groups > 0 {
-    let first = loadVector(next) * sign
-    let second = loadVector(next + width) * scale
-    let product = first * second
-    lost += multiplyAdd(first, second, Vector() - product)
-    let addend = product + lost
-    let sum = terms + addend
-    lost = addend - (sum - terms)
-    terms = sum
-    storeVector(first, next)
-    storeVector(second, next + width)
+  k = 0
+  while k < groups {
+    storeVector(loadVector(next) * sign, next)
+    storeVector(loadVector(next + width) * scale, next + width)
     storeVector(loadVector(next + 2 &* width) * scale, next + 2 &* width)
     sign = Vector() - sign
     next += 3 &* width
-    groups &-= 1
+    k &+= 1
   }
-  var rest = balance.depth % 3
-  while rest > 0 {
+  k &*= 3
+  while k < balance.depth {
     storeVector(loadVector(next) * scale, next)
     next += width
-    rest &-= 1
+    k &+= 1
   }
-  storeVector(terms, balance.terms + column)
+
+  // Every row or column that meets this one sees the same error of the terms, so that it would add up where many
+  // products are summed: in double precision it is a single rounding.
+  var terms = DoubleLanes(repeating: 0)
+  next = block
+  k = 0
+  while k < groups {
+    terms = terms + DoubleLanes(loadVector(next)) * DoubleLanes(loadVector(next + width))
+    next += 3 &* width
+    k &+= 1
+  }
+  storeVector(terms.rounded, balance.terms + column)
 }
 
 /// `block[k][r] = source[rows[r] + k]`, zero for rows that are not there: see `PairedRows`.

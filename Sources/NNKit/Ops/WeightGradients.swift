@@ -42,20 +42,26 @@ extension PlanBuilder {
     let panelFloats = chunks.callDepth * tiling.panelColumns
     let packsA = tiling.packsA
     let bGroup = min(tiling.bPanelsPerBlock, 4)
-    let packedFloats = ((packsA ? tiling.aPanelsPerBlock : 0) + bGroup) * panelFloats
+    let sharedA =
+      packsA && tiling.bBlocks > 2
+      ? try packedRows(name, a, loops, loops.aStart, loops.aOuterStep, loops.aInnerStep, columns: rows) : nil
+    let sharedB =
+      packsA && tiling.aBlocks > 2
+      ? try packedRows(name, b, loops, loops.bStart, loops.bOuterStep, loops.bInnerStep, columns: columns) : nil
+    let packedFloats = ((packsA && sharedA == nil ? tiling.aPanelsPerBlock : 0) + bGroup) * panelFloats
     // Rows of C that are a power of two apart would push one another out of the cache between the calls.
     let localC = packsA && loops.depth > chunks.callDepth
     let localStride = tiling.bPanelsPerBlock * tiling.panelColumns + 16
     let localFloats = localC ? tiling.aPanelsPerBlock * tiling.panelColumns * localStride : 0
     let scratch = try scratch(floats: packedFloats + localFloats)
-    let sharedB = packsA && tiling.aBlocks > 2 ? try packedRows(name, b, loops, columns: columns) : nil
 
     step(
-      name, reads: [a, sharedB ?? b] + (loops.sequences.map { [$0.tensor] } ?? []),
+      name, reads: [sharedA ?? a, sharedB ?? b] + (loops.sequences.map { [$0.tensor] } ?? []),
       writes: [c] + (bias.map { [$0] } ?? []) + partials.tensors, scratch: scratch, tiles: tiling.tiles * chunks.count,
       work: [loops.depth, rows, columns]
     ) { binding in
-      let aBase = UnsafePointer(binding.floats(a)) + loops.aStart
+      let sharedRows = sharedA.map { UnsafePointer(binding.floats($0)) }
+      let aBase = sharedRows ?? UnsafePointer(binding.floats(a)) + loops.aStart
       let shared = sharedB.map { UnsafePointer(binding.floats($0)) }
       let bBase = shared ?? UnsafePointer(binding.floats(b)) + loops.bStart
       let cTargets = partials.target(binding, 0, c)
@@ -79,7 +85,8 @@ extension PlanBuilder {
         chunks.forEachCall(chunk, loops, lengths) { outerStart, outerCount, innerStart, innerCount in
           let depth = outerCount * innerCount
           let aRows = aBase + outerStart * loops.aOuterStep + innerStart * loops.aInnerStep
-          if packsA {
+          let start = (outerStart * loops.inner + innerStart) * tiling.panelColumns
+          if packsA && sharedA == nil {
             kernels.packPanels(
               aRows, outerStep: loops.aOuterStep, outerCount, innerStep: loops.aInnerStep, innerCount, aPanels,
               of: rows,
@@ -94,15 +101,18 @@ extension PlanBuilder {
                 of: columns, to: packedBs, panelFloats)
             }
             let packedB =
-              shared.map { $0 + (panel * loops.depth + outerStart * loops.inner + innerStart) * tiling.panelColumns }
+              shared.map { $0 + panel * loops.depth * tiling.panelColumns + start }
               ?? UnsafePointer(packedBs + inGroup * panelFloats)
             let column = panel * tiling.panelColumns
             let columnCount = min(tiling.panelColumns, columns - column)
             for aPanel in aPanels where packsA {
               let row = aPanel * tiling.panelColumns
+              let packed =
+                sharedRows.map { $0 + aPanel * loops.depth * tiling.panelColumns + start }
+                ?? UnsafePointer(packedA + (aPanel - aPanels.lowerBound) * panelFloats)
               kernels.columnProduct(
                 ColumnProduct(
-                  a: packedA + (aPanel - aPanels.lowerBound) * panelFloats, aSteps: (0, 0, tiling.panelColumns),
+                  a: packed, aSteps: (0, 0, tiling.panelColumns),
                   depths: (1, 1, depth), b: packedB,
                   bStride: tiling.panelColumns, c: target + row * targetStride + column,
                   cStride: targetStride, rows: min(tiling.panelColumns, rows - row), columns: columnCount,
@@ -138,24 +148,27 @@ extension PlanBuilder {
 }
 
 extension PlanBuilder {
-  /// Adds a step that packs the rows of `B` once for all tiles: panel `p` has its rows of the whole depth one after the
-  /// other.
-  private func packedRows(_ name: String, _ b: Tensor, _ loops: DepthLoops, columns: Int) throws(NNKitError) -> Tensor {
+  /// Adds a step that packs the rows of `A` or `B` once for all tiles: panel `p` has its rows of the whole depth one
+  /// after the other.
+  private func packedRows(
+    _ name: String, _ matrix: Tensor, _ loops: DepthLoops, _ start: Int, _ outerStep: Int, _ innerStep: Int,
+    columns: Int
+  ) throws(NNKitError) -> Tensor {
     let kernels = kernels
     let panels = ceilDivide(columns, kernels.panelColumns)
     let packed = try floats([panels, loops.depth, kernels.panelColumns])
     let rowsPerTile = 64
     let tilesPerOuter = ceilDivide(loops.inner, rowsPerTile)
     step(
-      "\(name), packing", reads: [b], writes: [packed], tiles: loops.outer * tilesPerOuter,
+      "\(name), packing", reads: [matrix], writes: [packed], tiles: loops.outer * tilesPerOuter,
       work: [loops.depth, columns]
     ) { binding in
-      let source = UnsafePointer(binding.floats(b)) + loops.bStart
+      let source = UnsafePointer(binding.floats(matrix)) + start
       let target = binding.floats(packed)
       return { tile, _ in
         let (outer, inner) = (tile / tilesPerOuter, tile % tilesPerOuter * rowsPerTile)
         kernels.packPanels(
-          source + outer * loops.bOuterStep + inner * loops.bInnerStep, outerStep: 0, 1, innerStep: loops.bInnerStep,
+          source + outer * outerStep + inner * innerStep, outerStep: 0, 1, innerStep: innerStep,
           min(rowsPerTile, loops.inner - inner), 0..<panels, of: columns,
           to: target + (outer * loops.inner + inner) * kernels.panelColumns, loops.depth * kernels.panelColumns)
       }
@@ -201,7 +214,7 @@ struct WeightGradientTiling {
   let bPanelsPerBlock: Int
   /// Whether enough panels of `B` meet a packed block of `A`.
   var packsA: Bool { bPanelsPerBlock >= 4 }
-  private let bBlocks: Int
+  let bBlocks: Int
   let tiles: Int
 
   init(rows: Int, columns: Int, panelColumns: Int) {
