@@ -7,10 +7,19 @@ import NNKitKernelTable
 /// in registers from the first product to the last.
 func rowProduct(_ product: RowProduct) {
   if product.columns <= vectorWidth {
-    forEachRowBlock(rows: product.rows, largest: narrowTileRows) { rowProductNarrowTile(product, $0, $1) }
+    // Tall tiles pay where a tap is deep, and where no more than eight rows share a set of the first cache.
+    let isTall = tileRows > narrowTileRows && product.depth >= vectorWidth && !rowsConflict(product)
+    let largest = isTall ? tileRows : narrowTileRows
+    forEachRowBlock(rows: product.rows, largest: largest) { rowProductNarrowTile(product, $0, $1) }
   } else {
     forEachRowBlock(rows: product.rows, largest: tileRows) { rowProductTile(product, $0, $1) }
   }
+}
+
+/// Whether the first rows lie a multiple of 4 KiB apart: in one set of the first cache, which holds eight lines.
+@inline(__always)
+private func rowsConflict(_ product: RowProduct) -> Bool {
+  product.rows > 1 && (product.aRows[1] &- product.aRows[0]) & 1023 == 0
 }
 
 /// One block of `rows` (1 ... tileRows) rows, two vectors wide.
@@ -49,6 +58,12 @@ private func rowProductNarrowTile(_ product: RowProduct, _ row: Int, _ rows: Int
   case 6: rowProduct6x1(product, row)
   case 7: rowProduct7x1(product, row)
   case 8: rowProduct8x1(product, row)
+  #if NNKIT_AVX512
+    case 9: rowProduct9x1(product, row)
+    case 10: rowProduct10x1(product, row)
+    case 11: rowProduct11x1(product, row)
+    case 12: rowProduct12x1(product, row)
+  #endif
   default: break
   }
 }
@@ -282,3 +297,27 @@ private func rowProduct7x1(_ product: RowProduct, _ row: Int) {
 private func rowProduct8x1(_ product: RowProduct, _ row: Int) {
   rowTile(product, row, InlineArray<8, Vector>(repeating: Vector()), InlineArray<8, Int>(repeating: 0))
 }
+
+#if NNKIT_AVX512
+
+  @inline(never)
+  private func rowProduct9x1(_ product: RowProduct, _ row: Int) {
+    rowTile(product, row, InlineArray<9, Vector>(repeating: Vector()), InlineArray<9, Int>(repeating: 0))
+  }
+
+  @inline(never)
+  private func rowProduct10x1(_ product: RowProduct, _ row: Int) {
+    rowTile(product, row, InlineArray<10, Vector>(repeating: Vector()), InlineArray<10, Int>(repeating: 0))
+  }
+
+  @inline(never)
+  private func rowProduct11x1(_ product: RowProduct, _ row: Int) {
+    rowTile(product, row, InlineArray<11, Vector>(repeating: Vector()), InlineArray<11, Int>(repeating: 0))
+  }
+
+  @inline(never)
+  private func rowProduct12x1(_ product: RowProduct, _ row: Int) {
+    rowTile(product, row, InlineArray<12, Vector>(repeating: Vector()), InlineArray<12, Int>(repeating: 0))
+  }
+
+#endif

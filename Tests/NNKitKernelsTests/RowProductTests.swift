@@ -77,7 +77,10 @@ private struct RowProductCase {
     let table = kernels(level)
     let columnCounts = [1, table.width - 1, table.width, table.width + 1, 2 * table.width - 1, 2 * table.width]
     let rowCounts = Array(0...(table.tileRows + 2)) + [2 * table.tileRows, 29]
-    let depths = [(tapCount: 1, depth: 7), (tapCount: 3, depth: 5), (tapCount: 1, depth: 0), (tapCount: 2, depth: 1)]
+    let depths = [
+      (tapCount: 1, depth: 7), (tapCount: 3, depth: 5), (tapCount: 1, depth: 0), (tapCount: 2, depth: 1),
+      (tapCount: 2, depth: 17),
+    ]
     var variant = 0
     for rows in rowCounts {
       for columns in columnCounts {
