@@ -137,12 +137,11 @@ package struct ConvolutionOperation: NormFolding, AddendFusing, PoolFusing {
     let rowPhases = StridePhase.all(vertical)
     let columnPhases = StridePhase.all(horizontal)
     let covered = rowPhases.reduce(0) { $0 + $1.pixels } * columnPhases.reduce(0) { $0 + $1.pixels }
-    var addend = addend
-    if covered < vertical.input * horizontal.input {
-      // Pixels that no window reaches have only what was there before.
-      plan.fill("convolution input gradient", dx, from: addend)
-      addend = addend.map { _ in dx }
-    }
+    // Pixels that no window reaches have only what was there before.
+    let isCovered = covered == vertical.input * horizontal.input
+    let clearsInOneStep = !isCovered && addend == nil && rowPhases.count * columnPhases.count == 1
+    if !isCovered && !clearsInOneStep { plan.fill("convolution input gradient", dx, from: addend) }
+    let addend = isCovered ? addend : addend.map { _ in dx }
     for row in rowPhases {
       for column in columnPhases {
         var taps: [ConvolutionTap] = []
@@ -156,7 +155,7 @@ package struct ConvolutionOperation: NormFolding, AddendFusing, PoolFusing {
           gridWidth: column.pixels, stepY: 1, stepX: 1, taps: taps,
           destinationStart: (row.first * horizontal.input + column.first) * channels,
           destinationRowStep: vertical.stride * horizontal.input * channels,
-          destinationColumnStep: horizontal.stride * channels,
+          destinationColumnStep: horizontal.stride * channels, clearsDestination: clearsInOneStep,
           weights: ConvolutionWeights(
             tensor: kernel, columns: channels, depthStride: 1, columnStride: filters, scale: nil),
           allowsWinograd: allowsWinograd)

@@ -80,7 +80,9 @@ struct ConvolutionWeightGradient {
     plan.step(
       "convolution kernel gradient", reads: [x, dz] + (x.pending?.tensors ?? []), writes: results + partials.tensors,
       scratch: scratch,
-      tiles: chunks * panelBlocks, work: [plan.batch * outputPixels, groupCount, groupRows, filters]
+      tiles: chunks * panelBlocks, work: [plan.batch * outputPixels, groupCount, groupRows, filters],
+      // As the input gradient, which often takes the memory of the input.
+      sharesOut: true
     ) { binding in
       let input = UnsafePointer(binding.floats(x))
       let gradient = UnsafePointer(binding.floats(dz))

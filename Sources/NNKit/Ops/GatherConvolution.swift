@@ -39,6 +39,8 @@ struct GatherConvolution {
   let destinationStart: Int
   let destinationRowStep: Int
   let destinationColumnStep: Int
+  /// Whether pixels of the destination that the grid does not reach become zero; not together with an addend.
+  var clearsDestination = false
   let weights: ConvolutionWeights
   /// Whether Winograd's algorithm may be used where it is faster.
   let allowsWinograd: Bool
@@ -111,12 +113,18 @@ struct GatherConvolution {
     let panelsPerTile = ceilDivide(
       weights.panels, min(weights.panels, ceilDivide(wantedTiles, plan.batch * blocks.count)))
     let panelBlocks = ceilDivide(weights.panels, panelsPerTile)
+    // A tile that has whole lines clears them just before it writes to them.
+    let clearsLines = clearsDestination && panelBlocks == 1 && blocks.columnBlocks == 1
+    if clearsDestination && !clearsLines { plan.fill(name, destination, from: nil) }
 
     plan.step(
       name, reads: [source, weights.tensor] + (source.pending?.tensors ?? []) + [bias, addend].compactMap { $0 },
       writes: [destination] + (followingPool.map { [$0.output] } ?? []), scratch: scratch,
       tiles: plan.batch * blocks.count * panelBlocks,
       work: [plan.batch, gridHeight * gridWidth, weights.depth, weights.columns],
+      // The thread that wrote or read an image in the step before has its lines; taking turns, threads also fetch
+      // each other's lines ahead at every border.
+      sharesOut: true,
       inPlace: addend.map { [$0] } ?? []
     ) { binding in
       let sourceBase = UnsafePointer(binding.floats(source))
@@ -148,6 +156,12 @@ struct GatherConvolution {
           a = UnsafePointer(lines)
         } else {
           a += firstLine * lineStride + firstColumn * convolution.channels
+        }
+        if clearsLines && height > 0 {
+          let first = y * convolution.destinationRowStep
+          let end =
+            y + height == convolution.gridHeight ? destinationSize : first + height * convolution.destinationRowStep
+          clearMany(destinationBase + image * destinationSize + first, end - first)
         }
         let rows = width == blocks.blockWidth ? full : last
         let c =
@@ -263,6 +277,17 @@ private func copyFew(_ source: UnsafePointer<Float>, _ target: UnsafeMutablePoin
 private func copyEight(_ source: UnsafeRawPointer, _ target: UnsafeMutableRawPointer, _ bytes: Int) {
   target.storeBytes(
     of: source.loadUnaligned(fromByteOffset: bytes, as: SIMD8<Float>.self), toByteOffset: bytes, as: SIMD8<Float>.self)
+}
+
+/// Clears lines that are written to next: they stay in the cache, where memset may write large blocks past it.
+@inline(__always)
+private func clearMany(_ target: UnsafeMutablePointer<Float>, _ count: Int) {
+  let to = UnsafeMutableRawPointer(target)
+  let whole = count & ~7
+  for i in stride(from: 0, to: whole, by: 8) {
+    to.storeBytes(of: SIMD8<Float>(), toByteOffset: 4 * i, as: SIMD8<Float>.self)
+  }
+  clearFew(target + whole, count - whole)
 }
 
 @inline(__always)

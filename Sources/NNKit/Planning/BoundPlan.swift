@@ -79,7 +79,7 @@ package final class BoundPlan {
     }
     return BoundStep(
       name: step.name, code: code, tiles: step.tiles, small: step.tiles < 2 || step.work < BoundPlan.smallWork,
-      sharesOut: step.work < BoundPlan.cachedWork,
+      sharesOut: step.sharesOut || step.work < BoundPlan.cachedWork,
       patience: patience(step.work))
   }
 

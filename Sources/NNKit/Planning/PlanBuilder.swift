@@ -29,6 +29,8 @@ package final class PlanBuilder {
     let tiles: Int
     /// About how many multiply-adds the step does; decides whether waking the pool pays.
     let work: Int
+    /// Whether neighbouring tiles go to the same thread however much work there is; see `ThreadPool.run`.
+    var sharesOut = false
     /// What it reads or writes, scratch memory too.
     let buffers: Set<Int>
     let bind: (Binding) -> StepCode
@@ -136,7 +138,7 @@ package final class PlanBuilder {
   /// the element of the result in its place is written.
   package func step(
     _ name: String, reads: [Tensor], writes: [Tensor], scratch: Scratch? = nil, tiles: Int = 1, work: [Int],
-    inPlace: [Tensor] = [], _ bind: @escaping (Binding) -> StepBody
+    sharesOut: Bool = false, inPlace: [Tensor] = [], _ bind: @escaping (Binding) -> StepBody
   ) {
     let buffers = Set((reads + writes).map(\.buffer) + (scratch.map { [$0.buffer] } ?? []))
     for buffer in buffers { use(buffer, at: steps.count) }
@@ -145,7 +147,7 @@ package final class PlanBuilder {
     }
     steps.append(
       PlannedStep(
-        name: "\(owner): \(name)", tiles: tiles, work: saturatingProduct(work), buffers: buffers,
+        name: "\(owner): \(name)", tiles: tiles, work: saturatingProduct(work), sharesOut: sharesOut, buffers: buffers,
         bind: { .tiles(bind($0)) }))
   }
 
