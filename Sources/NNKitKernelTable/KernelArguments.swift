@@ -62,11 +62,14 @@ public struct PoolGeometry: Sendable {
     self.padLeft = padLeft
     self.countsPadding = countsPadding
   }
+
+  /// Of a place in the window, among those that say where maxima came from: 1 where it fits, else 4.
+  public var placeBytes: Int { windowHeight &* windowWidth <= 256 ? 1 : 4 }
 }
 
 /// Pools output rows `rowStart ..< rowEnd` of one image. Every window holds at least one place of the input.
 /// Maximum: the first of equal values wins, NaN beats every number; `argmax` (where given) takes, for each
-/// output element, the input pixel `y · W + x` that it came from. `input`, `output` and `argmax` point to the
+/// output element, the place `m · windowWidth + n` of the window that it came from, in `placeBytes` bytes. `input`, `output` and `argmax` point to the
 /// image's first element, whatever `rowStart` is.
 /// Average: the mean over the window's places in the input, or, with `countsPadding`, over the whole window.
 /// Without `argmax`, `channels` may be a part of the image's channels, from the pointers on.

@@ -73,8 +73,8 @@ public struct KernelTable: Sendable {
   public let sumOfSquares: @Sendable (_ x: UnsafePointer<Float>, _ count: Int) -> Double
 
   // Pooling
-  public let maxPool2DForward: @Sendable (Pool2D, _ argmax: UnsafeMutablePointer<Int32>?) -> Void
-  public let maxPool2DBackward: @Sendable (Pool2DGradient, _ argmax: UnsafePointer<Int32>) -> Void
+  public let maxPool2DForward: @Sendable (Pool2D, _ argmax: UnsafeMutableRawPointer?) -> Void
+  public let maxPool2DBackward: @Sendable (Pool2DGradient, _ argmax: UnsafeRawPointer) -> Void
   public let averagePool2DForward: @Sendable (Pool2D) -> Void
   public let averagePool2DBackward: @Sendable (Pool2DGradient) -> Void
   public let globalAveragePoolForward: @Sendable (GlobalAveragePool) -> Void
@@ -158,8 +158,8 @@ public struct KernelTable: Sendable {
         _ accumulate: Bool
       ) -> Void,
     sumOfSquares: @escaping @Sendable (_ x: UnsafePointer<Float>, _ count: Int) -> Double,
-    maxPool2DForward: @escaping @Sendable (Pool2D, _ argmax: UnsafeMutablePointer<Int32>?) -> Void,
-    maxPool2DBackward: @escaping @Sendable (Pool2DGradient, _ argmax: UnsafePointer<Int32>) -> Void,
+    maxPool2DForward: @escaping @Sendable (Pool2D, _ argmax: UnsafeMutableRawPointer?) -> Void,
+    maxPool2DBackward: @escaping @Sendable (Pool2DGradient, _ argmax: UnsafeRawPointer) -> Void,
     averagePool2DForward: @escaping @Sendable (Pool2D) -> Void,
     averagePool2DBackward: @escaping @Sendable (Pool2DGradient) -> Void,
     globalAveragePoolForward: @escaping @Sendable (GlobalAveragePool) -> Void,

@@ -17,8 +17,47 @@ private let geometries: [PoolGeometry] = {
   add(6, 5, window: (4, 5), stride: (3, 3), pad: (2, 0), countsPadding: true)
   add(7, 3, window: (1, 1), stride: (3, 2), pad: (0, 0), countsPadding: false)
   add(3, 3, window: (3, 3), stride: (1, 1), pad: (0, 0), countsPadding: false)
+  add(17, 16, window: (16, 16), stride: (1, 1), pad: (0, 0), countsPadding: false)
+  add(17, 20, window: (17, 16), stride: (1, 2), pad: (3, 5), countsPadding: false)
   return list
 }()
+
+/// What says where maxima came from: bytes, or words where windows have more than 256 places.
+private struct Places {
+  let buffer: GuardedBuffer<UInt8>
+  private let geometry: PoolGeometry
+
+  init(_ geometry: PoolGeometry, outputs: Int, _ placement: Placement) {
+    self.geometry = geometry
+    buffer = GuardedBuffer(outputs * geometry.placeBytes, placement, repeating: UInt8(0xAA))
+  }
+
+  /// The pixel of the input that output element `index` came from.
+  subscript(index: Int) -> Int {
+    get {
+      let (row, column) = (
+        index / geometry.channels / geometry.outputWidth, index / geometry.channels % geometry.outputWidth
+      )
+      let word = (0..<geometry.placeBytes).reduce(0) { $0 | Int(buffer[index * geometry.placeBytes + $1]) << (8 * $1) }
+      let (y, x) = (
+        row * geometry.strideHeight - geometry.padTop + word / geometry.windowWidth,
+        column * geometry.strideWidth - geometry.padLeft + word % geometry.windowWidth
+      )
+      return y * geometry.inputWidth + x
+    }
+    nonmutating set {
+      let (row, column) = (
+        index / geometry.channels / geometry.outputWidth, index / geometry.channels % geometry.outputWidth
+      )
+      let y = newValue / geometry.inputWidth - (row * geometry.strideHeight - geometry.padTop)
+      let x = newValue % geometry.inputWidth - (column * geometry.strideWidth - geometry.padLeft)
+      let word = y * geometry.windowWidth + x
+      for byte in 0..<geometry.placeBytes {
+        buffer[index * geometry.placeBytes + byte] = UInt8(truncatingIfNeeded: word >> (8 * byte))
+      }
+    }
+  }
+}
 
 /// The pixels of the input in the window of one output pixel, ascending.
 private func places(_ g: PoolGeometry, _ row: Int, _ column: Int) -> [Int] {
@@ -64,7 +103,7 @@ private func places(_ g: PoolGeometry, _ row: Int, _ column: Int) -> [Int] {
       let input = GuardedBuffer(values, placement)
       let outputs = g.outputHeight * g.outputWidth * g.channels
       let output = GuardedBuffer(outputs, placement, repeating: Float(-9))
-      let argmax = GuardedBuffer(outputs, placement, repeating: Int32(-9))
+      let argmax = Places(g, outputs: outputs, placement)
       let alone = GuardedBuffer(outputs, placement, repeating: Float(-9))
       // In two calls, as two threads would.
       for rows in [0..<(g.outputHeight / 2), (g.outputHeight / 2)..<g.outputHeight] {
@@ -72,7 +111,7 @@ private func places(_ g: PoolGeometry, _ row: Int, _ column: Int) -> [Int] {
           Pool2D(
             geometry: g, input: input.read, output: target.pointer, rowStart: rows.lowerBound, rowEnd: rows.upperBound)
         }
-        table.maxPool2DForward(pool(output), argmax.pointer)
+        table.maxPool2DForward(pool(output), argmax.buffer.pointer)
         for part in channelParts(g) {
           var rows = pool(alone)
           (rows.input, rows.output, rows.channels) = (
@@ -90,7 +129,7 @@ private func places(_ g: PoolGeometry, _ row: Int, _ column: Int) -> [Int] {
           if value > current || (value.isNaN && !current.isNaN) { best = place }
         }
         let exact = values[best * g.channels + channel]
-        if !(output[index] == exact || (output[index].isNaN && exact.isNaN)) || argmax[index] != Int32(best)
+        if !(output[index] == exact || (output[index].isNaN && exact.isNaN)) || argmax[index] != best
           || !(alone[index] == exact || (alone[index].isNaN && exact.isNaN))
         {
           Issue.record("\(g): \(output[index]) from \(argmax[index]), not \(exact) from \(best)")
@@ -108,17 +147,18 @@ private func places(_ g: PoolGeometry, _ row: Int, _ column: Int) -> [Int] {
       let dOutput = GuardedBuffer(numbers.floats(outputs), placement)
       let inputs = g.inputHeight * g.inputWidth * g.channels
       let dInput = GuardedBuffer(inputs, placement, repeating: Float.nan)
-      let argmax = GuardedBuffer(outputs, placement, repeating: Int32(0))
+      let argmax = Places(g, outputs: outputs, placement)
       var exact = [Float](repeating: 0, count: inputs)
       for index in 0..<outputs {
         let (pixel, channel) = (index / g.channels, index % g.channels)
         let window = places(g, pixel / g.outputWidth, pixel % g.outputWidth)
         let place = window[Int(numbers.next()) % window.count]
-        argmax[index] = Int32(place)
+        argmax[index] = place
         exact[place * g.channels + channel] += dOutput[index]
       }
       table.maxPool2DBackward(
-        Pool2DGradient(geometry: g, dOutput: dOutput.read, dInput: dInput.pointer), argmax.read)
+        Pool2DGradient(geometry: g, dOutput: dOutput.read, dInput: dInput.pointer), UnsafeRawPointer(argmax.buffer.read)
+      )
       #expect(sameBits(dInput.array, exact), "\(g)")
     }
   }

@@ -122,13 +122,14 @@ struct TrainingHarness {
   let gradients: AlignedMemory
 
   /// `shapes` begin with the batch.
-  init(_ graph: Graph, shapes: [[Int]], loss: any Loss, threads: Int = 2) throws {
+  init(_ graph: Graph, shapes: [[Int]], loss: any Loss, threads: Int = 2, recomputation: Double = 1) throws {
     model = try Model(graph, seed: 1, runtime: try Runtime(threads: threads))
     gradients = try AlignedMemory(byteCount: model.arena.memory.byteCount)
     let plan = try Plan(
       graph, parameters: model.parametersByNode, batch: shapes[0][0],
       inputShapes: shapes.map { Shape(Array($0.dropFirst())) },
-      purpose: .training(loss), kernels: model.runtime.kernels, threads: threads, inputGradients: true)
+      purpose: .training(loss), kernels: model.runtime.kernels, threads: threads, inputGradients: true,
+      recomputation: recomputation)
     bound = try BoundPlan(plan, parameters: model.arena, gradients: gradients, pool: model.runtime.pool)
   }
 

@@ -69,7 +69,24 @@ import Testing
     #expect(relativeError(fast.dBias, direct.dBias) < 4e-6)
   }
 
-  @Test(arguments: [(16, 16, [5, 20, 20]), (72, 40, [2, 7, 9])])
+  /// In training, weights that are many are transformed a panel at a time, where they are used.
+  @Test(arguments: [(256, 256, [2, 13, 12]), (416, 160, [1, 8, 11])])
+  func manyWeightsGiveTheBitsOfInference(channels: Int, filters: Int, shape: [Int]) throws {
+    let options = "name=c filters=\(filters) kernel=3 padding=same activation=relu"
+    for activation in ["relu", "tanh"] {
+      var graph = Graph()
+      let x = graph.input("x", Shape([shape[1], shape[2], channels]))
+      graph.output("y", graph.layer("conv2d", options.replacing("relu", with: activation), x))
+      let result = try run(
+        channels, filters, shape, padding: "same", activation: activation, winograd: true, threads: 3)
+      let session = try Session(try Model(graph, seed: 1), maximumBatch: shape[0])
+      #expect(try session.predict(result.input).map(\.bitPattern) == result.output.map(\.bitPattern))
+      let direct = try run(channels, filters, shape, padding: "same", activation: activation, winograd: false)
+      #expect(relativeError(result.dInput, direct.dInput) < 4e-6)
+    }
+  }
+
+  @Test(arguments: [(16, 16, [5, 20, 20]), (72, 40, [2, 7, 9]), (256, 256, [2, 7, 9])])
   func anyNumberOfThreadsGivesTheSameBits(channels: Int, filters: Int, shape: [Int]) throws {
     let results = try [1, 2, 3].map {
       try run(channels, filters, shape, padding: "1", winograd: true, threads: $0)

@@ -1,9 +1,10 @@
 // Every kernel of the table against the machine's limit, and whole operations through the engine.
 //
 //     kernel-benchmark [--json PATH] [--quick] [--threads N] [NAME ...]
-//     kernel-benchmark --profile MODEL.nnkit [--batch N] [--time T] [--loss NAME] [--threads N]
+//     kernel-benchmark --profile MODEL.nnkit [--batch N] [--time T] [--loss NAME] [--threads N] [--memory]
 //
-// The second form says where the time of a run, or with a loss of a training step without its optimizer, goes.
+// The second form says where the time of a run, or with a loss of a training step without its optimizer, goes;
+// with --memory, what its memory holds while the most is in use.
 // NAME leaves out every line whose name or variant holds none of them. NNKIT_ISA chooses the level.
 
 import FoundationEssentials
@@ -30,6 +31,7 @@ private struct Arguments {
       case "--profile": profile = Profile(path: try Self.text(&rest, after: word))
       case "--batch": profile?.batch = try Self.number(&rest, after: word)
       case "--time": profile?.time = try Self.number(&rest, after: word)
+      case "--memory": profile?.listsMemory = true
       case "--loss": profile?.loss = try Self.text(&rest, after: word)
       default:
         guard !word.hasPrefix("-") else {

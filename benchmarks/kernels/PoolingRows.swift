@@ -55,14 +55,14 @@ extension PoolGeometry {
 
 private func forward(
   _ kernel: String, _ geometry: PoolGeometry, _ name: String,
-  _ call: @escaping @Sendable (KernelTable, Pool2D, UnsafeMutablePointer<Int32>) -> Void
+  _ call: @escaping @Sendable (KernelTable, Pool2D, UnsafeMutableRawPointer) -> Void
 ) -> KernelRow {
   KernelRow(kernel, name) { table in
     let (input, output) = (try Floats(geometry.inputCount), try Floats(geometry.outputCount))
     let argmax = Integers(Array(repeating: Int32(0), count: geometry.outputCount))
     let pool = Pool2D(
       geometry: geometry, input: input.read, output: output.pointer, rowStart: 0, rowEnd: geometry.outputHeight)
-    let argmaxBytes = kernel == "maxPool2DForward" ? 4 * geometry.outputCount : 0
+    let argmaxBytes = kernel == "maxPool2DForward" ? geometry.placeBytes * geometry.outputCount : 0
     return (
       .bytes(4 * (geometry.inputCount + geometry.outputCount) + argmaxBytes),
       { withExtendedLifetime((input, output)) { call(table, pool, argmax.pointer) } }
@@ -72,7 +72,7 @@ private func forward(
 
 private func backward(
   _ kernel: String, _ geometry: PoolGeometry, _ name: String,
-  _ call: @escaping @Sendable (KernelTable, Pool2DGradient, UnsafePointer<Int32>) -> Void
+  _ call: @escaping @Sendable (KernelTable, Pool2DGradient, UnsafeRawPointer) -> Void
 ) -> KernelRow {
   KernelRow(kernel, name) { table in
     let (input, output) = (try Floats(geometry.inputCount), try Floats(geometry.outputCount))
@@ -84,7 +84,7 @@ private func backward(
         geometry: geometry, input: input.read, output: output.pointer, rowStart: 0, rowEnd: geometry.outputHeight),
       argmax.pointer)
     let gradient = Pool2DGradient(geometry: geometry, dOutput: output.read, dInput: dInput.pointer)
-    let argmaxBytes = kernel == "maxPool2DBackward" ? 4 * geometry.outputCount : 0
+    let argmaxBytes = kernel == "maxPool2DBackward" ? geometry.placeBytes * geometry.outputCount : 0
     return (
       .bytes(4 * (geometry.inputCount + geometry.outputCount) + argmaxBytes),
       { withExtendedLifetime((output, dInput)) { call(table, gradient, argmax.read) } }

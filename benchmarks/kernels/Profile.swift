@@ -8,6 +8,8 @@ struct Profile {
   var time = 64
   /// Of the outputs; nil: inference.
   var loss: String?
+  /// Whether to print what lives at the peak of memory, instead of times.
+  var listsMemory = false
 
   init(path: String) { self.path = path }
 
@@ -20,7 +22,9 @@ struct Profile {
       throw NNKitError(.invalidArgument, "no loss is named \(loss ?? "")")
     }
     let plan = try model.plan(
-      batch: batch, inputShapes: shapes, purpose: definition.map { .training($0.loss) } ?? .inference)
+      batch: batch, inputShapes: shapes, purpose: definition.map { .training($0.loss) } ?? .inference,
+      loadsInputs: listsMemory && definition != nil)
+    if listsMemory { return list(plan) }
     let gradients = try AlignedMemory(byteCount: model.arena.memory.byteCount)
     let bound = try BoundPlan(plan, parameters: model.arena, gradients: gradients, pool: runtime.pool)
 
@@ -50,6 +54,16 @@ struct Profile {
       "steps \(KernelBenchmark.text(1e6 * sum)) µs, whole \(KernelBenchmark.text(1e6 * median(wholes))) µs; "
         + "arena \(plan.arenaBytes >> 10) KiB (\(plan.peakBytes >> 10) KiB live at most), packed weights and tables \(plan.persistentBytes >> 10) KiB, "
         + "parameters \(model.arena.memory.byteCount >> 10) KiB")
+  }
+
+  /// Buffers that share memory, a result in the place of what it is computed from, are listed each.
+  private func list(_ plan: Plan) {
+    for (bytes, first, last) in plan.liveAtPeak {
+      print(
+        KernelBenchmark.aligned("\(bytes >> 10)", 10) + " KiB  " + KernelBenchmark.padded(first, 50) + "... " + last)
+    }
+    print(
+      "arena \(plan.arenaBytes >> 10) KiB, \(plan.peakBytes >> 10) KiB live at most, in \"\(plan.peakStepName)\"")
   }
 
   /// Small positive numbers, and indices that every range has.

@@ -108,10 +108,12 @@ public final class Model: @unchecked Sendable {
   package var outputTypes: [ValueType] { graph.outputs.map { graph.types[$0.value.index] } }
 
   /// Plans the model for `batch` samples with these input shapes.
-  package func plan(batch: Int, inputShapes: [Shape], purpose: PlanPurpose) throws(NNKitError) -> Plan {
+  package func plan(
+    batch: Int, inputShapes: [Shape], purpose: PlanPurpose, loadsInputs: Bool = false
+  ) throws(NNKitError) -> Plan {
     try Plan(
       graph, parameters: parametersByNode, batch: batch, inputShapes: inputShapes, purpose: purpose,
-      kernels: runtime.kernels, threads: runtime.pool.threads)
+      kernels: runtime.kernels, threads: runtime.pool.threads, loadsInputs: loadsInputs)
   }
 }
 

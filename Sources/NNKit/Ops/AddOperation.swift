@@ -17,6 +17,7 @@ package struct AddOperation: Operation, ActivationFusing {
   package func readsPending(_ index: Int, _ input: ValueType) -> Bool { true }
 
   package func actsPerStep(_ inputs: [ValueType]) -> Bool { true }
+  package var canComputeAgain: Bool { true }
 
   package func forward(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> ForwardResult {
     // A sum has no order: a normalisation that is pending comes first.

@@ -53,6 +53,8 @@ package struct ConvolutionOperation: NormFolding, AddendFusing, PoolFusing {
 
   package func addsToGradient(ofInput index: Int) -> Bool { true }
 
+  package var canComputeAgain: Bool { true }
+
   package func forward(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> ForwardResult {
     let x = node.inputs[0]
     let (vertical, horizontal) = try window.axes(height: x.shape[0], width: x.shape[1], pooling: false)

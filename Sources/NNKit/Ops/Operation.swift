@@ -22,6 +22,9 @@ package protocol Operation: Sendable {
   /// Whether each time step of the output, along the first axis, is made of the same time step of the inputs alone.
   func actsPerStep(_ inputs: [ValueType]) -> Bool
 
+  /// Whether the backward pass may compute the output again, by the forward steps, instead of keeping it.
+  var canComputeAgain: Bool { get }
+
   /// Adds the steps that compute the outputs.
   func forward(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> ForwardResult
 
@@ -36,6 +39,7 @@ extension Operation {
   package func readsPending(_ index: Int, _ input: ValueType) -> Bool { false }
   package func addsToGradient(ofInput index: Int) -> Bool { false }
   package func actsPerStep(_ inputs: [ValueType]) -> Bool { false }
+  package var canComputeAgain: Bool { false }
 }
 
 /// An operation that goes through time from the first step to the last with a state, and can go on from one: what

@@ -43,7 +43,9 @@ package struct PoolingOperation: Operation, ActivationFusing {
     let type = try outputTypes([node.inputs[0].type])[0]
     let activated = try ActivatedOutput(plan, type, activation)
     // Where each maximum came from, for the gradient.
-    let argmax = isMaximum && plan.isTraining ? try plan.tensor(ValueType(.int32, type.shape)) : nil
+    let argmax =
+      isMaximum && plan.isTraining
+      ? try plan.floats([ceilDivide(activated.product.count * geometry(node.inputs[0].shape).placeBytes, 4)]) : nil
     try pool(plan, node.inputs[0], activated.fused, to: activated.product, argmax).addStep(plan)
     var result = activated.finish(plan)
     if let argmax { result.saved.append(argmax) }
@@ -76,12 +78,12 @@ package struct PoolingOperation: Operation, ActivationFusing {
       work: [dy.count, argmax == nil ? geometry.windowHeight * geometry.windowWidth : 4]
     ) { binding in
       let (dOutput, dInput) = (UnsafePointer(binding.floats(dy)), binding.floats(dx))
-      let places = argmax.map { UnsafePointer(binding.integers($0)) }
+      let places = argmax.map { UnsafeRawPointer(binding.floats($0)) }
       return { image, _ in
         let gradient = Pool2DGradient(
           geometry: geometry, dOutput: dOutput + image * outputSize, dInput: dInput + image * inputSize)
         if let places {
-          kernels.maxPool2DBackward(gradient, places + image * outputSize)
+          kernels.maxPool2DBackward(gradient, places + image * outputSize * geometry.placeBytes)
         } else {
           kernels.averagePool2DBackward(gradient)
         }
@@ -129,7 +131,7 @@ struct PlannedPool {
   func bind(_ binding: Binding) -> BoundPool {
     BoundPool(
       pool: self, input: UnsafePointer(binding.floats(input)), output: binding.floats(output),
-      argmax: argmax.map { binding.integers($0) })
+      argmax: argmax.map { UnsafeMutableRawPointer(binding.floats($0)) })
   }
 }
 
@@ -138,7 +140,7 @@ struct BoundPool {
   let pool: PlannedPool
   let input: UnsafePointer<Float>
   let output: UnsafeMutablePointer<Float>
-  let argmax: UnsafeMutablePointer<Int32>?
+  let argmax: UnsafeMutableRawPointer?
 
   /// Pools what a tile has computed: channels of `rows` of an image, which `fits(tilesOf:)` has allowed.
   func follow(_ image: Int, rows: Range<Int>, channels: Range<Int>) {
@@ -156,7 +158,7 @@ struct BoundPool {
       geometry: geometry, input: input + image * pool.input.sampleCount + channels.lowerBound, output: output + start,
       rowStart: rows.lowerBound, rowEnd: rows.upperBound, channels: channels.count)
     if pool.takesMaximum {
-      pool.kernels.maxPool2DForward(part, argmax.map { $0 + start })
+      pool.kernels.maxPool2DForward(part, argmax.map { $0 + start * geometry.placeBytes })
     } else {
       pool.kernels.averagePool2DForward(part)
     }

@@ -16,11 +16,15 @@ struct WinogradConvolution {
   private let panels: Int
   private let panelsPerGroup: Int
   private var panelGroups: Int { ceilDivide(panels, panelsPerGroup) }
+  /// Whether there are too many transformed weights to make all of them before they are used.
+  private let isWide: Bool
 
   /// Of the transformed inputs and products of a block: about half of the second-level cache.
   private static let blockBytes = 512 << 10
   /// Each panel of weights is used for at least so many, however many channels they have, if it comes from memory.
   private static let fewestTiles = 16
+  /// Of transformed weights that are made at once for a use in training.
+  private static let weightBytes = 8 << 20
 
   /// nil where the convolution is not of this kind, or the direct way is faster. A function of the sizes alone.
   init?(_ convolution: GatherConvolution, _ plan: PlanBuilder) {
@@ -38,8 +42,11 @@ struct WinogradConvolution {
     let panelColumns = plan.kernels.panelColumns
     panels = ceilDivide(columns, panelColumns)
     let affordable = Self.blockBytes / (4 * planes * (convolution.channels + min(columns, panelColumns)))
-    // Blocks, and groups of panels where blocks are few, for sixteen threads.
     let tiles = plan.batch * ceilDivide(convolution.gridHeight, size) * ceilDivide(convolution.gridWidth, size)
+    // Weights that are kept from run to run are worth their memory.
+    isWide =
+      plan.isTraining && tiles < columns && 4 * planes * panels * panelColumns * convolution.channels > Self.weightBytes
+    // Blocks, and groups of panels where blocks are few, for sixteen threads.
     blocks = WinogradBlocks(
       size: size, height: convolution.gridHeight, width: convolution.gridWidth, batch: plan.batch,
       tiles: max(
@@ -55,136 +62,138 @@ struct WinogradConvolution {
   ) throws(NNKitError) {
     let followingPool = pool?.fits(tilesOf: size * blocks.rowsPerBlock) == true ? pool : nil
     defer { if followingPool == nil { pool?.addStep(plan) } }
-    let (convolution, blocks, size, planes, kernels) = (convolution, blocks, size, planes, plan.kernels)
-    let (channels, columns) = (convolution.channels, convolution.weights.columns)
-    let (panels, panelsPerGroup, panelGroups) = (panels, panelsPerGroup, panelGroups)
-    let panelElements = channels * kernels.panelColumns
-    let weights = try transformWeights(plan, panelElements: panelElements)
-    let lines = try WinogradLines(
-      source, height: convolution.sourceHeight, width: convolution.sourceWidth, channels: channels,
-      firstY: convolution.taps[0].y, firstX: convolution.taps[0].x, reach: size + 2, blocks: blocks)
-    let lineStride = lines.lineStride(channels)
-    let productColumns = min(columns, kernels.panelColumns)
-    let tiles = blocks.tilesPerBlock
-    let (inputPlane, productPlane) = (planeStride(tiles * channels), planeStride(tiles * productColumns))
-    let scratch = try plan.scratch(
-      floats: try checkedProduct([lines.copiedPixels, channels], of: "a tile")
-        + (try checkedProduct([planes, inputPlane + productPlane], of: "a tile")))
-    let aRows = plan.table((0..<tiles).map { $0 * channels })
-    let cRows = plan.table((0..<tiles).map { $0 * productColumns })
-    let noTap = plan.table([0])
-    let (sourceSize, destinationSize) = (source.sampleCount, destination.sampleCount)
-
-    plan.step(
-      name, reads: [source, weights] + (source.pending?.tensors ?? []) + [bias, addend].compactMap { $0 },
-      writes: [destination] + (followingPool.map { [$0.output] } ?? []), scratch: scratch,
-      tiles: blocks.count * panelGroups,
-      work: [blocks.tiles, planes, channels, columns], inPlace: addend.map { [$0] } ?? []
+    let tiles = try WinogradTiles(
+      plan, convolution, blocks, source, bias: bias, addend: addend, activation, to: destination, pool: followingPool)
+    let transform = WeightTransform(plan, convolution, size: size)
+    let work = [blocks.tiles, planes, convolution.channels, convolution.weights.columns]
+    let inPlace = addend.map { [$0] } ?? []
+    if isWide {
+      try addWideSteps(plan, name, tiles, transform, work: work, inPlace: inPlace)
+      return
+    }
+    let (blockCount, panels, panelsPerGroup, panelGroups) = (blocks.count, panels, panelsPerGroup, panelGroups)
+    let panelFloats = transform.panelFloats
+    let weights = try plan.packed([planes, panels, panelFloats])
+    let transformScratch = try plan.packed([panels, transform.scratchFloats])
+    plan.packingStep(
+      "transform weights", reads: transform.reads, writes: [weights, transformScratch], tiles: panels,
+      work: [planes, convolution.channels, convolution.weights.columns]
     ) { binding in
-      let sourceBase = UnsafePointer(binding.floats(source))
-      let destinationBase = binding.floats(destination) + convolution.destinationStart
+      let transformed = transform.bind(binding, planeStride: panels * panelFloats)
+      let (target, workspace) = (binding.floats(weights), binding.floats(transformScratch))
+      return { panel, _ in
+        transformed(panel, target + panel * panelFloats, workspace + panel * transform.scratchFloats)
+      }
+    }
+    let scratch = try plan.scratch(floats: tiles.copyFloats + tiles.inputFloats + tiles.productFloats)
+    plan.step(
+      name, reads: tiles.inputReads + tiles.productReads + [weights], writes: tiles.productWrites, scratch: scratch,
+      tiles: blockCount * panelGroups, work: work, inPlace: inPlace
+    ) { binding in
+      let transformInputs = tiles.bindInputs(binding)
+      let multiply = tiles.bindProducts(binding, weightPlane: panels * panelFloats)
       let weightBase = UnsafePointer(binding.floats(weights))
-      let biasBase = bias.map { UnsafePointer(binding.floats($0)) }
-      let addendBase = addend.map { UnsafePointer(binding.floats($0)) + convolution.destinationStart }
-      let pending = source.pending?.bind(binding)
-      let (aOffsets, cOffsets, taps) = (binding.offsets(aRows), binding.offsets(cRows), binding.offsets(noTap))
       let workspace = binding.scratch(scratch)
-      let boundPool = followingPool?.bind(binding)
       return { tile, worker in
-        let (group, block) = tile.quotientAndRemainder(dividingBy: blocks.count)
-        let (firstImage, images, firstRow, rows) = blocks.block(block)
-        let firstPanel = group * panelsPerGroup
+        let (group, block) = tile.quotientAndRemainder(dividingBy: blockCount)
         let inputs = workspace.base + worker * workspace.stride
-        let products = inputs + planes * inputPlane
-        let copy = products + planes * productPlane
-        var next = inputs
-        for image in firstImage..<firstImage + images {
-          let origin = lines.load(
-            kernels, sourceBase + image * sourceSize, pending, first: 0, count: channels, row: firstRow, rows: rows,
-            to: copy)
-          for row in 0..<rows {
-            for pair in 0...size / 2 {
-              kernels.winogradInput(
-                WinogradInput(
-                  size: size, rowPair: pair, source: origin + size * row * lineStride, lineStride: lineStride,
-                  pixelStride: channels, channels: channels, tiles: blocks.tileColumns,
-                  output: next + 2 * (size + 2) * pair * inputPlane, planeStride: inputPlane))
-            }
-            next += blocks.tileColumns * channels
-          }
-        }
-        for panel in firstPanel..<min(firstPanel + panelsPerGroup, panels) {
-          let column = panel * kernels.panelColumns
-          let columnCount = min(kernels.panelColumns, columns - column)
-          for plane in 0..<planes {
-            kernels.rowProduct(
-              RowProduct(
-                a: inputs + plane * inputPlane, aRows: aOffsets, taps: taps, tapCount: 1, depth: channels,
-                b: weightBase + (plane * panels + panel) * panelElements, c: products + plane * productPlane,
-                cRows: cOffsets, rows: images * rows * blocks.tileColumns, columns: columnCount))
-          }
-          var finished = UnsafePointer(products)
-          for image in firstImage..<firstImage + images {
-            for row in 0..<rows {
-              let y = size * (firstRow + row)
-              let height = min(size, convolution.gridHeight - y)
-              let pixels =
-                destinationBase + image * destinationSize + y * convolution.destinationRowStep + column
-              kernels.winogradOutput(
-                WinogradOutput(
-                  size: size, products: finished, planeStride: productPlane, tileStride: productColumns,
-                  columns: columnCount, bias: biasBase.map { $0 + column },
-                  addend: addendBase.map { $0 + (pixels - destinationBase) }, relu: activation == .relu,
-                  output: pixels, rowStep: convolution.destinationRowStep, pixelStride: columns,
-                  height: height, width: convolution.gridWidth))
-              finished += blocks.tileColumns * productColumns
-              if activation == .relu || activation == .linear { continue }
-              for pixel in 0..<height * convolution.gridWidth {
-                let (y, x) = pixel.quotientAndRemainder(dividingBy: convolution.gridWidth)
-                let start = pixels + y * convolution.destinationRowStep + x * columns
-                kernels.activationForward(activation, start, start, columnCount)
-              }
-            }
-            let end = min(size * (firstRow + rows), convolution.gridHeight)
-            boundPool?.follow(image, rows: min(size * firstRow, end)..<end, channels: column..<column + columnCount)
-          }
+        let products = inputs + tiles.inputFloats
+        transformInputs(block, inputs, products + tiles.productFloats)
+        for panel in group * panelsPerGroup..<min((group + 1) * panelsPerGroup, panels) {
+          multiply(block, panel, UnsafePointer(inputs), weightBase + panel * panelFloats, products)
         }
       }
     }
   }
 
-  /// Transforms the weights: `planes` planes of packed panels.
-  private func transformWeights(_ plan: PlanBuilder, panelElements: Int) throws(NNKitError) -> Tensor {
-    let packed = try plan.packed([planes, panels, panelElements])
-    let (weights, kernels, channels) = (convolution.weights, plan.kernels, convolution.channels)
-    let (size, planes, panels) = (size, planes, panels)
-    let taps = plan.table(convolution.taps.map(\.weights))
-    let scratchFloats = 9 * WinogradWeights.depthPerBlock * kernels.panelColumns
-    let scratch = try plan.packed([panels, scratchFloats])
-    plan.packingStep(
-      "transform weights", reads: [weights.tensor] + (weights.scale.map { [$0] } ?? []), writes: [packed, scratch],
-      tiles: panels, work: [planes, channels, weights.columns]
+  /// Adds steps in which a tile of work is a panel of weights and all pixels: a panel is transformed where it is used, and
+  /// all transformed weights are never there at once. The inputs of all blocks are transformed first.
+  private func addWideSteps(
+    _ plan: PlanBuilder, _ name: String, _ tiles: WinogradTiles, _ transform: WeightTransform, work: [Int],
+    inPlace: [Tensor]
+  ) throws(NNKitError) {
+    let (blockCount, panels) = (blocks.count, panels)
+    // Where panels are few, two tiles share the blocks of one, for sixteen threads; each transforms the panel.
+    let parts = min(blockCount, ceilDivide(16, panels))
+    let inputs = try plan.floats([blockCount, tiles.inputFloats])
+    let copies = try plan.scratch(floats: tiles.copyFloats)
+    plan.step(
+      "\(name), transform", reads: tiles.inputReads, writes: [inputs], scratch: copies, tiles: blockCount,
+      work: [blocks.tiles, planes, 4, convolution.channels]
     ) { binding in
-      let (source, target) = (UnsafePointer(binding.floats(weights.tensor)), binding.floats(packed))
-      let factors = weights.scale.map { UnsafePointer(binding.floats($0)) }
-      let (tapOffsets, workspace) = (binding.offsets(taps), binding.floats(scratch))
-      return { panel, _ in
-        let column = panel * kernels.panelColumns
-        kernels.winogradWeights(
-          WinogradWeights(
-            size: size, source: source + column * weights.columnStride, taps: tapOffsets,
-            depthStride: weights.depthStride, columnStride: weights.columnStride, depth: channels,
-            columns: min(kernels.panelColumns, weights.columns - column), panels: target + panel * panelElements,
-            planeStride: panels * panelElements, scratch: workspace + panel * scratchFloats))
-        // The transform is linear in each column.
-        for plane in 0..<planes {
-          guard let factors else { break }
-          scaleColumns(
-            target + (plane * panels + panel) * panelElements, depth: channels, panelColumns: kernels.panelColumns,
-            by: factors + column, columns: min(kernels.panelColumns, weights.columns - column))
+      let transformInputs = tiles.bindInputs(binding)
+      let (target, workspace) = (binding.floats(inputs), binding.scratch(copies))
+      return { block, worker in
+        transformInputs(block, target + block * tiles.inputFloats, workspace.base + worker * workspace.stride)
+      }
+    }
+    let weightPlane = planeStride(transform.panelFloats)
+    let weightFloats = planes * weightPlane
+    let scratch = try plan.scratch(floats: weightFloats + max(transform.scratchFloats, tiles.productFloats))
+    plan.step(
+      name, reads: [inputs] + transform.reads + tiles.productReads, writes: tiles.productWrites, scratch: scratch,
+      tiles: panels * parts, work: work, inPlace: inPlace
+    ) { binding in
+      let transformed = transform.bind(binding, planeStride: weightPlane)
+      let multiply = tiles.bindProducts(binding, weightPlane: weightPlane)
+      let inputBase = UnsafePointer(binding.floats(inputs))
+      let workspace = binding.scratch(scratch)
+      return { tile, worker in
+        let (panel, part) = tile.quotientAndRemainder(dividingBy: parts)
+        let weights = workspace.base + worker * workspace.stride
+        transformed(panel, weights, weights + weightFloats)
+        for block in part * blockCount / parts..<(part + 1) * blockCount / parts {
+          multiply(
+            block, panel, inputBase + block * tiles.inputFloats, UnsafePointer(weights), weights + weightFloats)
         }
       }
     }
-    return packed
+  }
+}
+
+/// Makes the planes of transformed weights of one panel after the other.
+private struct WeightTransform {
+  private let weights: ConvolutionWeights
+  private let kernels: KernelTable
+  private let channels: Int
+  private let size: Int
+  private let taps: OffsetTable
+  let panelFloats: Int
+  let scratchFloats: Int
+
+  init(_ plan: PlanBuilder, _ convolution: GatherConvolution, size: Int) {
+    (weights, kernels, channels) = (convolution.weights, plan.kernels, convolution.channels)
+    self.size = size
+    taps = plan.table(convolution.taps.map(\.weights))
+    panelFloats = channels * kernels.panelColumns
+    scratchFloats = 9 * WinogradWeights.depthPerBlock * kernels.panelColumns
+  }
+
+  var reads: [Tensor] { [weights.tensor] + (weights.scale.map { [$0] } ?? []) }
+
+  /// `target` takes the planes, `planeStride` floats apart; `scratch` has `scratchFloats`.
+  func bind(_ binding: Binding, planeStride: Int) -> (
+    _ panel: Int, _ target: UnsafeMutablePointer<Float>, _ scratch: UnsafeMutablePointer<Float>
+  ) -> Void {
+    let (weights, kernels, channels, size) = (weights, kernels, channels, size)
+    let source = UnsafePointer(binding.floats(weights.tensor))
+    let factors = weights.scale.map { UnsafePointer(binding.floats($0)) }
+    let tapOffsets = binding.offsets(taps)
+    return { panel, target, scratch in
+      let column = panel * kernels.panelColumns
+      let columns = min(kernels.panelColumns, weights.columns - column)
+      kernels.winogradWeights(
+        WinogradWeights(
+          size: size, source: source + column * weights.columnStride, taps: tapOffsets,
+          depthStride: weights.depthStride, columnStride: weights.columnStride, depth: channels, columns: columns,
+          panels: target, planeStride: planeStride, scratch: scratch))
+      // The transform is linear in each column.
+      for plane in 0..<Winograd.planes(size) {
+        guard let factors else { break }
+        scaleColumns(
+          target + plane * planeStride, depth: channels, panelColumns: kernels.panelColumns, by: factors + column,
+          columns: columns)
+      }
+    }
   }
 }

@@ -9,18 +9,26 @@ struct BufferLifetime {
 
 let bufferAlignmentBytes = 64
 
-/// Places buffers in one arena so that buffers alive at the same time do not overlap: largest first, each at the
-/// lowest offset that is free throughout its life. Source: greedy-by-size, Pisarchyk and Lee, Efficient Memory
-/// Management for Deep Neural Net Inference (2020), section 5.
+/// Places buffers in one arena so that buffers alive at the same time do not overlap: one after the other, each at the
+/// lowest offset that is free throughout its life. The better of two orders: the largest first, or those first that
+/// occupy most over time, bytes times steps. Source: greedy-by-size, Pisarchyk and Lee, Efficient Memory Management for
+/// Deep Neural Net Inference (2020), section 5.
 ///
 /// Returns each buffer's offset and the arena's size in bytes.
 func layOut(_ buffers: [BufferLifetime]) throws(NNKitError) -> (offsets: [Int], bytes: Int) {
+  let bySize = try layOut(buffers) { Double($0.bytes) }
+  let byArea = try layOut(buffers) { Double($0.bytes) * Double($0.last - $0.first + 1) }
+  return byArea.bytes < bySize.bytes ? byArea : bySize
+}
+
+private func layOut(
+  _ buffers: [BufferLifetime], largest rank: (BufferLifetime) -> Double
+) throws(NNKitError) -> (offsets: [Int], bytes: Int) {
   var offsets = Array(repeating: 0, count: buffers.count)
   var placed: [(index: Int, start: Int, end: Int)] = []
   var total = 0
-  let order = buffers.indices.sorted { a, b in
-    buffers[a].bytes == buffers[b].bytes ? a < b : buffers[a].bytes > buffers[b].bytes
-  }
+  let ranks = buffers.map(rank)
+  let order = buffers.indices.sorted { a, b in ranks[a] == ranks[b] ? a < b : ranks[a] > ranks[b] }
   for index in order where buffers[index].bytes > 0 {
     let bytes = buffers[index].bytes.roundedUp(toMultipleOf: bufferAlignmentBytes)
     var offset = 0
@@ -41,22 +49,16 @@ func layOut(_ buffers: [BufferLifetime]) throws(NNKitError) -> (offsets: [Int], 
   return (offsets, total)
 }
 
-/// The most bytes that live at once.
-func liveBytes(_ buffers: [BufferLifetime]) -> Int {
-  var changes: [(step: Int, bytes: Int)] = []
-  for buffer in buffers where buffer.bytes > 0 {
+/// The bytes that live at each of `steps` steps.
+func bytesByStep(_ buffers: [BufferLifetime], steps: Int) -> [Int] {
+  var live = Array(repeating: 0, count: steps + 1)
+  for buffer in buffers where buffer.bytes > 0 && buffer.first < steps {
     let bytes = buffer.bytes.roundedUp(toMultipleOf: bufferAlignmentBytes)
-    changes.append((buffer.first, bytes))
-    changes.append((buffer.last + 1, -bytes))
+    live[buffer.first] += bytes
+    live[min(buffer.last, steps - 1) + 1] -= bytes
   }
-  // What ends before a step is gone before what begins with it.
-  changes.sort { $0.step == $1.step ? $0.bytes < $1.bytes : $0.step < $1.step }
-  var (live, peak) = (0, 0)
-  for change in changes {
-    live += change.bytes
-    peak = max(peak, live)
-  }
-  return peak
+  for step in live.indices.dropFirst() { live[step] += live[step - 1] }
+  return live.dropLast()
 }
 
 extension Int {

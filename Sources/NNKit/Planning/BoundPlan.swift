@@ -23,6 +23,8 @@ package final class BoundPlan {
   private let steps: [BoundStep]
   private let prologue: [BoundStep]
   private let pool: ThreadPool
+  /// Where a plan that loads its inputs itself finds them.
+  let source: BatchSource
   /// The version of the parameters that the persistent memory was made from.
   private var packedVersion = 0
 
@@ -64,7 +66,8 @@ package final class BoundPlan {
         buffer.contents.withUnsafeBytes { address.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
       }
     }
-    let binding = Binding(addresses: addresses, state: state, audit: BindingAudit())
+    source = BatchSource(inputs: plan.inputs.count, batch: plan.batch)
+    let binding = Binding(addresses: addresses, state: state, audit: BindingAudit(), source: source)
     self.binding = binding
     steps = try plan.steps.map { step throws(NNKitError) in try Self.bind(step, binding) }
     prologue = try plan.prologue.map { step throws(NNKitError) in try Self.bind(step, binding) }
@@ -73,6 +76,8 @@ package final class BoundPlan {
   private static func bind(_ step: PlanBuilder.PlannedStep, _ binding: Binding) throws(NNKitError) -> BoundStep {
     binding.audit.declared = step.buffers
     defer { binding.audit.declared = nil }
+    var binding = binding
+    binding.substitutes = step.substitutes
     let code = step.bind(binding)
     guard !binding.audit.isViolated else {
       throw NNKitError(.internal, "the step \"\(step.name)\" uses memory that it does not declare")

@@ -49,7 +49,9 @@ package struct Plan {
   package let arenaBytes: Int
   package let persistentBytes: Int
   /// The most bytes of the arena that any step needs at once: no layout can be smaller.
-  package let peakBytes: Int
+  package var peakBytes: Int { liveBytes.max() ?? 0 }
+  /// The bytes of the arena that live at each step.
+  let liveBytes: [Int]
   package var bytes: Int { arenaBytes + persistentBytes }
 
   let steps: [PlanBuilder.PlannedStep]
@@ -57,17 +59,46 @@ package struct Plan {
   let buffers: [PlanBuilder.PlannedBuffer]
   /// Of each buffer, within its region.
   let offsets: [Int]
+  /// How many steps come before those of the losses.
+  let forwardSteps: Int
+  /// What the backward pass could compute again.
+  let candidates: [RecomputationCandidate]
+
+  /// Whether steps of the plan copy the samples of float32 inputs from where the host keeps them.
+  let loadsInputs: Bool
 
   /// Plans `graph` for `batch` samples whose inputs have `inputShapes`, in which no size is open.
+  ///
+  /// `recomputation`: how many times its usual work the backward pass may spend on computing again; 0: everything is kept.
   ///
   /// Throws: `.shape` where the shapes do not fit or a size overflows, `.outOfMemory` where the arena would.
   package init(
     _ graph: Graph, parameters: [[Parameter]], batch: Int, inputShapes: [Shape], purpose: PlanPurpose,
-    kernels: KernelTable, threads: Int, inputGradients: Bool = false
+    kernels: KernelTable, threads: Int, inputGradients: Bool = false, loadsInputs: Bool = false,
+    recomputation: Double = 1
+  ) throws(NNKitError) {
+    func plan(_ computedAgain: Set<Int>) throws(NNKitError) -> Plan {
+      try Plan(
+        graph, parameters, batch, inputShapes, purpose, kernels, threads, inputGradients, loadsInputs,
+        computedAgain: computedAgain)
+    }
+    let plain = try plan([])
+    var choice = Recomputation(
+      plain.candidates, steps: plain.steps, buffers: plain.buffers, forwardSteps: plain.forwardSteps,
+      live: plain.liveBytes)
+    let nodes = purpose.isTraining ? choice.choose(recomputation) : []
+    self = nodes.isEmpty ? plain : try plan(nodes)
+  }
+
+  private init(
+    _ graph: Graph, _ parameters: [[Parameter]], _ batch: Int, _ inputShapes: [Shape], _ purpose: PlanPurpose,
+    _ kernels: KernelTable, _ threads: Int, _ inputGradients: Bool, _ loadsInputs: Bool,
+    computedAgain: Set<Int>
   ) throws(NNKitError) {
     let builder = PlanBuilder(kernels: kernels, threads: threads, batch: batch, isTraining: purpose.isTraining)
-    var network = PlannedNetwork(graph, parameters, isTraining: purpose.isTraining)
-    try network.addForward(builder, inputShapes, isStreamStep: purpose.isStreamStep)
+    var network = PlannedNetwork(graph, parameters, isTraining: purpose.isTraining, computedAgain: computedAgain)
+    try network.addForward(builder, inputShapes, isStreamStep: purpose.isStreamStep, loadsInputs: loadsInputs)
+    forwardSteps = builder.steps.count
 
     var targets: [Tensor] = []
     var targetRanges: [ClosedRange<Int32>?] = []
@@ -109,13 +140,34 @@ package struct Plan {
     self.steps = builder.steps
     self.prologue = builder.prologue
     self.buffers = builder.buffers
-    (self.offsets, self.arenaBytes, self.persistentBytes, self.peakBytes) = try Plan.place(
-      builder.buffers, builder.replacements)
+    self.loadsInputs = loadsInputs
+    self.candidates = network.candidates
+    (self.offsets, self.arenaBytes, self.persistentBytes, self.liveBytes) = try Plan.place(
+      builder.buffers, builder.replacements, steps: builder.steps.count)
+  }
+
+  /// The first step during which the most memory is in use.
+  private var peakStep: Int { liveBytes.firstIndex(of: peakBytes) ?? 0 }
+  package var stepNames: [String] { steps.map(\.name) }
+  package var peakStepName: String { steps[peakStep].name }
+
+  /// What lives while the most memory is in use, the largest first: its bytes, and the first and the last step that use
+  /// it; for benchmarks.
+  package var liveAtPeak: [(bytes: Int, first: String, last: String)] {
+    let arena = buffers.indices.filter { if case .arena = buffers[$0].region { true } else { false } }
+    return arena.filter { buffers[$0].first <= peakStep && peakStep <= buffers[$0].last }
+      .map { buffer in
+        let last = buffers[buffer].last
+        return (
+          buffers[buffer].bytes, steps[buffers[buffer].first].name, last < steps.count ? steps[last].name : "the end"
+        )
+      }
+      .sorted { $0.bytes > $1.bytes }
   }
 
   private static func place(
-    _ buffers: [PlanBuilder.PlannedBuffer], _ replacements: [PlanBuilder.Replacement]
-  ) throws(NNKitError) -> (offsets: [Int], arenaBytes: Int, persistentBytes: Int, peakBytes: Int) {
+    _ buffers: [PlanBuilder.PlannedBuffer], _ replacements: [PlanBuilder.Replacement], steps: Int
+  ) throws(NNKitError) -> (offsets: [Int], arenaBytes: Int, persistentBytes: Int, live: [Int]) {
     let (buffers, owners) = shareMemory(buffers, replacements)
     // A buffer that no step touches needs no memory; its lifetime is empty.
     let lifetimes = buffers.map { buffer in
@@ -136,7 +188,7 @@ package struct Plan {
         offsets[index] = offset * MemoryLayout<Float>.stride
       }
     }
-    return (offsets, arenaBytes, persistentBytes, liveBytes(lifetimes))
+    return (offsets, arenaBytes, persistentBytes, bytesByStep(lifetimes, steps: steps))
   }
 
   /// Gives results the memory of what they replace, where that is not needed any more: their owner lives for both, and

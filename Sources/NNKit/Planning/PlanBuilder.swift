@@ -33,6 +33,10 @@ package final class PlanBuilder {
     var sharesOut = false
     /// What it reads or writes, scratch memory too.
     let buffers: Set<Int>
+    /// What of that it writes.
+    let written: Set<Int>
+    /// Of the buffers that its code names: those in whose place it has others, and which.
+    var substitutes: [Int: Int] = [:]
     let bind: (Binding) -> StepCode
   }
 
@@ -48,6 +52,10 @@ package final class PlanBuilder {
   private(set) var steps: [PlannedStep] = []
   /// Steps that depend on parameters alone: run when parameters have changed.
   private(set) var prologue: [PlannedStep] = []
+  /// The steps that compute buffers again when a step next asks for them.
+  private var makers: [Int: Range<Int>] = [:]
+  /// What has been computed again: the new buffers in place of the old ones.
+  private var substitutes: [Int: Int] = [:]
   /// Results that may take the place of what they are computed from, if nobody reads that later.
   private(set) var replacements: [Replacement] = []
 
@@ -140,15 +148,13 @@ package final class PlanBuilder {
     _ name: String, reads: [Tensor], writes: [Tensor], scratch: Scratch? = nil, tiles: Int = 1, work: [Int],
     sharesOut: Bool = false, inPlace: [Tensor] = [], _ bind: @escaping (Binding) -> StepBody
   ) {
-    let buffers = Set((reads + writes).map(\.buffer) + (scratch.map { [$0.buffer] } ?? []))
-    for buffer in buffers { use(buffer, at: steps.count) }
-    for tensor in inPlace {
-      replacements.append(Replacement(step: steps.count, source: tensor.buffer, result: writes[0].buffer))
+    append(name, reads: reads, writes: writes, scratch, tiles: tiles, work: work, sharesOut: sharesOut) {
+      .tiles(bind($0))
     }
-    steps.append(
-      PlannedStep(
-        name: "\(owner): \(name)", tiles: tiles, work: saturatingProduct(work), sharesOut: sharesOut, buffers: buffers,
-        bind: { .tiles(bind($0)) }))
+    for tensor in inPlace {
+      replacements.append(
+        Replacement(step: steps.count - 1, source: current(tensor.buffer), result: current(writes[0].buffer)))
+    }
   }
 
   /// Adds a step that up to `members` threads run together: each does a part of its own, and they may wait for one
@@ -157,12 +163,30 @@ package final class PlanBuilder {
     _ name: String, reads: [Tensor], writes: [Tensor], scratch: Scratch? = nil, members: Int, work: [Int],
     _ bind: @escaping (Binding) -> TeamBody
   ) {
-    let buffers = Set((reads + writes).map(\.buffer) + (scratch.map { [$0.buffer] } ?? []))
+    append(name, reads: reads, writes: writes, scratch, tiles: members, work: work) { .team(bind($0)) }
+  }
+
+  private func append(
+    _ name: String, reads: [Tensor], writes: [Tensor], _ scratch: Scratch?, tiles: Int, work: [Int],
+    sharesOut: Bool = false, _ bind: @escaping (Binding) -> StepCode
+  ) {
+    let written = Set(writes.map(\.buffer) + (scratch.map { [$0.buffer] } ?? []))
+    append(
+      PlannedStep(
+        name: "\(owner): \(name)", tiles: tiles, work: saturatingProduct(work), sharesOut: sharesOut,
+        buffers: written.union(reads.map(\.buffer)), written: written, bind: bind))
+  }
+
+  /// Adds a step, behind those that compute again what it asks for.
+  private func append(_ step: PlannedStep) {
+    // In a fixed order, so that plans repeat.
+    for buffer in step.buffers.sorted() { makeAgain(buffer) }
+    let (buffers, written) = (Set(step.buffers.map(current)), Set(step.written.map(current)))
     for buffer in buffers { use(buffer, at: steps.count) }
     steps.append(
       PlannedStep(
-        name: "\(owner): \(name)", tiles: members, work: saturatingProduct(work), buffers: buffers,
-        bind: { .team(bind($0)) }))
+        name: step.name, tiles: step.tiles, work: step.work, sharesOut: step.sharesOut, buffers: buffers,
+        written: written, substitutes: substitutes.filter { step.buffers.contains($0.key) }, bind: step.bind))
   }
 
   /// Adds a step that reads parameters alone and writes tensors that `packed` made: at inference one that runs when
@@ -175,7 +199,31 @@ package final class PlanBuilder {
     prologue.append(
       PlannedStep(
         name: "\(owner): \(name)", tiles: tiles, work: saturatingProduct(work),
-        buffers: Set((reads + writes).map(\.buffer)), bind: { .tiles(bind($0)) }))
+        buffers: Set((reads + writes).map(\.buffer)), written: Set(writes.map(\.buffer)), bind: { .tiles(bind($0)) }))
+  }
+
+  // MARK: Computing again
+
+  /// Lets the steps from now on have the tensor's values from a second run of `steps`, which made it: the tensor need
+  /// not be kept until then. What those steps read must still be there, or be computed again itself.
+  func computeAgain(_ tensor: Tensor, by steps: Range<Int>) { makers[tensor.buffer] = steps }
+
+  private func current(_ buffer: Int) -> Int { substitutes[buffer] ?? buffer }
+
+  private func makeAgain(_ buffer: Int) {
+    guard let range = makers.removeValue(forKey: buffer) else { return }
+    let repeated = steps[range]
+    // Everything that these steps made gets a second place, their scratch memory too.
+    for old in Set(repeated.flatMap(\.written)).sorted() where range.contains(buffers[old].first) {
+      guard case .arena = buffers[old].region else { continue }
+      substitutes[old] = add(PlannedBuffer(region: .arena, bytes: buffers[old].bytes))
+    }
+    for step in repeated {
+      append(
+        PlannedStep(
+          name: "\(step.name), again", tiles: step.tiles, work: step.work, sharesOut: step.sharesOut,
+          buffers: step.buffers, written: step.written, bind: step.bind))
+    }
   }
 
   private func use(_ buffer: Int, at step: Int) {

@@ -18,9 +18,14 @@ struct PlannedNetwork {
   private(set) var updatedState: [Range<Int>] = []
   /// Of each value: the gradients that its consumers have computed so far.
   private var contributions: [[Tensor]]
+  /// The planned nodes whose outputs the backward pass computes again.
+  private let computedAgain: Set<Int>
+  /// What could be computed again.
+  private(set) var candidates: [RecomputationCandidate] = []
 
-  init(_ graph: Graph, _ parameters: [[Parameter]], isTraining: Bool) {
+  init(_ graph: Graph, _ parameters: [[Parameter]], isTraining: Bool, computedAgain: Set<Int>) {
     self.graph = graph
+    self.computedAgain = computedAgain
     let nodes = fuse(graph, forInference: !isTraining)
     self.nodes = nodes
     self.parameters = nodes.map { $0.parameterNodes.flatMap { parameters[$0] } }
@@ -42,12 +47,16 @@ struct PlannedNetwork {
 
   /// Adds the inputs and the forward steps of every node that an output depends on.
   mutating func addForward(
-    _ plan: PlanBuilder, _ inputShapes: [Shape], isStreamStep: Bool = false
+    _ plan: PlanBuilder, _ inputShapes: [Shape], isStreamStep: Bool, loadsInputs: Bool
   ) throws(NNKitError) {
-    for (input, shape) in zip(graph.inputs, inputShapes) {
+    for (position, (input, shape)) in zip(graph.inputs, inputShapes).enumerated() {
       let type = ValueType(graph.types[input.value.index].dataType, shape)
       let tensor = try plan.tensor(type)
-      plan.keepFromStart(tensor)
+      if loadsInputs && type.dataType == .float32 {
+        addLoading(plan, tensor, position, input.name)
+      } else {
+        plan.keepFromStart(tensor)
+      }
       inputs.append(tensor)
       types[input.value.index] = type
       tensors[input.value.index] = tensor
@@ -70,9 +79,16 @@ struct PlannedNetwork {
           tensors[node.outputs[0].index] = try addStep(plan, operation, forwardNode)
           continue
         }
+        let firstStep = plan.steps.count
         let result = try node.operation.forward(plan, forwardNode)
         for (value, tensor) in zip(node.outputs, result.outputs) { tensors[value.index] = tensor }
         saved[index] = result.saved
+        if node.operation.canComputeAgain {
+          candidates.append(
+            RecomputationCandidate(
+              node: index, inputs: nodeInputs, output: result.outputs[0],
+              steps: firstStep..<plan.steps.count))
+        }
       } catch {
         throw error.at("layer \"\(node.name)\"")
       }
@@ -95,6 +111,22 @@ struct PlannedNetwork {
       states.append(PlannedState(previous: previous, next: next))
     }
     return result.output
+  }
+
+  /// Adds the step that copies the samples of an input from where the host keeps them, which is done again where the
+  /// input is not worth keeping.
+  private mutating func addLoading(_ plan: PlanBuilder, _ tensor: Tensor, _ position: Int, _ name: String) {
+    plan.owner = name
+    let firstStep = plan.steps.count
+    let count = tensor.sampleCount
+    plan.step("load", reads: [], writes: [tensor], tiles: tensor.batch, work: [tensor.count, 16]) { binding in
+      let (source, values) = (binding.source, binding.floats(tensor))
+      return { slot, _ in source.load(position, slot: slot, count: count, to: values) }
+    }
+    candidates.append(
+      RecomputationCandidate(
+        node: nodes.count + position, inputs: [], output: tensor,
+        steps: firstStep..<plan.steps.count))
   }
 
   /// Whether all readers of a node's first output can normalise it on the way.
@@ -122,6 +154,9 @@ struct PlannedNetwork {
   /// Adds the backward steps, last node first. By the time a node is reached, all consumers of its outputs have
   /// contributed to their gradients.
   mutating func addBackward(_ plan: PlanBuilder, inputGradients: Bool) throws(NNKitError) {
+    for candidate in candidates where computedAgain.contains(candidate.node) {
+      plan.computeAgain(candidate.output, by: candidate.steps)
+    }
     let wanted = valuesThatNeedGradients(inputGradients)
     for (index, node) in nodes.enumerated().reversed() {
       var dOutputs: [Tensor?] = []

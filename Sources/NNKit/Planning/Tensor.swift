@@ -71,6 +71,29 @@ package typealias StepBody = (_ tile: Int, _ worker: Int) -> Void
 /// Computes one member's part of a step.
 package typealias TeamBody = (ThreadTeam) -> Void
 
+/// The samples of a batch where the host keeps them, for a plan that loads its float32 inputs itself.
+final class BatchSource {
+  /// Of each input; nil: its memory is filled from outside.
+  private var views: [TensorView?]
+  private var samples: [Int]
+
+  init(inputs: Int, batch: Int) {
+    views = Array(repeating: nil, count: inputs)
+    samples = Array(repeating: 0, count: batch)
+  }
+
+  /// Takes sample `sample` of `view`, which must stay valid while the plan runs, for slot `slot` of input `position`.
+  func set(_ view: TensorView, sample: Int, position: Int, slot: Int) {
+    views[position] = view
+    samples[slot] = sample
+  }
+
+  /// Copies the `count` floats of the sample in slot `slot` to its place in `values`.
+  func load(_ position: Int, slot: Int, count: Int, to values: UnsafeMutablePointer<Float>) {
+    views[position]?.copySample(samples[slot], count: count, to: values + slot * count)
+  }
+}
+
 /// What a step of a bound plan runs.
 enum StepCode {
   case tiles(StepBody)
@@ -82,6 +105,9 @@ package struct Binding {
   let addresses: [UnsafeMutableRawPointer]
   package let state: UnsafeMutablePointer<RunState>
   let audit: BindingAudit
+  let source: BatchSource
+  /// Buffers in whose place the step that is being bound has others.
+  var substitutes: [Int: Int] = [:]
 
   package func floats(_ tensor: Tensor) -> UnsafeMutablePointer<Float> { pointer(tensor, Float.self) }
   package func integers(_ tensor: Tensor) -> UnsafeMutablePointer<Int32> { pointer(tensor, Int32.self) }
@@ -92,13 +118,17 @@ package struct Binding {
 
   /// The scratch memory of worker 0; that of worker `w` begins `w · stride` floats further on.
   package func scratch(_ scratch: Scratch) -> (base: UnsafeMutablePointer<Float>, stride: Int) {
-    audit.note(scratch.buffer)
-    return (addresses[scratch.buffer].assumingMemoryBound(to: Float.self), scratch.bytesPerWorker / 4)
+    (address(scratch.buffer).assumingMemoryBound(to: Float.self), scratch.bytesPerWorker / 4)
   }
 
   private func pointer<Element>(_ tensor: Tensor, _: Element.Type) -> UnsafeMutablePointer<Element> {
-    audit.note(tensor.buffer)
-    return addresses[tensor.buffer].assumingMemoryBound(to: Element.self)
+    address(tensor.buffer).assumingMemoryBound(to: Element.self)
+  }
+
+  private func address(_ buffer: Int) -> UnsafeMutableRawPointer {
+    let buffer = substitutes[buffer] ?? buffer
+    audit.note(buffer)
+    return addresses[buffer]
   }
 }
 

@@ -158,7 +158,7 @@ public final class Trainer: @unchecked Sendable {
       let view = try input(position)
       shapes.append(Shape((1..<view.rank).map { view.size($0) }))
     }
-    let plan = try model.plan(batch: batch, inputShapes: shapes, purpose: purpose)
+    let plan = try model.plan(batch: batch, inputShapes: shapes, purpose: purpose, loadsInputs: purpose.isTraining)
     let bound = try BoundPlan(plan, parameters: model.arena, gradients: gradients, pool: model.runtime.pool)
     plans.add(bound)
     return bound
@@ -180,6 +180,10 @@ public final class Trainer: @unchecked Sendable {
     for (position, tensor) in bound.plan.inputs.enumerated() {
       let view = try input(position)
       for slot in 0..<bound.plan.batch {
+        if bound.plan.loadsInputs && tensor.type.dataType == .float32 {
+          bound.source.set(view, sample: index(slot), position: position, slot: slot)
+          continue
+        }
         try bound.load(
           view, sample: index(slot), into: tensor, slot: slot, range: bound.plan.inputRanges[position],
           "input \"\(graph.inputs[position].name)\"")
