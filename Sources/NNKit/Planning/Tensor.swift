@@ -72,14 +72,24 @@ package typealias StepBody = (_ tile: Int, _ worker: Int) -> Void
 package typealias TeamBody = (ThreadTeam) -> Void
 
 /// The samples of a batch where the host keeps them, for a plan that loads its float32 inputs itself.
+///
+/// Behind pointers that never change: a thread that reads a variable of a class for the first time allocates what
+/// Swift watches such accesses with.
 final class BatchSource {
   /// Of each input; nil: its memory is filled from outside.
-  private var views: [TensorView?]
-  private var samples: [Int]
+  private let views: UnsafeMutableBufferPointer<TensorView?>
+  private let samples: UnsafeMutableBufferPointer<Int>
 
   init(inputs: Int, batch: Int) {
-    views = Array(repeating: nil, count: inputs)
-    samples = Array(repeating: 0, count: batch)
+    views = .allocate(capacity: inputs)
+    views.initialize(repeating: nil)
+    samples = .allocate(capacity: batch)
+    samples.initialize(repeating: 0)
+  }
+
+  deinit {
+    views.deallocate()
+    samples.deallocate()
   }
 
   /// Takes sample `sample` of `view`, which must stay valid while the plan runs, for slot `slot` of input `position`.

@@ -12,6 +12,8 @@ public final class RecurrentStream: @unchecked Sendable {
   private let memory: AlignedMemory
   /// The call that the stream is in; 0: none.
   private let call = Atomic<Int>(0)
+  /// In place of a session's address.
+  private static let reset = -1
 
   /// A stream at the start of a sequence.
   ///
@@ -27,7 +29,7 @@ public final class RecurrentStream: @unchecked Sendable {
 
   /// Goes back to the start of a sequence. Throws: `.busy`.
   public func reset() throws(NNKitError) {
-    try enter(call: -1)
+    try enter(call: Self.reset)
     memset(memory.base, 0, memory.byteCount)
     leave()
   }
@@ -36,7 +38,8 @@ public final class RecurrentStream: @unchecked Sendable {
   func enter(call number: Int) throws(NNKitError) {
     let (isFree, other) = call.compareExchange(expected: 0, desired: number, ordering: .acquiring)
     if isFree { return }
-    guard other != number else {
+    // Of two threads that go back to the start, the second one comes too early.
+    guard other != number || number == Self.reset else {
       throw NNKitError(.invalidArgument, "a stream was given twice; each advances by one time step in a call")
     }
     throw NNKitError(.busy, "the stream is already in a call; wait for it to return, or use one stream per sequence")
