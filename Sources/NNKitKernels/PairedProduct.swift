@@ -236,19 +236,7 @@ private func transposeFourRows(_ packing: PairedRows, _ row: Int) {
     let x1 = r1.loadUnaligned(as: SIMD4<Float>.self)
     let x2 = r2.loadUnaligned(as: SIMD4<Float>.self)
     let x3 = r3.loadUnaligned(as: SIMD4<Float>.self)
-    let low01 = SIMD4(x0[0], x1[0], x0[1], x1[1])
-    let low23 = SIMD4(x2[0], x3[0], x2[1], x3[1])
-    let high01 = SIMD4(x0[2], x1[2], x0[3], x1[3])
-    let high23 = SIMD4(x2[2], x3[2], x2[3], x3[3])
-    target.storeBytes(of: SIMD4(lowHalf: low01.lowHalf, highHalf: low23.lowHalf), as: SIMD4<Float>.self)
-    target.storeBytes(
-      of: SIMD4(lowHalf: low01.highHalf, highHalf: low23.highHalf), toByteOffset: targetBytes, as: SIMD4<Float>.self)
-    target.storeBytes(
-      of: SIMD4(lowHalf: high01.lowHalf, highHalf: high23.lowHalf), toByteOffset: 2 &* targetBytes,
-      as: SIMD4<Float>.self)
-    target.storeBytes(
-      of: SIMD4(lowHalf: high01.highHalf, highHalf: high23.highHalf), toByteOffset: 3 &* targetBytes,
-      as: SIMD4<Float>.self)
+    storeTransposed(x0, x1, x2, x3, target, stride: targetBytes)
     r0 += 16
     r1 += 16
     r2 += 16

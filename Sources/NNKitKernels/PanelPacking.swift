@@ -68,20 +68,7 @@ private func transposePanel(_ packing: PanelPacking) {
         let r1 = source.loadUnaligned(fromByteOffset: rowBytes, as: SIMD4<Float>.self)
         let r2 = source.loadUnaligned(fromByteOffset: 2 &* rowBytes, as: SIMD4<Float>.self)
         let r3 = source.loadUnaligned(fromByteOffset: 3 &* rowBytes, as: SIMD4<Float>.self)
-        let low01 = SIMD4(r0[0], r1[0], r0[1], r1[1])
-        let low23 = SIMD4(r2[0], r3[0], r2[1], r3[1])
-        let high01 = SIMD4(r0[2], r1[2], r0[3], r1[3])
-        let high23 = SIMD4(r2[2], r3[2], r2[3], r3[3])
-        target.storeBytes(of: SIMD4(lowHalf: low01.lowHalf, highHalf: low23.lowHalf), as: SIMD4<Float>.self)
-        target.storeBytes(
-          of: SIMD4(lowHalf: low01.highHalf, highHalf: low23.highHalf), toByteOffset: targetBytes,
-          as: SIMD4<Float>.self)
-        target.storeBytes(
-          of: SIMD4(lowHalf: high01.lowHalf, highHalf: high23.lowHalf), toByteOffset: 2 &* targetBytes,
-          as: SIMD4<Float>.self)
-        target.storeBytes(
-          of: SIMD4(lowHalf: high01.highHalf, highHalf: high23.highHalf), toByteOffset: 3 &* targetBytes,
-          as: SIMD4<Float>.self)
+        storeTransposed(r0, r1, r2, r3, target, stride: targetBytes)
         source += 16
         target += 4 &* targetBytes
         k &+= 4

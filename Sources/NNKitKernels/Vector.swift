@@ -373,6 +373,27 @@ func storeNarrow(_ vector: NarrowVector, _ target: UnsafeMutablePointer<Float>) 
   UnsafeMutableRawPointer(target).storeBytes(of: vector, as: NarrowVector.self)
 }
 
+/// Stores four rows of four floats as columns: element `k` of every row at `target`, `k · stride` bytes further on.
+@_transparent
+func storeTransposed(
+  _ r0: NarrowVector, _ r1: NarrowVector, _ r2: NarrowVector, _ r3: NarrowVector, _ target: UnsafeMutableRawPointer,
+  stride: Int
+) {
+  let low01 = NarrowVector(r0[0], r1[0], r0[1], r1[1])
+  let low23 = NarrowVector(r2[0], r3[0], r2[1], r3[1])
+  let high01 = NarrowVector(r0[2], r1[2], r0[3], r1[3])
+  let high23 = NarrowVector(r2[2], r3[2], r2[3], r3[3])
+  target.storeBytes(of: NarrowVector(lowHalf: low01.lowHalf, highHalf: low23.lowHalf), as: NarrowVector.self)
+  target.storeBytes(
+    of: NarrowVector(lowHalf: low01.highHalf, highHalf: low23.highHalf), toByteOffset: stride, as: NarrowVector.self)
+  target.storeBytes(
+    of: NarrowVector(lowHalf: high01.lowHalf, highHalf: high23.lowHalf), toByteOffset: 2 &* stride,
+    as: NarrowVector.self)
+  target.storeBytes(
+    of: NarrowVector(lowHalf: high01.highHalf, highHalf: high23.highHalf), toByteOffset: 3 &* stride,
+    as: NarrowVector.self)
+}
+
 #if NNKIT_AVX2 || NNKIT_AVX512
   extension NarrowVector {
     /// `other` where `mask` holds, else this vector.
