@@ -1,13 +1,23 @@
 import NNKitKernelTable
 
-/// Gates, cell state and hidden state of one vector of units.
+/// Gates and cell state of one vector of units.
 private struct LSTMUnits {
   var i: Vector
   var f: Vector
   var g: Vector
   var o: Vector
   var c: Vector
-  var h: Vector
+
+  /// The hidden state.
+  @_transparent
+  var h: Vector { hiddenState(o: o, c: c) }
+}
+
+/// `h = o tanh(c)`.
+@_transparent
+private func hiddenState(o: Vector, c: Vector) -> Vector {
+  let (m, d) = tangentFraction(c)
+  return o * withSign(of: c, m / d)
 }
 
 /// `exp(x)` for x ≤ 0, and `exp(-87)`, about 2⁻¹²⁵, below -87: a gate that is closed as far as float32 can tell.
@@ -27,7 +37,7 @@ private func tangentFraction(_ x: Vector) -> (numerator: Vector, denominator: Ve
   return (m, Vector(repeating: 2) - m)
 }
 
-/// One time step from the pre-activations of the gates.
+/// The gates and the cell state of one time step from the pre-activations of the gates.
 ///
 /// A division takes as long as ten multiplications. With `σ(x) = n / d`, where `d = 1 + exp(-|x|)`, and `tanh` alike,
 /// the four gates share one: `1 / (d_i d_g d_f d_o)`, each of them in 1 ... 2.
@@ -47,12 +57,13 @@ private func lstmUnits(i xi: Vector, f xf: Vector, g xg: Vector, o xo: Vector, c
   let g = withSign(of: xg, mg * (inverseIG * di))
   let f = one.blended(with: ef, where: xf .< Vector()) * (inverseFO * d0)
   let o = one.blended(with: eo, where: xo .< Vector()) * (inverseFO * df)
-  let c = multiplyAdd(f, cPrevious, i * g)
-  let (mc, dc) = tangentFraction(c)
-  return LSTMUnits(i: i, f: f, g: g, o: o, c: c, h: o * withSign(of: c, mc / dc))
+  return LSTMUnits(i: i, f: f, g: g, o: o, c: multiplyAdd(f, cPrevious, i * g))
 }
 
 /// Gates, cell state and hidden state of one time step: see `LSTMCell`.
+///
+/// In two loops, with the output gates waiting in `h`: one long chain of steps for each vector would leave the processor
+/// with nothing to do beside it.
 func lstmCellForward(_ cell: LSTMCell) {
   let units = cell.units
   let gateStride = cell.interleaved ? vectorWidth : units
@@ -76,8 +87,15 @@ func lstmCellForward(_ cell: LSTMCell) {
       storeLanes(result.o, gates + 3 &* gateStride, lanes)
     }
     storeLanes(result.c, cell.c + u, lanes)
-    storeLanes(result.h, cell.h + u, lanes)
+    storeLanes(result.o, cell.h + u, lanes)
     gates += blockStride
+    u &+= vectorWidth
+  }
+  u = 0
+  while u < units {
+    let lanes = units &- u
+    let (o, c) = (loadLanes(UnsafePointer(cell.h + u), lanes), loadLanes(UnsafePointer(cell.c + u), lanes))
+    storeLanes(hiddenState(o: o, c: c), cell.h + u, lanes)
     u &+= vectorWidth
   }
 }
