@@ -88,7 +88,8 @@ private func rowTile<let rows: Int, let accumulators: Int>(
   // Lines of C come from far away; they arrive while the sums are made.
   if !product.accumulate {
     for row in 0..<rows { nnkit_prefetch_for_write(product.c + cRows[row]) }
-    if vectors == 2 {
+    // Two vectors of an AVX2 tile are one line.
+    if vectors * vectorWidth > 16 {
       for row in 0..<rows { nnkit_prefetch_for_write(product.c + (cRows[row] + vectorWidth)) }
     }
   }
@@ -124,14 +125,17 @@ private func rowTile<let rows: Int, let accumulators: Int>(
   while tap < product.tapCount {
     var a = product.a + product.taps[tap]
     var remaining = product.depth
-    while remaining > 0 {
-      let b0 = loadVector(b)
-      let b1 = vectors == 2 ? loadVector(b + vectorWidth) : b0
-      for row in 0..<rows {
-        let factor = Vector(repeating: a[offsets[row]])
-        sums[row * vectors] = multiplyAdd(factor, b0, sums[row * vectors])
-        if vectors == 2 { sums[row * vectors + 1] = multiplyAdd(factor, b1, sums[row * vectors + 1]) }
+    #if !NNKIT_AVX512
+      // With four steps at a time the processor foresees the end of a short loop.
+      while remaining >= 4 {
+        for step in 0..<4 { multiplyStep(a + step, offsets, b + step &* panelColumns, &sums) }
+        a += 4
+        b += 4 &* panelColumns
+        remaining &-= 4
       }
+    #endif
+    while remaining > 0 {
+      multiplyStep(a, offsets, b, &sums)
       a += 1
       b += panelColumns
       remaining &-= 1
@@ -156,6 +160,22 @@ private func rowTile<let rows: Int, let accumulators: Int>(
     withUnsafeMutablePointer(to: &staged) {
       storePartialTile(UnsafeRawPointer($0), rows, product.columns, product.c, cRows)
     }
+  }
+}
+
+/// One step of the depth.
+@inline(__always)
+private func multiplyStep<let rows: Int, let accumulators: Int>(
+  _ a: UnsafePointer<Float>, _ offsets: InlineArray<rows, Int>, _ b: UnsafePointer<Float>,
+  _ sums: inout InlineArray<accumulators, Vector>
+) {
+  let vectors = accumulators / rows
+  let b0 = loadVector(b)
+  let b1 = vectors == 2 ? loadVector(b + vectorWidth) : b0
+  for row in 0..<rows {
+    let factor = Vector(repeating: a[offsets[row]])
+    sums[row * vectors] = multiplyAdd(factor, b0, sums[row * vectors])
+    if vectors == 2 { sums[row * vectors + 1] = multiplyAdd(factor, b1, sums[row * vectors + 1]) }
   }
 }
 
