@@ -76,8 +76,11 @@ struct GatherConvolution {
     let weights = try plan.packWeights(
       weights.tensor, segments: taps.map(\.weights), segmentDepth: channels, columns: weights.columns,
       depthStride: weights.depthStride, columnStride: weights.columnStride, scale: weights.scale)
+    // 256 pixels use each panel of weights often, and stay in the second-level cache with the lines that they share.
+    // Where they share none, as many as fit the first one are enough.
     let blocks = GridBlocks(
-      height: gridHeight, width: gridWidth, batch: plan.batch, rowMultiple: pool?.geometry.strideHeight ?? 1)
+      height: gridHeight, width: gridWidth, batch: plan.batch, rowMultiple: pool?.geometry.strideHeight ?? 1,
+      pixels: taps.count > 1 ? 256 : min(256, 4096 / channels))
     let followingPool = blocks.columnBlocks == 1 && pool?.fits(tilesOf: blocks.blockHeight) == true ? pool : nil
     defer { if followingPool == nil { pool?.addStep(plan) } }
     let (minY, minX, maxY, maxX) = (minY, minX, maxY, maxX)
@@ -202,13 +205,12 @@ struct GridBlocks {
 
   var count: Int { rowBlocks * columnBlocks }
 
-  /// A tile has about 256 pixels: enough to use each panel of weights often, few enough to stay in the cache.
-  /// Where a batch is too small to keep sixteen threads busy, a tile has down to 64. The rows of a tile are a multiple
-  /// of `rowMultiple`, but for the last.
-  init(height: Int, width: Int, batch: Int, rowMultiple: Int) {
+  /// A tile has up to `pixels` pixels, or fewer where a batch is too small to keep sixteen threads busy, but 64 at least.
+  /// The rows of a tile are a multiple of `rowMultiple`, but for the last.
+  init(height: Int, width: Int, batch: Int, rowMultiple: Int, pixels: Int) {
     self.height = height
     self.width = width
-    let pixels = max(64, min(256, ceilDivide(batch * height * width, 16)))
+    let pixels = max(64, min(pixels, ceilDivide(batch * height * width, 16)))
     columnBlocks = ceilDivide(width, 512)
     blockWidth = ceilDivide(width, columnBlocks)
     let wantedBlocks = ceilDivide(height, max(1, min(height, pixels / blockWidth)))
