@@ -14,6 +14,9 @@ public struct KernelTable: Sendable {
   /// Columns of one packed panel: two vectors.
   public let panelColumns: Int
 
+  /// Columns of one packed panel of the `A` of a `columnProduct`, which are rows of its `C`: two register tiles.
+  public var panelRows: Int { 2 * tileRows }
+
   /// Floats of one vector register.
   public var vectorWidth: Int { panelColumns / 2 }
 

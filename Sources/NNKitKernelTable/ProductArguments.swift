@@ -91,20 +91,23 @@ public struct ColumnProduct {
   }
 }
 
-/// Packs a panel: `panel[k · panelColumns + n] = source[k · depthStride + n · columnStride]` for `k < depth` and
-/// `n < columns`, zero for `columns ≤ n < panelColumns`. One of the two strides is usually 1; both cases are fast.
+/// Packs a panel: `panel[k · width + n] = source[k · depthStride + n · columnStride]` for `k < depth` and `n < columns`,
+/// zero for `columns ≤ n < width`. One of the two strides is usually 1; both cases are fast.
 public struct PanelPacking {
   public var source: UnsafePointer<Float>
   public var depthStride: Int
   public var columnStride: Int
   public var depth: Int
-  /// 1 ... panelColumns.
+  /// 1 ... width.
   public var columns: Int
   public var panel: UnsafeMutablePointer<Float>
+  /// Whether the width is `panelRows`, for the `A` of a `columnProduct`, where `columnStride` has to be 1. Otherwise it
+  /// is `panelColumns`.
+  public var packsRows: Bool
 
   public init(
     source: UnsafePointer<Float>, depthStride: Int, columnStride: Int, depth: Int, columns: Int,
-    panel: UnsafeMutablePointer<Float>
+    panel: UnsafeMutablePointer<Float>, packsRows: Bool = false
   ) {
     self.source = source
     self.depthStride = depthStride
@@ -112,6 +115,7 @@ public struct PanelPacking {
     self.depth = depth
     self.columns = columns
     self.panel = panel
+    self.packsRows = packsRows
   }
 }
 

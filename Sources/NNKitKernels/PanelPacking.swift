@@ -2,7 +2,9 @@ import NNKitKernelTable
 
 /// `panel[k][n] = source[k · depthStride + n · columnStride]`, zero beyond `columns`: see `PanelPacking`.
 func packPanel(_ packing: PanelPacking) {
-  if packing.columnStride == 1 {
+  if packing.packsRows && panelRows < panelColumns {
+    copyRowPanel(packing)
+  } else if packing.columnStride == 1 {
     copyPanelRows(packing)
   } else if packing.depthStride == 1 {
     transposePanel(packing)
@@ -41,6 +43,53 @@ private func copyPanelRows(_ packing: PanelPacking) {
       storeVector(Vector(), panel + vectorWidth)
       source += packing.depthStride
       panel += panelColumns
+      k &+= 1
+    }
+  }
+}
+
+#if NNKIT_AVX512
+  private typealias HalfVector = SIMD8<Float>
+#elseif NNKIT_AVX2
+  private typealias HalfVector = SIMD4<Float>
+#else
+  private typealias HalfVector = SIMD2<Float>
+#endif
+
+@_transparent
+private func storeHalfVector(_ vector: HalfVector, _ target: UnsafeMutablePointer<Float>) {
+  UnsafeMutableRawPointer(target).storeBytes(of: vector, as: HalfVector.self)
+}
+
+/// The source's rows are the panel's rows, which are one vector and a half.
+@inline(__always)
+private func copyRowPanel(_ packing: PanelPacking) {
+  let columns = packing.columns
+  var source = packing.source
+  var panel = packing.panel
+  var k = 0
+  if columns == panelRows {
+    while k < packing.depth {
+      storeVector(loadVector(source), panel)
+      storeHalfVector(UnsafeRawPointer(source + vectorWidth).loadUnaligned(as: HalfVector.self), panel + vectorWidth)
+      source += packing.depthStride
+      panel += panelRows
+      k &+= 1
+    }
+  } else if columns >= vectorWidth {
+    while k < packing.depth {
+      storeVector(loadVector(source), panel)
+      storeHalfVector(loadPartialVector(source + vectorWidth, columns &- vectorWidth).lowHalf, panel + vectorWidth)
+      source += packing.depthStride
+      panel += panelRows
+      k &+= 1
+    }
+  } else {
+    while k < packing.depth {
+      storeVector(loadPartialVector(source, columns), panel)
+      storeHalfVector(Vector().lowHalf, panel + vectorWidth)
+      source += packing.depthStride
+      panel += panelRows
       k &+= 1
     }
   }

@@ -22,6 +22,10 @@ var narrowTileRows: Int { 8 }
 @inline(__always)
 var panelColumns: Int { 2 &* vectorWidth }
 
+/// Columns of a packed panel of the A of a `columnProduct`: two full tiles, one to two vectors.
+@inline(__always)
+var panelRows: Int { 2 &* tileRows }
+
 /// Calls `body(first, count)` for consecutive blocks of rows. There are as few blocks as `largest` allows, and their
 /// sizes differ by one at most: 16 rows by 12 are 8 + 8, since a block of 4 keeps fewer sums under way.
 @inline(__always)

@@ -31,4 +31,30 @@ import Testing
       }
     }
   }
+
+  @Test(arguments: testedLevels)
+  func packsRowsOfAColumnProductWithZerosBehindThem(level: InstructionSetLevel) {
+    let table = kernels(level)
+    let width = table.panelRows
+    #expect(width == 2 * table.tileRows)
+    for columns in 1...width {
+      for depth in [0, 1, 2, 9] {
+        for placement in Placement.allCases {
+          let depthStride = columns + 3
+          let count = depth == 0 ? 0 : (depth - 1) * depthStride + columns
+          let source = GuardedBuffer((0..<count).map { Float($0 + 1) }, placement)
+          let panel = GuardedBuffer(depth * width, placement, repeating: Float.nan)
+          table.packPanel(
+            PanelPacking(
+              source: source.read, depthStride: depthStride, columnStride: 1, depth: depth, columns: columns,
+              panel: panel.pointer, packsRows: true))
+          let isRight = (0..<depth * width).allSatisfy { index in
+            let (k, n) = (index / width, index % width)
+            return panel[index] == (n < columns ? source[k * depthStride + n] : 0)
+          }
+          #expect(isRight, "columns \(columns), depth \(depth)")
+        }
+      }
+    }
+  }
 }

@@ -5,6 +5,9 @@ import NNKitKernelTable
 ///
 /// The depth is cut into blocks (some images, or some rows of one image) that fit the cache, and the blocks into
 /// chunks for different tiles, whose sums are added in ascending order; both depend on the sizes alone.
+///
+/// Where many filters meet the input, it is packed first, below AVX-512: a window of one place is a matrix product, and
+/// larger ones are in `ConvolutionWeightGradient+Packed`.
 struct ConvolutionWeightGradient {
   let vertical: WindowAxis
   let horizontal: WindowAxis
@@ -13,19 +16,52 @@ struct ConvolutionWeightGradient {
   let allowsWinograd: Bool
 
   /// Pixels in one block, about.
-  private static let blockPixels = 512
+  static let blockPixels = 512
   /// Memory for the sums of all chunks but the first.
-  private static let partialBytes = 32 << 20
+  static let partialBytes = 32 << 20
 
   func addSteps(_ plan: PlanBuilder, _ x: Tensor, _ dz: Tensor, to dKernel: Tensor, bias dBias: Tensor?)
     throws(NNKitError)
   {
     if let winograd = WinogradWeightGradient(self, plan) {
       try winograd.addSteps(plan, x, dz, to: dKernel, bias: dBias)
+    } else if let loops = pointwiseLoops(plan, x) {
+      try plan.weightGradient(
+        "convolution kernel gradient", x, dz, loops, rows: channels, columns: filters, to: dKernel, bias: dBias)
+    } else if packsInput(plan) {
+      try addPackedSteps(plan, x, dz, to: dKernel, bias: dBias)
     } else {
       try addDirectSteps(plan, x, dz, to: dKernel, bias: dBias)
     }
   }
+
+  /// The pixels that a window of one place meets, where they lie in two nested loops and enough filters meet them.
+  private func pointwiseLoops(_ plan: PlanBuilder, _ x: Tensor) -> DepthLoops? {
+    let linesAreEven = plan.batch == 1 || vertical.input == vertical.output * vertical.stride
+    guard vertical.window == 1, horizontal.window == 1, !copiesLines(x), linesAreEven,
+      plan.kernels.packsRowsOfFewPanels,
+      ceilDivide(filters, plan.kernels.panelColumns) >= WeightGradientTiling.panelsThatPack
+    else { return nil }
+    return DepthLoops(
+      outer: plan.batch * vertical.output, inner: horizontal.output,
+      aOuterStep: vertical.stride * horizontal.input * channels, aInnerStep: horizontal.stride * channels,
+      bOuterStep: horizontal.output * filters, bInnerStep: filters)
+  }
+
+  /// Whether a tile copies the lines it reads: with a border of zeros, or normalised.
+  func copiesLines(_ x: Tensor) -> Bool {
+    x.pending != nil || vertical.before > 0 || horizontal.before > 0
+      || (vertical.output - 1) * vertical.stride + WindowAxis.span(vertical.window, vertical.dilation) > vertical.input
+      || copiedWidth > horizontal.input
+  }
+
+  /// Pixels of a copied line.
+  var copiedWidth: Int {
+    (horizontal.output - 1) * horizontal.stride + WindowAxis.span(horizontal.window, horizontal.dilation)
+  }
+
+  /// Places of the window whose inputs lie side by side: a row of the window, or, with gaps in it, one.
+  var mergedPlaces: Int { horizontal.dilation == 1 ? horizontal.window : 1 }
 
   private func addDirectSteps(_ plan: PlanBuilder, _ x: Tensor, _ dz: Tensor, to dKernel: Tensor, bias dBias: Tensor?)
     throws(NNKitError)
@@ -36,16 +72,9 @@ struct ConvolutionWeightGradient {
     let panelColumns = kernels.panelColumns
     let panels = ceilDivide(filters, panelColumns)
 
-    let copiesLines =
-      x.pending != nil || vertical.before > 0 || horizontal.before > 0
-      || (vertical.output - 1) * vertical.stride + WindowAxis.span(vertical.window, vertical.dilation) > vertical.input
-      || (horizontal.output - 1) * horizontal.stride + WindowAxis.span(horizontal.window, horizontal.dilation)
-        > horizontal.input
+    let copiesLines = copiesLines(x)
     let lineCount = (blocks.rows - 1) * vertical.stride + WindowAxis.span(vertical.window, vertical.dilation)
-    let lineWidth =
-      copiesLines
-      ? (horizontal.output - 1) * horizontal.stride + WindowAxis.span(horizontal.window, horizontal.dilation)
-      : horizontal.input
+    let lineWidth = copiesLines ? copiedWidth : horizontal.input
     let lineStride = lineWidth * channels
     let paddedImage =
       copiesLines ? try checkedProduct([lineCount, lineWidth, channels], of: "the padded input of a tile") : 0
@@ -54,8 +83,8 @@ struct ConvolutionWeightGradient {
     let panelFloats = usesAsItLies ? 0 : blocks.pixels * panelColumns
     let scratch = try plan.scratch(floats: panelFloats + blocks.images * paddedImage)
 
-    // Rows of the kernel's matrix whose inputs lie side by side: a row of the window, or, with gaps in it, a place.
-    let merged = horizontal.dilation == 1 ? horizontal.window : 1
+    // Rows of the kernel's matrix whose inputs lie side by side.
+    let merged = mergedPlaces
     let groupRows = merged * channels
     var groups: [Int] = []
     for m in 0..<vertical.window {

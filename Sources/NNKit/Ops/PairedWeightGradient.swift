@@ -32,7 +32,9 @@ extension PlanBuilder {
       }
     }
 
-    let tiling = WeightGradientTiling(rows: rows, columns: columns, panelColumns: kernels.panelColumns)
+    let tiling = WeightGradientTiling(
+      rows: rows, columns: columns, panelRows: kernels.panelColumns, panelColumns: kernels.panelColumns,
+      packsFewPanels: false)
     let panelColumns = kernels.panelColumns
     // Rows of C that are a power of two apart would push one another out of the cache between the blocks.
     let localStride = tiling.bPanelsPerBlock * panelColumns + 16
@@ -178,7 +180,7 @@ private struct BoundPairedPanels {
       kernels.packPanels(
         source + part.outer.lowerBound * outerStep + part.inner.lowerBound * innerStep, outerStep: outerStep,
         part.outer.count, innerStep: innerStep, part.inner.count, range, of: panels.columns,
-        to: panel(first, block), panels.blocks.loops.depth * panels.panelColumns)
+        to: panel(first, block), panels.blocks.loops.depth * panels.panelColumns, packsRows: false)
       for index in range {
         let (packed, balance) = (panel(index, block), balance(index, block))
         if let sums {

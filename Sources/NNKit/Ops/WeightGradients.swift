@@ -1,3 +1,4 @@
+import CNNKitPlatform
 import NNKitKernelTable
 
 /// The depth of a weight gradient: pairs of rows of `A` and `B`, in two nested loops.
@@ -35,24 +36,31 @@ extension PlanBuilder {
         name, a, b, loops, rows: rows, columns: columns, to: c, firstColumn: firstColumn, bias: bias)
     }
     let kernels = kernels
-    let tiling = WeightGradientTiling(rows: rows, columns: columns, panelColumns: kernels.panelColumns)
+    let tiling = WeightGradientTiling(
+      rows: rows, columns: columns, panelRows: kernels.panelRows, panelColumns: kernels.panelColumns,
+      packsFewPanels: kernels.packsRowsOfFewPanels)
     let chunks = WeightGradientChunks(loops, tiles: tiling.tiles)
     let partials = try PartialSums(self, chunks: chunks.count, sizes: [rows * columns, bias == nil ? 0 : columns])
     let place = ColumnRange(first: firstColumn, columns: columns, stride: c.count / rows)
-    let panelFloats = chunks.callDepth * tiling.panelColumns
+    let aPanelFloats = chunks.callDepth * tiling.panelRows
+    let bPanelFloats = chunks.callDepth * tiling.panelColumns
     let packsA = tiling.packsA
     let bGroup = min(tiling.bPanelsPerBlock, 4)
     let sharedA =
       packsA && tiling.bBlocks > 2
-      ? try packedRows(name, a, loops, loops.aStart, loops.aOuterStep, loops.aInnerStep, columns: rows) : nil
+      ? try packedRows(
+        name, a, first: loops.aStart, outer: (loops.outer, loops.aOuterStep), inner: (loops.inner, loops.aInnerStep),
+        columns: rows, packsRows: true) : nil
     let sharedB =
       packsA && tiling.aBlocks > 2
-      ? try packedRows(name, b, loops, loops.bStart, loops.bOuterStep, loops.bInnerStep, columns: columns) : nil
-    let packedFloats = ((packsA && sharedA == nil ? tiling.aPanelsPerBlock : 0) + bGroup) * panelFloats
+      ? try packedRows(
+        name, b, first: loops.bStart, outer: (loops.outer, loops.bOuterStep), inner: (loops.inner, loops.bInnerStep),
+        columns: columns, packsRows: false) : nil
+    let packedFloats = (packsA && sharedA == nil ? tiling.aPanelsPerBlock * aPanelFloats : 0) + bGroup * bPanelFloats
     // Rows of C that are a power of two apart would push one another out of the cache between the calls.
     let localC = packsA && loops.depth > chunks.callDepth
     let localStride = tiling.bPanelsPerBlock * tiling.panelColumns + 16
-    let localFloats = localC ? tiling.aPanelsPerBlock * tiling.panelColumns * localStride : 0
+    let localFloats = localC ? tiling.aPanelsPerBlock * tiling.panelRows * localStride : 0
     let scratch = try scratch(floats: packedFloats + localFloats)
 
     step(
@@ -72,11 +80,11 @@ extension PlanBuilder {
         let chunk = tile / tiling.tiles
         let (aPanels, bPanels) = tiling.block(tile % tiling.tiles)
         let packedBs = workspace.base + worker * workspace.stride
-        let packedA = packedBs + bGroup * panelFloats
+        let packedA = packedBs + bGroup * bPanelFloats
         // The first chunk's sums go to C itself, those of the others to a matrix of these columns alone.
         let result = cTargets(chunk) + (chunk == 0 ? place.first : 0)
         let resultStride = chunk == 0 ? place.stride : columns
-        let firstRow = aPanels.lowerBound * tiling.panelColumns
+        let firstRow = aPanels.lowerBound * tiling.panelRows
         let firstColumn = bPanels.lowerBound * tiling.panelColumns
         let target = localC ? packedBs + packedFloats - firstRow * localStride - firstColumn : result
         let targetStride = localC ? localStride : resultStride
@@ -85,12 +93,11 @@ extension PlanBuilder {
         chunks.forEachCall(chunk, loops, lengths) { outerStart, outerCount, innerStart, innerCount in
           let depth = outerCount * innerCount
           let aRows = aBase + outerStart * loops.aOuterStep + innerStart * loops.aInnerStep
-          let start = (outerStart * loops.inner + innerStart) * tiling.panelColumns
+          let start = outerStart * loops.inner + innerStart
           if packsA && sharedA == nil {
             kernels.packPanels(
               aRows, outerStep: loops.aOuterStep, outerCount, innerStep: loops.aInnerStep, innerCount, aPanels,
-              of: rows,
-              to: packedA, panelFloats)
+              of: rows, to: packedA, aPanelFloats, packsRows: true)
           }
           for panel in bPanels {
             let inGroup = (panel - bPanels.lowerBound) % bGroup
@@ -98,34 +105,40 @@ extension PlanBuilder {
               kernels.packPanels(
                 bBase + outerStart * loops.bOuterStep + innerStart * loops.bInnerStep, outerStep: loops.bOuterStep,
                 outerCount, innerStep: loops.bInnerStep, innerCount, panel..<min(panel + bGroup, bPanels.upperBound),
-                of: columns, to: packedBs, panelFloats)
+                of: columns, to: packedBs, bPanelFloats, packsRows: false)
             }
             let packedB =
-              shared.map { $0 + panel * loops.depth * tiling.panelColumns + start }
-              ?? UnsafePointer(packedBs + inGroup * panelFloats)
+              shared.map { $0 + (panel * loops.depth + start) * tiling.panelColumns }
+              ?? UnsafePointer(packedBs + inGroup * bPanelFloats)
             let column = panel * tiling.panelColumns
             let columnCount = min(tiling.panelColumns, columns - column)
+            let next =
+              shared != nil && panel + 1 < bPanels.upperBound ? packedB + loops.depth * tiling.panelColumns : nil
             for aPanel in aPanels where packsA {
-              let row = aPanel * tiling.panelColumns
+              if let next {
+                prefetch(
+                  next, floats: depth * tiling.panelColumns, part: aPanel - aPanels.lowerBound, of: aPanels.count)
+              }
+              let row = aPanel * tiling.panelRows
               let packed =
-                sharedRows.map { $0 + aPanel * loops.depth * tiling.panelColumns + start }
-                ?? UnsafePointer(packedA + (aPanel - aPanels.lowerBound) * panelFloats)
+                sharedRows.map { $0 + (aPanel * loops.depth + start) * tiling.panelRows }
+                ?? UnsafePointer(packedA + (aPanel - aPanels.lowerBound) * aPanelFloats)
               kernels.columnProduct(
                 ColumnProduct(
-                  a: packed, aSteps: (0, 0, tiling.panelColumns),
+                  a: packed, aSteps: (0, 0, tiling.panelRows),
                   depths: (1, 1, depth), b: packedB,
                   bStride: tiling.panelColumns, c: target + row * targetStride + column,
-                  cStride: targetStride, rows: min(tiling.panelColumns, rows - row), columns: columnCount,
+                  cStride: targetStride, rows: min(tiling.panelRows, rows - row), columns: columnCount,
                   accumulate: accumulate))
             }
             if !packsA {
-              let row = aPanels.lowerBound * tiling.panelColumns
+              let row = aPanels.lowerBound * tiling.panelRows
               kernels.columnProduct(
                 ColumnProduct(
                   a: aRows + row, aSteps: (0, loops.aOuterStep, loops.aInnerStep),
                   depths: (1, outerCount, innerCount), b: packedB,
                   bStride: tiling.panelColumns, c: target + row * targetStride + column,
-                  cStride: targetStride, rows: min(aPanels.count * tiling.panelColumns, rows - row),
+                  cStride: targetStride, rows: min(aPanels.count * tiling.panelRows, rows - row),
                   columns: columnCount, accumulate: accumulate))
             }
             if bias != nil && aPanels.lowerBound == 0 {
@@ -136,7 +149,7 @@ extension PlanBuilder {
         }
         if localC {
           let columnCount = min(bPanels.upperBound * tiling.panelColumns, columns) - firstColumn
-          for row in firstRow..<min(aPanels.upperBound * tiling.panelColumns, rows) {
+          for row in firstRow..<min(aPanels.upperBound * tiling.panelRows, rows) {
             (result + row * resultStride + firstColumn).update(
               from: target + row * localStride + firstColumn, count: columnCount)
           }
@@ -150,27 +163,29 @@ extension PlanBuilder {
 extension PlanBuilder {
   /// Adds a step that packs the rows of `A` or `B` once for all tiles: panel `p` has its rows of the whole depth one
   /// after the other.
-  private func packedRows(
-    _ name: String, _ matrix: Tensor, _ loops: DepthLoops, _ start: Int, _ outerStep: Int, _ innerStep: Int,
-    columns: Int
+  func packedRows(
+    _ name: String, _ matrix: Tensor, first: Int = 0, outer: (count: Int, step: Int), inner: (count: Int, step: Int),
+    columns: Int, packsRows: Bool
   ) throws(NNKitError) -> Tensor {
     let kernels = kernels
-    let panels = ceilDivide(columns, kernels.panelColumns)
-    let packed = try floats([panels, loops.depth, kernels.panelColumns])
+    let width = packsRows ? kernels.panelRows : kernels.panelColumns
+    let panels = ceilDivide(columns, width)
+    let depth = outer.count * inner.count
+    let packed = try floats([panels, depth, width])
     let rowsPerTile = 64
-    let tilesPerOuter = ceilDivide(loops.inner, rowsPerTile)
+    let tilesPerOuter = ceilDivide(inner.count, rowsPerTile)
     step(
-      "\(name), packing", reads: [matrix], writes: [packed], tiles: loops.outer * tilesPerOuter,
-      work: [loops.depth, columns]
+      "\(name), packing", reads: [matrix], writes: [packed], tiles: outer.count * tilesPerOuter,
+      work: [depth, columns]
     ) { binding in
-      let source = UnsafePointer(binding.floats(matrix)) + start
+      let source = UnsafePointer(binding.floats(matrix)) + first
       let target = binding.floats(packed)
       return { tile, _ in
-        let (outer, inner) = (tile / tilesPerOuter, tile % tilesPerOuter * rowsPerTile)
+        let (i, start) = (tile / tilesPerOuter, tile % tilesPerOuter * rowsPerTile)
         kernels.packPanels(
-          source + outer * outerStep + inner * innerStep, outerStep: 0, 1, innerStep: innerStep,
-          min(rowsPerTile, loops.inner - inner), 0..<panels, of: columns,
-          to: target + (outer * loops.inner + inner) * kernels.panelColumns, loops.depth * kernels.panelColumns)
+          source + i * outer.step + start * inner.step, outerStep: 0, 1, innerStep: inner.step,
+          min(rowsPerTile, inner.count - start), 0..<panels, of: columns,
+          to: target + (i * inner.count + start) * width, depth * width, packsRows: packsRows)
       }
     }
     return packed
@@ -178,24 +193,29 @@ extension PlanBuilder {
 }
 
 extension KernelTable {
-  /// Packs some panels of the rows that two nested loops visit, which have `columns` elements. A few rows at a time,
-  /// so that each row's panels are read one after the other.
+  /// Whether weight gradients pack rows of `A` that few panels of `B` use. At AVX-512 a panel has twice the columns, and
+  /// reads its rows of `A` half as often.
+  var packsRowsOfFewPanels: Bool { level != .avx512 }
+
+  /// Packs some panels of the rows that two nested loops visit, which have `columns` elements. Of many rows a few at a
+  /// time, so that each row's panels are read one after the other.
   @inline(__always)
   func packPanels(
     _ source: UnsafePointer<Float>, outerStep: Int, _ outerCount: Int, innerStep: Int, _ innerCount: Int,
-    _ panels: Range<Int>, of columns: Int, to packed: UnsafeMutablePointer<Float>, _ panelFloats: Int
+    _ panels: Range<Int>, of columns: Int, to packed: UnsafeMutablePointer<Float>, _ panelFloats: Int, packsRows: Bool
   ) {
-    let rowsAtOnce = panels.count > 1 ? 8 : innerCount
+    let width = packsRows ? panelRows : panelColumns
+    let rowsAtOnce = panels.count > 1 && innerCount > 32 ? 8 : innerCount
     for outer in 0..<outerCount {
       for inner in stride(from: 0, to: innerCount, by: max(1, rowsAtOnce)) {
         let depth = min(rowsAtOnce, innerCount - inner)
-        var panel = packed + (outer * innerCount + inner) * panelColumns
+        var panel = packed + (outer * innerCount + inner) * width
         for index in panels {
-          let column = index * panelColumns
+          let column = index * width
           packPanel(
             PanelPacking(
               source: source + outer * outerStep + inner * innerStep + column, depthStride: innerStep, columnStride: 1,
-              depth: depth, columns: min(panelColumns, columns - column), panel: panel))
+              depth: depth, columns: min(width, columns - column), panel: panel, packsRows: packsRows))
           panel += panelFloats
         }
       }
@@ -203,9 +223,19 @@ extension KernelTable {
   }
 }
 
+/// Fetches one of some equal parts of a packed panel, which is used next, into the second-level cache.
+@inline(__always)
+func prefetch(_ panel: UnsafePointer<Float>, floats: Int, part: Int, of parts: Int) {
+  let lineFloats = 16
+  let lines = ceilDivide(floats, lineFloats)
+  for line in part * lines / parts..<(part + 1) * lines / parts { nnkit_platform_prefetch(panel + line * lineFloats) }
+}
+
 /// How the matrix of a weight gradient is divided into tiles of panels of `A` (its rows) and of `B` (its columns). A
 /// function of the sizes alone.
 struct WeightGradientTiling {
+  /// Of a panel of `A`.
+  let panelRows: Int
   let panelColumns: Int
   let aPanelsPerBlock: Int
   private let aPanels: Int
@@ -213,19 +243,25 @@ struct WeightGradientTiling {
   private let bPanels: Int
   let bPanelsPerBlock: Int
   /// Whether enough panels of `B` meet a packed block of `A`.
-  var packsA: Bool { bPanelsPerBlock >= 4 }
+  var packsA: Bool { bPanelsPerBlock >= Self.panelsThatPack }
   let bBlocks: Int
   let tiles: Int
 
-  init(rows: Int, columns: Int, panelColumns: Int) {
+  /// Packed, as many rows of `A` and a panel of `B` fill about half of the second-level cache, or all of a small one.
+  static let mostRows = 192
+  static let panelsThatPack = 4
+
+  /// With `packsFewPanels` a tile has enough panels of `B` to pack `A` wherever there are that many.
+  init(rows: Int, columns: Int, panelRows: Int, panelColumns: Int, packsFewPanels: Bool) {
+    self.panelRows = panelRows
     self.panelColumns = panelColumns
-    aPanels = ceilDivide(rows, panelColumns)
+    aPanels = ceilDivide(rows, panelRows)
     bPanels = ceilDivide(columns, panelColumns)
-    // Packed, a block of A and a panel of B fill about half of the second-level cache.
-    let aLimit = max(1, 192 / panelColumns)
+    let aLimit = max(1, Self.mostRows / panelRows)
     aBlocks = ceilDivide(aPanels, aLimit)
     aPanelsPerBlock = ceilDivide(aPanels, aBlocks)
-    bBlocks = min(bPanels, ceilDivide(12, aBlocks))
+    let mostBBlocks = packsFewPanels ? max(1, bPanels / Self.panelsThatPack) : bPanels
+    bBlocks = min(mostBBlocks, ceilDivide(12, aBlocks))
     bPanelsPerBlock = ceilDivide(bPanels, bBlocks)
     tiles = aBlocks * bBlocks
   }
