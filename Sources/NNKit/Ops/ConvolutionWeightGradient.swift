@@ -17,6 +17,9 @@ struct ConvolutionWeightGradient {
 
   /// Pixels in one block, about.
   static let blockPixels = 512
+  /// The input of a block that is not packed should stay in the second-level cache of 512 KiB that processors without
+  /// AVX-512 often have, while it is read for one panel of the gradient after the other.
+  private static let blockBytes = 64 << 10
   /// Memory for the sums of all chunks but the first.
   static let partialBytes = 32 << 20
 
@@ -66,9 +69,13 @@ struct ConvolutionWeightGradient {
   private func addDirectSteps(_ plan: PlanBuilder, _ x: Tensor, _ dz: Tensor, to dKernel: Tensor, bias dBias: Tensor?)
     throws(NNKitError)
   {
-    let blocks = DepthBlocks(
-      batch: plan.batch, height: vertical.output, width: horizontal.output, pixels: Self.blockPixels)
     let kernels = plan.kernels
+    let pixelBytes = 4 * vertical.stride * horizontal.stride * channels
+    let pixels =
+      kernels.level == .avx512
+      ? Self.blockPixels : min(Self.blockPixels, max(Self.blockPixels / 4, Self.blockBytes / pixelBytes))
+    let blocks = DepthBlocks(
+      batch: plan.batch, height: vertical.output, width: horizontal.output, pixels: pixels)
     let panelColumns = kernels.panelColumns
     let panels = ceilDivide(filters, panelColumns)
 
@@ -97,7 +104,7 @@ struct ConvolutionWeightGradient {
 
     let kernelSize = dKernel.count
     let affordable = 1 + Self.partialBytes / max(1, kernelSize * 4)
-    let blocksPerChunk = ceilDivide(blocks.count, min(blocks.count, 8, affordable))
+    let blocksPerChunk = ceilDivide(blocks.count, min(blocks.count, kernelSize <= 1 << 15 ? 16 : 8, affordable))
     let chunks = ceilDivide(blocks.count, blocksPerChunk)
     let panelsPerTile = ceilDivide(panels, min(panels, ceilDivide(16, chunks)))
     let panelBlocks = ceilDivide(panels, panelsPerTile)
