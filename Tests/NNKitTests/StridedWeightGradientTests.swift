@@ -8,7 +8,7 @@ import Testing
     var height = 23
     var width = 21
     var channels = 20
-    var filters = 136
+    var filters = 264
     var kernel = 3
     var stride = 2
     var dilation = 1

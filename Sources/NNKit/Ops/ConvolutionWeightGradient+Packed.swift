@@ -4,7 +4,7 @@ extension ConvolutionWeightGradient {
   /// Whether enough filters meet the input to outweigh packing it, and a row of the window fills some panels.
   func packsInput(_ plan: PlanBuilder) -> Bool {
     let kernels = plan.kernels
-    return kernels.packsRowsOfFewPanels && ceilDivide(filters, kernels.panelColumns) >= 8
+    return kernels.packsRowsOfFewPanels && ceilDivide(filters, kernels.panelColumns) >= 16
       && mergedPlaces * channels >= 4 * kernels.panelRows
   }
 
