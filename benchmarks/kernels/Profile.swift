@@ -34,11 +34,12 @@ struct Profile {
     let begin = now()
     while wholes.count < 5 || now() - begin < 2 {
       fillInputs(bound)
-      let steps = bound.timeSteps(clock: now)
+      // Weights of an inference plan are packed once: packing them again would leave the caches as no run finds them.
+      let steps = bound.timeSteps(packs: loss != nil || samples.isEmpty, clock: now)
       if samples.isEmpty { (names, samples) = (steps.map(\.name), steps.map { _ in [] }) }
-      for (index, step) in steps.enumerated() { samples[index].append(step.seconds) }
+      for (index, step) in steps.enumerated() { samples[names.count - steps.count + index].append(step.seconds) }
       fillInputs(bound)
-      model.arena.markChanged()
+      if loss != nil { model.arena.markChanged() }
       let start = now()
       bound.run()
       wholes.append(now() - start)

@@ -121,9 +121,10 @@ package final class BoundPlan {
     }
   }
 
-  /// Runs all steps once, one after another, and says how long each took; for benchmarks.
-  package func timeSteps(clock: () -> Double) -> [(name: String, seconds: Double)] {
-    (prologue + steps).map { step in
+  /// Runs all steps once, one after another, and says how long each took; for benchmarks. `packs`: whether weights are
+  /// packed before.
+  package func timeSteps(packs: Bool = true, clock: () -> Double) -> [(name: String, seconds: Double)] {
+    ((packs ? prologue : []) + steps).map { step in
       let start = clock()
       run([step])
       return (step.name, clock() - start)
