@@ -13,6 +13,8 @@ public struct KernelTable: Sendable {
   public let tileRows: Int
   /// Columns of one packed panel: two vectors.
   public let panelColumns: Int
+  /// Whether `rowProduct` fetches `RowProduct.next`.
+  public let fetchesAhead: Bool
 
   /// Columns of one packed panel of the `A` of a `columnProduct`, which are rows of its `C`: two register tiles.
   public var panelRows: Int { 2 * tileRows }
@@ -121,6 +123,7 @@ public struct KernelTable: Sendable {
     level: InstructionSetLevel,
     tileRows: Int,
     panelColumns: Int,
+    fetchesAhead: Bool,
     rowProduct: @escaping @Sendable (RowProduct) -> Void,
     vectorProduct: @escaping @Sendable (VectorProduct) -> Void,
     columnProduct: @escaping @Sendable (ColumnProduct) -> Void,
@@ -194,6 +197,7 @@ public struct KernelTable: Sendable {
     self.level = level
     self.tileRows = tileRows
     self.panelColumns = panelColumns
+    self.fetchesAhead = fetchesAhead
     self.rowProduct = rowProduct
     self.vectorProduct = vectorProduct
     self.columnProduct = columnProduct

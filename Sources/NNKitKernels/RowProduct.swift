@@ -121,6 +121,14 @@ private func rowTile<let rows: Int, let accumulators: Int>(
 
   for row in 0..<rows { offsets[row] = aRows[row] }
   var b = product.b
+  // Each row has an equal share of what is fetched ahead; without any, a line of B that is here is fetched.
+  var next = UnsafeRawPointer(product.next ?? b)
+  var nextStep = 0
+  if fetchesAhead && vectors == 2 && product.next != nil {
+    let bytes = panelColumns &* MemoryLayout<Float>.size
+    nextStep = (bytes &* rows &+ product.rows &- 1) / product.rows
+    next += bytes &* product.tapCount &* product.depth &* firstRow / product.rows
+  }
   var tap = 0
   while tap < product.tapCount {
     var a = product.a + product.taps[tap]
@@ -128,7 +136,13 @@ private func rowTile<let rows: Int, let accumulators: Int>(
     #if !NNKIT_AVX512
       // With four steps at a time the processor foresees the end of a short loop.
       while remaining >= 4 {
-        for step in 0..<4 { multiplyStep(a + step, offsets, b + step &* panelColumns, &sums) }
+        for step in 0..<4 {
+          multiplyStep(a + step, offsets, b + step &* panelColumns, &sums)
+          if fetchesAhead && vectors == 2 {
+            nnkit_prefetch(next)
+            next += nextStep
+          }
+        }
         a += 4
         b += 4 &* panelColumns
         remaining &-= 4
@@ -136,6 +150,10 @@ private func rowTile<let rows: Int, let accumulators: Int>(
     #endif
     while remaining > 0 {
       multiplyStep(a, offsets, b, &sums)
+      if fetchesAhead && vectors == 2 {
+        nnkit_prefetch(next)
+        next += nextStep
+      }
       a += 1
       b += panelColumns
       remaining &-= 1

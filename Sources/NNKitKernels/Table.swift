@@ -13,6 +13,7 @@ public func makeKernelTable() -> KernelTable {
     level: level,
     tileRows: tileRows,
     panelColumns: panelColumns,
+    fetchesAhead: fetchesAhead,
     rowProduct: rowProduct,
     vectorProduct: vectorProduct,
     columnProduct: columnProduct,

@@ -18,6 +18,16 @@ var tileRows: Int {
 @inline(__always)
 var narrowTileRows: Int { 8 }
 
+/// Whether a tile that is two vectors wide fetches what the next call reads.
+@inline(__always)
+var fetchesAhead: Bool {
+  #if NNKIT_AVX2
+    true
+  #else
+    false
+  #endif
+}
+
 /// Columns of a packed panel: two vectors.
 @inline(__always)
 var panelColumns: Int { 2 &* vectorWidth }

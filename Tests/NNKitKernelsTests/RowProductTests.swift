@@ -12,6 +12,8 @@ private struct RowProductCase {
   var start: Start
   var bias: Bool
   var relu: Bool
+  /// Whether a panel that cannot be read is named as the next.
+  var fetchesNext: Bool
 
   /// Rows of A overlap and lie in no order, as pixels do; rows of C are padded.
   func run(_ table: KernelTable, _ placement: Placement) -> (c: [Float], worst: Double, outside: Bool) {
@@ -41,7 +43,8 @@ private struct RowProductCase {
       RowProduct(
         a: a.read, aRows: aOffsets.read, taps: tapOffsets.read, tapCount: tapCount, depth: depth, b: b.read,
         c: c.pointer, cRows: cOffsets.read, rows: rows, columns: columns, bias: bias ? biases.read : nil,
-        addend: start == .addend ? addend.read : nil, accumulate: start == .c, relu: relu))
+        addend: start == .addend ? addend.read : nil, accumulate: start == .c, relu: relu,
+        next: fetchesNext ? UnsafePointer(bitPattern: 64) : nil))
 
     var worst = 0.0
     var isResult = [Bool](repeating: false, count: before.count)
@@ -89,7 +92,7 @@ private struct RowProductCase {
           variant = (variant + 1) % 7
           let product = RowProductCase(
             rows: rows, columns: columns, tapCount: tapCount, depth: depth, start: [.zero, .c, .addend][variant % 3],
-            bias: variant % 2 == 0, relu: variant >= 4)
+            bias: variant % 2 == 0, relu: variant >= 4, fetchesNext: variant % 3 != 1)
           for placement in Placement.allCases {
             let result = product.run(table, placement)
             #expect(result.worst <= 1, "\(product)")

@@ -8,6 +8,9 @@ static inline void nnkit_prefetch_for_write(const void *_Nonnull address) {
     __asm__ volatile("prefetchw %0" : : "m"(*(const char *)address));
 }
 
+/* Fetches the cache line at `address`, which need not be valid, into the second-level cache. */
+static inline void nnkit_prefetch(const void *_Nonnull address) { __builtin_prefetch(address, 0, 2); }
+
 /* Arithmetic on whole vectors. Swift's library computes lane by lane and leaves it to the optimizer to find the vectors
  * again; in long functions it finds pieces of them. The width is that of the level a module is compiled for. */
 #if defined(__AVX512F__)
