@@ -108,16 +108,27 @@ import Testing
       (512, 3, 128, nil),
     ] as [(Int, Int, Int, Int?)])
   func theCheapestTilesAreChosen(channels: Int, width: Int, batch: Int, size: Int?) {
-    let cost = WinogradCost(channels: channels, filters: channels, height: width, width: width, batch: batch)
+    let cost = WinogradCost(
+      channels: channels, filters: channels, height: width, width: width, batch: batch, fetchesAhead: false)
     #expect(cost.tileSize == size)
     #expect(cost.transformsWeightGradient == (size != nil))
+  }
+
+  /// Weights that come from memory beside the products may be more.
+  @Test(arguments: [(64, 56, 4), (128, 28, 4), (256, 14, 4), (512, 7, 2)])
+  func fetchingAheadAllowsMoreWeights(channels: Int, width: Int, size: Int) {
+    let cost = WinogradCost(
+      channels: channels, filters: channels, height: width, width: width, batch: 1, fetchesAhead: true)
+    #expect(cost.tileSize == size)
   }
 
   /// The bounds that WinogradConvolution.swift states, against sums in double precision.
   @Test(arguments: [16, 128, 512], [2, 4])
   func theErrorStaysBelowItsBound(channels: Int, size: Int) throws {
     let (width, filters) = (size == 2 ? 10 : 20, 16)
-    let cost = WinogradCost(channels: channels, filters: filters, height: width, width: width, batch: 1)
+    let cost = WinogradCost(
+      channels: channels, filters: filters, height: width, width: width, batch: 1,
+      fetchesAhead: try Runtime.shared().kernels.fetchesAhead)
     try #require(cost.tileSize == size)
     let padded = width + 2
     var errors: [Bool: Double] = [:]

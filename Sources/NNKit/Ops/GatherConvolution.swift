@@ -178,7 +178,9 @@ struct GatherConvolution {
               a: a, aRows: rows.a, taps: tapOffsets, tapCount: kernelTaps.count, depth: depth,
               b: panels + panel * weights.panelElements, c: c + column, cRows: rows.c, rows: height * width,
               columns: min(weights.panelColumns, weights.columns - column), bias: biasBase.map { $0 + column },
-              addend: start.map { $0 + column }, relu: activation == .relu))
+              addend: start.map { $0 + column }, relu: activation == .relu,
+              next: panel + 1 == lastPanel || height * width > RowProduct.fewRows
+                ? nil : panels + (panel + 1) * weights.panelElements))
         }
         let columns = firstPanel * weights.panelColumns..<min(lastPanel * weights.panelColumns, weights.columns)
         if activation != .relu && activation != .linear {
@@ -213,7 +215,10 @@ struct GridBlocks {
     let pixels = max(64, min(pixels, ceilDivide(batch * height * width, 16)))
     columnBlocks = ceilDivide(width, 512)
     blockWidth = ceilDivide(width, columnBlocks)
-    let wantedBlocks = ceilDivide(height, max(1, min(height, pixels / blockWidth)))
+    // Few blocks are equal ones where fewer divide the rows.
+    let most = ceilDivide(height, max(1, min(height, pixels / blockWidth)))
+    let equal = (2..<max(2, most)).last { height % $0 == 0 }
+    let wantedBlocks = most < 8 && height % most != 0 ? equal ?? most : most
     blockHeight = ceilDivide(height, wantedBlocks).roundedUp(toMultipleOf: rowMultiple)
     rowBlocks = ceilDivide(height, blockHeight)
   }

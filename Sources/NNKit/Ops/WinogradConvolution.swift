@@ -14,15 +14,25 @@ struct WinogradConvolution {
   private let planes: Int
   private let blocks: WinogradBlocks
   private let panels: Int
-  private let panelsPerGroup: Int
-  private var panelGroups: Int { ceilDivide(panels, panelsPerGroup) }
+  private let passes: Int
+  private let panelsPerPass: Int
+  private let passesPerGroup: Int
+  /// Whether the inputs are transformed in a step of their own, once for all groups.
+  private let sharesInputs: Bool
+  private var groups: Int { ceilDivide(passes, passesPerGroup) }
   /// Whether there are too many transformed weights to make all of them before they are used.
   private let isWide: Bool
 
   /// Of the transformed inputs and products of a block: about half of the second-level cache.
   private static let blockBytes = 512 << 10
-  /// Each panel of weights is used for at least so many, however many channels they have, if it comes from memory.
+  /// Each panel of weights is used for at least so many tiles, however many channels they have, if it comes from memory.
   private static let fewestTiles = 16
+  /// The same where a batch has few tiles, and all weights come from memory in each run.
+  private static let fewestTilesOfFew = 28
+  /// A pass goes through the transformed inputs once for so many columns.
+  private static let passColumns = 32
+  /// To transform fewer elements than these takes less time than threads that meet behind it.
+  private static let sharedInputs = 1 << 16
   /// Of transformed weights that are made at once for a use in training.
   private static let weightBytes = 8 << 20
 
@@ -31,7 +41,7 @@ struct WinogradConvolution {
     let (taps, columns) = (convolution.taps, convolution.weights.columns)
     let cost = WinogradCost(
       channels: convolution.channels, filters: columns, height: convolution.gridHeight, width: convolution.gridWidth,
-      batch: plan.batch)
+      batch: plan.batch, fetchesAhead: plan.kernels.fetchesAhead)
     guard convolution.allowsWinograd, convolution.stepY == 1, convolution.stepX == 1, taps.count == 9,
       taps.indices.allSatisfy({ taps[$0].y == taps[0].y + $0 / 3 && taps[$0].x == taps[0].x + $0 % 3 }),
       let size = cost.tileSize
@@ -46,14 +56,18 @@ struct WinogradConvolution {
     // Weights that are kept from run to run are worth their memory.
     isWide =
       plan.isTraining && tiles < columns && 4 * planes * panels * panelColumns * convolution.channels > Self.weightBytes
-    // Blocks, and groups of panels where blocks are few, for sixteen threads.
+    let isCached = cost.keepsWeightsInCache(size)
+    let fewest =
+      isCached ? Self.fewestTiles / 2 : tiles < 16 * Self.fewestTiles ? Self.fewestTilesOfFew : Self.fewestTiles
     blocks = WinogradBlocks(
       size: size, height: convolution.gridHeight, width: convolution.gridWidth, batch: plan.batch,
-      tiles: max(
-        cost.keepsWeightsInCache(size) ? Self.fewestTiles / 2 : Self.fewestTiles, min(affordable, ceilDivide(tiles, 16))
-      ))
-    // Each group transforms the inputs again: it has two panels at least.
-    panelsPerGroup = max(min(panels, 2), ceilDivide(panels, min(panels, ceilDivide(16, blocks.count))))
+      tiles: max(fewest, min(affordable, ceilDivide(tiles, 16))))
+    panelsPerPass = isWide ? 1 : max(1, min(panels, Self.passColumns / panelColumns))
+    passes = ceilDivide(panels, panelsPerPass)
+    // Where blocks are few, groups of passes make up for them, for sixteen threads.
+    let wanted = min(passes, ceilDivide(16, blocks.count))
+    sharesInputs = wanted > 1 && blocks.tiles * planes * convolution.channels >= Self.sharedInputs
+    passesPerGroup = sharesInputs || blocks.count == 1 ? ceilDivide(passes, wanted) : passes
   }
 
   func addSteps(
@@ -63,7 +77,8 @@ struct WinogradConvolution {
     let followingPool = pool?.fits(tilesOf: size * blocks.rowsPerBlock) == true ? pool : nil
     defer { if followingPool == nil { pool?.addStep(plan) } }
     let tiles = try WinogradTiles(
-      plan, convolution, blocks, source, bias: bias, addend: addend, activation, to: destination, pool: followingPool)
+      plan, convolution, blocks, source, bias: bias, addend: addend, activation, to: destination, pool: followingPool,
+      panelsPerPass: panelsPerPass)
     let transform = WeightTransform(plan, convolution, size: size)
     let work = [blocks.tiles, planes, convolution.channels, convolution.weights.columns]
     let inPlace = addend.map { [$0] } ?? []
@@ -71,39 +86,77 @@ struct WinogradConvolution {
       try addWideSteps(plan, name, tiles, transform, work: work, inPlace: inPlace)
       return
     }
-    let (blockCount, panels, panelsPerGroup, panelGroups) = (blocks.count, panels, panelsPerGroup, panelGroups)
-    let panelFloats = transform.panelFloats
-    let weights = try plan.packed([planes, panels, panelFloats])
+    let (blockCount, panels, passes, panelsPerPass) = (blocks.count, panels, passes, panelsPerPass)
+    let (passesPerGroup, groups) = (passesPerGroup, groups)
+    let panelStride = planeStride(transform.panelFloats)
+    let passFloats = planes * panelsPerPass * panelStride
+    let weights = try plan.packed([panels, planes, panelStride])
     let transformScratch = try plan.packed([panels, transform.scratchFloats])
     plan.packingStep(
       "transform weights", reads: transform.reads, writes: [weights, transformScratch], tiles: panels,
       work: [planes, convolution.channels, convolution.weights.columns]
     ) { binding in
-      let transformed = transform.bind(binding, planeStride: panels * panelFloats)
+      let transformed = transform.bind(binding)
       let (target, workspace) = (binding.floats(weights), binding.floats(transformScratch))
       return { panel, _ in
-        transformed(panel, target + panel * panelFloats, workspace + panel * transform.scratchFloats)
+        let (pass, place) = panel.quotientAndRemainder(dividingBy: panelsPerPass)
+        let panelsOfPass = min(panelsPerPass, panels - pass * panelsPerPass)
+        transformed(
+          panel, target + (pass * passFloats + place * panelStride), panelsOfPass * panelStride,
+          workspace + panel * transform.scratchFloats)
       }
     }
-    let scratch = try plan.scratch(floats: tiles.copyFloats + tiles.inputFloats + tiles.productFloats)
+    let shared = sharesInputs ? try addTransformStep(plan, name, tiles) : nil
+    let inputFloats = shared == nil ? tiles.inputFloats : 0
+    let scratch = try plan.scratch(
+      floats: (shared == nil ? tiles.copyFloats : 0) + inputFloats + tiles.productFloats)
     plan.step(
-      name, reads: tiles.inputReads + tiles.productReads + [weights], writes: tiles.productWrites, scratch: scratch,
-      tiles: blockCount * panelGroups, work: work, inPlace: inPlace
+      name, reads: (shared.map { [$0] } ?? tiles.inputReads) + tiles.productReads + [weights],
+      writes: tiles.productWrites, scratch: scratch, tiles: blockCount * groups, work: work, inPlace: inPlace
     ) { binding in
-      let transformInputs = tiles.bindInputs(binding)
-      let multiply = tiles.bindProducts(binding, weightPlane: panels * panelFloats)
+      let transformInputs = shared == nil ? tiles.bindInputs(binding) : nil
+      let sharedInputs = shared.map { UnsafePointer(binding.floats($0)) }
+      let multiply = tiles.bindProducts(binding, panelStride: panelStride)
       let weightBase = UnsafePointer(binding.floats(weights))
       let workspace = binding.scratch(scratch)
       return { tile, worker in
         let (group, block) = tile.quotientAndRemainder(dividingBy: blockCount)
-        let inputs = workspace.base + worker * workspace.stride
-        let products = inputs + tiles.inputFloats
-        transformInputs(block, inputs, products + tiles.productFloats)
-        for panel in group * panelsPerGroup..<min((group + 1) * panelsPerGroup, panels) {
-          multiply(block, panel, UnsafePointer(inputs), weightBase + panel * panelFloats, products)
+        let space = workspace.base + worker * workspace.stride
+        let products = space + inputFloats
+        transformInputs?(block, 0..<tiles.rowsOfBlock, space, products + tiles.productFloats)
+        let inputs = sharedInputs.map { $0 + block * tiles.inputFloats } ?? UnsafePointer(space)
+        let end = min((group + 1) * passesPerGroup, passes)
+        for pass in group * passesPerGroup..<end {
+          multiply(block, pass, inputs, weightBase + pass * passFloats, pass + 1 == end, products)
         }
       }
     }
+  }
+
+  /// Adds a step that transforms the inputs of all blocks.
+  private func addTransformStep(_ plan: PlanBuilder, _ name: String, _ tiles: WinogradTiles) throws(NNKitError)
+    -> Tensor
+  {
+    let blockCount = blocks.count
+    let inputs = try plan.floats([blockCount, tiles.inputFloats])
+    let copies = try plan.scratch(floats: tiles.copyFloats)
+    // Parts of blocks where they are few, for sixteen threads.
+    let rows = tiles.rowsOfBlock
+    let parts = min(rows, ceilDivide(16, blockCount))
+    plan.step(
+      "\(name), transform", reads: tiles.inputReads, writes: [inputs], scratch: copies, tiles: blockCount * parts,
+      work: [blocks.tiles, planes, 4, convolution.channels]
+    ) { binding in
+      let transformInputs = tiles.bindInputs(binding)
+      let (target, workspace) = (binding.floats(inputs), binding.scratch(copies))
+      return { tile, worker in
+        let (block, part) = tile.quotientAndRemainder(dividingBy: parts)
+        transformInputs(
+          block, part * rows / parts..<(part + 1) * rows / parts, target + block * tiles.inputFloats,
+          workspace.base + worker * workspace.stride)
+      }
+    }
+    return inputs
   }
 
   /// Adds steps in which a tile of work is a panel of weights and all pixels: a panel is transformed where it is used, and
@@ -115,18 +168,7 @@ struct WinogradConvolution {
     let (blockCount, panels) = (blocks.count, panels)
     // Where panels are few, two tiles share the blocks of one, for sixteen threads; each transforms the panel.
     let parts = min(blockCount, ceilDivide(16, panels))
-    let inputs = try plan.floats([blockCount, tiles.inputFloats])
-    let copies = try plan.scratch(floats: tiles.copyFloats)
-    plan.step(
-      "\(name), transform", reads: tiles.inputReads, writes: [inputs], scratch: copies, tiles: blockCount,
-      work: [blocks.tiles, planes, 4, convolution.channels]
-    ) { binding in
-      let transformInputs = tiles.bindInputs(binding)
-      let (target, workspace) = (binding.floats(inputs), binding.scratch(copies))
-      return { block, worker in
-        transformInputs(block, target + block * tiles.inputFloats, workspace.base + worker * workspace.stride)
-      }
-    }
+    let inputs = try addTransformStep(plan, name, tiles)
     let weightPlane = planeStride(transform.panelFloats)
     let weightFloats = planes * weightPlane
     let scratch = try plan.scratch(floats: weightFloats + max(transform.scratchFloats, tiles.productFloats))
@@ -134,17 +176,17 @@ struct WinogradConvolution {
       name, reads: [inputs] + transform.reads + tiles.productReads, writes: tiles.productWrites, scratch: scratch,
       tiles: panels * parts, work: work, inPlace: inPlace
     ) { binding in
-      let transformed = transform.bind(binding, planeStride: weightPlane)
-      let multiply = tiles.bindProducts(binding, weightPlane: weightPlane)
+      let transformed = transform.bind(binding)
+      let multiply = tiles.bindProducts(binding, panelStride: weightPlane)
       let inputBase = UnsafePointer(binding.floats(inputs))
       let workspace = binding.scratch(scratch)
       return { tile, worker in
         let (panel, part) = tile.quotientAndRemainder(dividingBy: parts)
         let weights = workspace.base + worker * workspace.stride
-        transformed(panel, weights, weights + weightFloats)
+        transformed(panel, weights, weightPlane, weights + weightFloats)
         for block in part * blockCount / parts..<(part + 1) * blockCount / parts {
           multiply(
-            block, panel, inputBase + block * tiles.inputFloats, UnsafePointer(weights), weights + weightFloats)
+            block, panel, inputBase + block * tiles.inputFloats, UnsafePointer(weights), true, weights + weightFloats)
         }
       }
     }
@@ -172,14 +214,14 @@ private struct WeightTransform {
   var reads: [Tensor] { [weights.tensor] + (weights.scale.map { [$0] } ?? []) }
 
   /// `target` takes the planes, `planeStride` floats apart; `scratch` has `scratchFloats`.
-  func bind(_ binding: Binding, planeStride: Int) -> (
-    _ panel: Int, _ target: UnsafeMutablePointer<Float>, _ scratch: UnsafeMutablePointer<Float>
+  func bind(_ binding: Binding) -> (
+    _ panel: Int, _ target: UnsafeMutablePointer<Float>, _ planeStride: Int, _ scratch: UnsafeMutablePointer<Float>
   ) -> Void {
     let (weights, kernels, channels, size) = (weights, kernels, channels, size)
     let source = UnsafePointer(binding.floats(weights.tensor))
     let factors = weights.scale.map { UnsafePointer(binding.floats($0)) }
     let tapOffsets = binding.offsets(taps)
-    return { panel, target, scratch in
+    return { panel, target, planeStride, scratch in
       let column = panel * kernels.panelColumns
       let columns = min(kernels.panelColumns, weights.columns - column)
       kernels.winogradWeights(

@@ -6,23 +6,30 @@ import NNKitKernelTable
 /// Directly: 9 products for each pixel and pair of channels. By tiles: a product for each plane, tile and pair of
 /// channels, and the transforms, whose every element costs about as much as five products. Weights are read once for all
 /// pixels or tiles; each costs as much as 16 products where it comes from memory, 8 where a core's cache keeps it from run
-/// to run. Measured on Zen 4; the choice between the ways changes little where these numbers are off by half.
+/// to run. Where weights are fetched ahead, memory works beside the products, and a layer takes the longer of the two.
+/// Measured on Zen 4 and, with weights fetched ahead, on Zen 2; the choice between the ways changes little where these
+/// numbers are off by half.
 package struct WinogradCost {
   let channels: Int
   let filters: Int
   let height: Int
   let width: Int
   let batch: Int
+  let fetchesAhead: Bool
 
   /// With fewer channels vectors are not full.
   private static let fewestChannels = 16
   /// Smaller maps are mostly border.
   private static let smallestMap = 4
 
-  /// `height` and `width`: of the output.
-  package init(channels: Int, filters: Int, height: Int, width: Int, batch: Int) {
+  /// What a weight costs, in products, where it comes from memory and where a cache keeps it.
+  private static let (weight, cachedWeight) = (16.0, 8.0)
+
+  /// `height` and `width`: of the output. `fetchesAhead`: see `KernelTable`.
+  package init(channels: Int, filters: Int, height: Int, width: Int, batch: Int, fetchesAhead: Bool) {
     (self.channels, self.filters) = (channels, filters)
     (self.height, self.width, self.batch) = (height, width, batch)
+    self.fetchesAhead = fetchesAhead
   }
 
   private var allows: Bool {
@@ -44,13 +51,19 @@ package struct WinogradCost {
   /// Whether the transformed weights do.
   package func keepsWeightsInCache(_ size: Int) -> Bool { staysInCache(Winograd.planes(size)) }
 
-  private func weightProducts(_ planes: Int) -> Double { (staysInCache(planes) ? 8 : 16) * Double(planes) * pairs }
+  /// Of `products` and the weights of `planes`.
+  private func cost(of products: Double, _ planes: Int) -> Double {
+    let weights = Double(planes) * pairs
+    let cached = products + Self.cachedWeight * weights
+    if staysInCache(planes) { return cached }
+    return fetchesAhead ? max(cached, Self.weight * weights) : products + Self.weight * weights
+  }
 
   /// The size of tiles with which a convolution is fastest; nil: the direct way is.
   package var tileSize: Int? {
     guard allows else { return nil }
-    let costs = [2, 4].map { transformedTiles($0) + weightProducts(Winograd.planes($0)) }
-    guard min(costs[0], costs[1]) < directProducts + weightProducts(9) else { return nil }
+    let costs = [2, 4].map { cost(of: transformedTiles($0), Winograd.planes($0)) }
+    guard min(costs[0], costs[1]) < cost(of: directProducts, 9) else { return nil }
     return costs[0] < costs[1] ? 2 : 4
   }
 

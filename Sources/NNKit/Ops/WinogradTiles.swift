@@ -15,6 +15,7 @@ struct WinogradTiles {
   private let pool: PlannedPool?
   private let size: Int
   private let planes: Int
+  private let panelsPerPass: Int
   private let productColumns: Int
   private let inputPlane: Int
   private let productPlane: Int
@@ -22,25 +23,26 @@ struct WinogradTiles {
   private let cRows: OffsetTable
   private let noTap: OffsetTable
 
-  /// Floats of the copied lines, the transformed inputs, and one panel's products of a block.
+  /// Floats of the copied lines, the transformed inputs, and one pass's products of a block.
   let copyFloats: Int
   let inputFloats: Int
   let productFloats: Int
 
   init(
     _ plan: PlanBuilder, _ convolution: GatherConvolution, _ blocks: WinogradBlocks, _ source: Tensor, bias: Tensor?,
-    addend: Tensor?, _ activation: ActivationKind, to destination: Tensor, pool: PlannedPool?
+    addend: Tensor?, _ activation: ActivationKind, to destination: Tensor, pool: PlannedPool?, panelsPerPass: Int
   ) throws(NNKitError) {
     (self.convolution, self.blocks, kernels) = (convolution, blocks, plan.kernels)
     (self.source, self.bias, self.addend) = (source, bias, addend)
     (self.activation, self.destination, self.pool) = (activation, destination, pool)
+    self.panelsPerPass = panelsPerPass
     size = blocks.size
     planes = Winograd.planes(size)
     let (channels, tiles) = (convolution.channels, blocks.tilesPerBlock)
     lines = try WinogradLines(
       source, height: convolution.sourceHeight, width: convolution.sourceWidth, channels: channels,
       firstY: convolution.taps[0].y, firstX: convolution.taps[0].x, reach: size + 2, blocks: blocks)
-    productColumns = min(convolution.weights.columns, kernels.panelColumns)
+    productColumns = min(convolution.weights.columns, panelsPerPass * kernels.panelColumns)
     (inputPlane, productPlane) = (planeStride(tiles * channels), planeStride(tiles * productColumns))
     copyFloats = try checkedProduct([lines.copiedPixels, channels], of: "a tile")
     inputFloats = try checkedProduct([planes, inputPlane], of: "a tile")
@@ -56,23 +58,28 @@ struct WinogradTiles {
   var productReads: [Tensor] { [bias, addend].compactMap { $0 } }
   var productWrites: [Tensor] { [destination] + (pool.map { [$0.output] } ?? []) }
 
-  /// Transforms the inputs of block `index`; `copy` has `copyFloats`.
+  /// How many parts `bindInputs` can transform the inputs of a block in: rows of tiles.
+  var rowsOfBlock: Int { blocks.imagesPerBlock * blocks.rowsPerBlock }
+
+  /// Transforms the inputs of `part` of the rows of tiles of block `index`; `copy` has `copyFloats`.
   func bindInputs(_ binding: Binding) -> (
-    _ index: Int, _ inputs: UnsafeMutablePointer<Float>, _ copy: UnsafeMutablePointer<Float>
+    _ index: Int, _ part: Range<Int>, _ inputs: UnsafeMutablePointer<Float>, _ copy: UnsafeMutablePointer<Float>
   ) -> Void {
     let (kernels, blocks, lines, size) = (kernels, blocks, lines, size)
     let (channels, inputPlane, sourceSize) = (convolution.channels, inputPlane, source.sampleCount)
     let lineStride = lines.lineStride(channels)
     let sourceBase = UnsafePointer(binding.floats(source))
     let pending = source.pending?.bind(binding)
-    return { index, inputs, copy in
+    return { index, part, inputs, copy in
       let (firstImage, images, firstRow, rows) = blocks.block(index)
-      var next = inputs
-      for image in firstImage..<firstImage + images {
+      for image in 0..<images {
+        let rowsOfImage = part.clamped(to: image * rows..<(image + 1) * rows)
+        if rowsOfImage.isEmpty { continue }
+        var next = inputs + rowsOfImage.lowerBound * blocks.tileColumns * channels
         let origin = lines.load(
-          kernels, sourceBase + image * sourceSize, pending, first: 0, count: channels, row: firstRow, rows: rows,
-          to: copy)
-        for row in 0..<rows {
+          kernels, sourceBase + (firstImage + image) * sourceSize, pending, first: 0, count: channels,
+          row: firstRow + rowsOfImage.lowerBound - image * rows, rows: rowsOfImage.count, to: copy)
+        for row in 0..<rowsOfImage.count {
           for pair in 0...size / 2 {
             kernels.winogradInput(
               WinogradInput(
@@ -86,10 +93,11 @@ struct WinogradTiles {
     }
   }
 
-  /// Computes the output columns of panel `panel` for block `index`, whose transformed inputs are `inputs`; plane `p` of
-  /// the panel's transformed weights is at `weights + p · weightPlane`, and `products` has `productFloats`.
-  func bindProducts(_ binding: Binding, weightPlane: Int) -> (
-    _ index: Int, _ panel: Int, _ inputs: UnsafePointer<Float>, _ weights: UnsafePointer<Float>,
+  /// Computes the output columns of pass `pass` for block `index`, whose transformed inputs are `inputs`. Plane by plane,
+  /// the transformed panels of the pass lie side by side at `weights`, `panelStride` floats apart, and behind them, unless
+  /// `isLast`, those of the next pass. `products` has `productFloats`.
+  func bindProducts(_ binding: Binding, panelStride: Int) -> (
+    _ index: Int, _ pass: Int, _ inputs: UnsafePointer<Float>, _ weights: UnsafePointer<Float>, _ isLast: Bool,
     _ products: UnsafeMutablePointer<Float>
   ) -> Void {
     let (convolution, kernels, blocks, size, planes) = (convolution, kernels, blocks, size, planes)
@@ -100,16 +108,24 @@ struct WinogradTiles {
     let addendBase = addend.map { UnsafePointer(binding.floats($0)) + convolution.destinationStart }
     let (aOffsets, cOffsets, taps) = (binding.offsets(aRows), binding.offsets(cRows), binding.offsets(noTap))
     let boundPool = pool?.bind(binding)
-    return { index, panel, inputs, weights, products in
+    let (panelColumns, passColumns) = (kernels.panelColumns, panelsPerPass * kernels.panelColumns)
+    return { index, pass, inputs, weights, isLast, products in
       let (firstImage, images, firstRow, rows) = blocks.block(index)
-      let column = panel * kernels.panelColumns
-      let columnCount = min(kernels.panelColumns, columns - column)
+      let column = pass * passColumns
+      let columnCount = min(passColumns, columns - column)
+      var panel = weights
+      let rowCount = images * rows * blocks.tileColumns
       for plane in 0..<planes {
-        kernels.rowProduct(
-          RowProduct(
-            a: inputs + plane * inputPlane, aRows: aOffsets, taps: taps, tapCount: 1, depth: convolution.channels,
-            b: weights + plane * weightPlane, c: products + plane * productPlane, cRows: cOffsets,
-            rows: images * rows * blocks.tileColumns, columns: columnCount))
+        for first in stride(from: 0, to: columnCount, by: panelColumns) {
+          let isEnd = isLast && plane == planes - 1 && first + panelColumns >= columnCount
+          kernels.rowProduct(
+            RowProduct(
+              a: inputs + plane * inputPlane, aRows: aOffsets, taps: taps, tapCount: 1, depth: convolution.channels,
+              b: panel, c: products + (plane * productPlane + first), cRows: cOffsets,
+              rows: rowCount, columns: min(panelColumns, columnCount - first),
+              next: isEnd || rowCount > RowProduct.fewRows ? nil : panel + panelStride))
+          panel += panelStride
+        }
       }
       var finished = UnsafePointer(products)
       for image in firstImage..<firstImage + images {

@@ -33,7 +33,7 @@ struct WinogradWeightGradient {
     let axes = [geometry.vertical, geometry.horizontal]
     let cost = WinogradCost(
       channels: geometry.channels, filters: geometry.filters, height: axes[0].output, width: axes[1].output,
-      batch: plan.batch)
+      batch: plan.batch, fetchesAhead: plan.kernels.fetchesAhead)
     guard geometry.allowsWinograd, axes.allSatisfy({ $0.window == 3 && $0.stride == 1 && $0.dilation == 1 }),
       cost.transformsWeightGradient
     else { return nil }
