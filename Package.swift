@@ -50,7 +50,8 @@ let package = Package(
     .target(
       name: "NNKit",
       dependencies: [
-        "CNNKitPlatform", "NNKitKernelTable", "NNKitKernels", "NNKitKernelsAVX2", "NNKitKernelsAVX512",
+        "CNNKitPlatform", "CNNKitInstructions", "NNKitKernelTable", "NNKitKernels", "NNKitKernelsAVX2",
+        "NNKitKernelsAVX512",
       ],
       linkerSettings: [.linkedLibrary("m")]),
     .target(

@@ -1,4 +1,4 @@
-/* Instructions that Swift cannot spell, for kernels. x86-64. */
+/* Instructions that Swift cannot spell, for kernels and the steps that call them. x86-64. */
 #ifndef NNKIT_INSTRUCTIONS_H
 #define NNKIT_INSTRUCTIONS_H
 

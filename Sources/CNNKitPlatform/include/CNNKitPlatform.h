@@ -35,11 +35,6 @@ static inline nnkit_platform_cpuid_result nnkit_platform_cpuid(uint32_t leaf, ui
     return result;
 }
 
-/* Fetches the cache line at `address`, which need not be valid, into the second-level cache. */
-static inline void nnkit_platform_prefetch(const void *_Nonnull address) {
-    __builtin_prefetch(address, 0, 2);
-}
-
 /* Which register files the operating system saves at a context switch (XCR0); 0 where it says nothing. */
 static inline uint64_t nnkit_platform_saved_registers(void) {
     uint32_t low, high;

@@ -1,4 +1,4 @@
-import CNNKitPlatform
+import CNNKitInstructions
 import NNKitKernelTable
 
 /// The depth of a weight gradient: pairs of rows of `A` and `B`, in two nested loops.
@@ -228,7 +228,7 @@ extension KernelTable {
 func prefetch(_ panel: UnsafePointer<Float>, floats: Int, part: Int, of parts: Int) {
   let lineFloats = 16
   let lines = ceilDivide(floats, lineFloats)
-  for line in part * lines / parts..<(part + 1) * lines / parts { nnkit_platform_prefetch(panel + line * lineFloats) }
+  for line in part * lines / parts..<(part + 1) * lines / parts { nnkit_prefetch(panel + line * lineFloats) }
 }
 
 /// How the matrix of a weight gradient is divided into tiles of panels of `A` (its rows) and of `B` (its columns). A
