@@ -63,8 +63,8 @@ public struct RowProduct {
 /// product of a transposed matrix, for weight gradients, whose depth is samples, pixels or time steps.
 ///
 /// Depth index `d` runs over three nested loops of `depths.0`, `depths.1`, `depths.2` (the innermost) steps, and
-/// `offset(d) = i0 · aSteps.0 + i1 · aSteps.1 + i2 · aSteps.2`. Order of sums: ascending `d`. With
-/// `accumulate` the sum starts from `C`, else from zero.
+/// `offset(d) = i0 · aSteps.0 + i1 · aSteps.1 + i2 · aSteps.2`. Order of sums: ascending `d`, from
+/// zero; with `accumulate` the sum is then added to `C`.
 public struct ColumnProduct {
   public var a: UnsafePointer<Float>
   public var aSteps: (Int, Int, Int)
@@ -80,10 +80,15 @@ public struct ColumnProduct {
   /// 1 ... panelColumns.
   public var columns: Int
   public var accumulate: Bool
+  /// What is fetched into the second-level cache meanwhile, evenly: `nextFloats` of what the next calls read. Need not be
+  /// valid. Only where the kernels' `fetchesAhead` and `columns` is more than a vector.
+  public var next: UnsafePointer<Float>?
+  public var nextFloats: Int
 
   public init(
     a: UnsafePointer<Float>, aSteps: (Int, Int, Int), depths: (Int, Int, Int), b: UnsafePointer<Float>,
-    bStride: Int, c: UnsafeMutablePointer<Float>, cStride: Int, rows: Int, columns: Int, accumulate: Bool
+    bStride: Int, c: UnsafeMutablePointer<Float>, cStride: Int, rows: Int, columns: Int, accumulate: Bool,
+    next: UnsafePointer<Float>? = nil, nextFloats: Int = 0
   ) {
     self.a = a
     self.aSteps = aSteps
@@ -95,6 +100,22 @@ public struct ColumnProduct {
     self.rows = rows
     self.columns = columns
     self.accumulate = accumulate
+    self.next = next
+    self.nextFloats = nextFloats
+  }
+
+  /// Of a packed panel of `A`, `depth` rows of `panelRows` floats.
+  public init(
+    packedA: UnsafePointer<Float>, panelRows: Int, depth: Int, b: UnsafePointer<Float>, bStride: Int,
+    c: UnsafeMutablePointer<Float>, cStride: Int, rows: Int, columns: Int, accumulate: Bool,
+    next: UnsafePointer<Float>? = nil, nextFloats: Int = 0
+  ) {
+    // What is fetched ahead is divided among the iterations of the middle loop.
+    let steps = depth % 16 == 0 ? 16 : depth % 8 == 0 ? 8 : depth
+    self.init(
+      a: packedA, aSteps: (0, steps * panelRows, panelRows), depths: (1, depth / max(1, steps), steps), b: b,
+      bStride: bStride,
+      c: c, cStride: cStride, rows: rows, columns: columns, accumulate: accumulate, next: next, nextFloats: nextFloats)
   }
 }
 

@@ -1,3 +1,4 @@
+import CNNKitInstructions
 import NNKitKernelTable
 
 /// `C[m][n] (+)= Σ_d A[offset(d) + m] · B[d][n]`: see `ColumnProduct`.
@@ -73,28 +74,37 @@ private func columnTile<let vectors: Int, let accumulators: Int>(
   let isFull = product.columns == vectors * vectorWidth
   let c = product.c + firstRow * product.cStride
 
-  if product.accumulate {
-    if isFull {
-      for row in 0..<rows {
-        let c = c + row * product.cStride
-        for vector in 0..<vectors { sums[row * vectors + vector] = loadVector(c + vector * vectorWidth) }
-      }
-    } else {
-      var staged = InlineArray<accumulators, Vector>(repeating: Vector())
-      withUnsafeMutablePointer(to: &staged) {
-        loadPartialTile(UnsafeMutableRawPointer($0), rows, product.columns, c, product.cStride)
-      }
-      for index in 0..<accumulators { sums[index] = staged[index] }
-    }
+  // Lines of C come from far away; they arrive while the sums are made.
+  for row in 0..<rows { nnkit_prefetch_for_write(c + row * product.cStride) }
+  if vectors * vectorWidth > 16 {
+    for row in 0..<rows { nnkit_prefetch_for_write(c + (row * product.cStride + vectorWidth)) }
   }
 
   let step = product.aSteps.2
   let bStride = product.bStride
   var b = product.b
+  // Each row has an equal share of what is fetched ahead, and of that each iteration of the middle loop.
+  var next = UnsafeRawPointer(b)
+  var bytesAtOnce = 0
+  let iterations = product.depths.0 &* product.depths.1
+  if fetchesAhead && vectors == 2 && iterations > 0, let start = product.next {
+    let bytes = product.nextFloats &* MemoryLayout<Float>.size
+    next = UnsafeRawPointer(start) + bytes &* firstRow / product.rows
+    bytesAtOnce = bytes &* rows / (product.rows &* iterations) &+ 1
+  }
   var outer = 0
   while outer < product.depths.0 {
     var middle = 0
     while middle < product.depths.1 {
+      if fetchesAhead && vectors == 2 {
+        let end = next + bytesAtOnce
+        var line = next
+        while line < end {
+          nnkit_prefetch(line)
+          line += 64
+        }
+        next = end
+      }
       var a = product.a + (firstRow + outer * product.aSteps.0 + middle * product.aSteps.1)
       var remaining = product.depths.2
       while remaining > 0 {
@@ -114,7 +124,14 @@ private func columnTile<let vectors: Int, let accumulators: Int>(
     outer &+= 1
   }
 
-  if isFull {
+  if isFull && product.accumulate {
+    for row in 0..<rows {
+      let c = c + row * product.cStride
+      for vector in 0..<vectors {
+        storeVector(sums[row * vectors + vector] + loadVector(c + vector * vectorWidth), c + vector * vectorWidth)
+      }
+    }
+  } else if isFull {
     for row in 0..<rows {
       let c = c + row * product.cStride
       for vector in 0..<vectors { storeVector(sums[row * vectors + vector], c + vector * vectorWidth) }
@@ -123,36 +140,27 @@ private func columnTile<let vectors: Int, let accumulators: Int>(
     var staged = InlineArray<accumulators, Vector>(repeating: Vector())
     for index in 0..<accumulators { staged[index] = sums[index] }
     withUnsafeMutablePointer(to: &staged) {
-      storePartialTile(UnsafeRawPointer($0), rows, product.columns, c, product.cStride)
+      storePartialTile(UnsafeMutableRawPointer($0), rows, product, c)
     }
   }
 }
 
-/// Fills a tile of `rows` rows from C where the last vector is not full. A call of its own, through memory: in the
-/// tile this would outweigh the products.
-@inline(never)
-private func loadPartialTile(
-  _ tile: UnsafeMutableRawPointer, _ rows: Int, _ columns: Int, _ c: UnsafeMutablePointer<Float>, _ cStride: Int
-) {
-  var sums = tile.assumingMemoryBound(to: Float.self)
-  var row = 0
-  while row < rows {
-    loadPartialRow(UnsafePointer(c + row &* cStride), columns, sums)
-    sums += roundedUpToVectors(columns)
-    row &+= 1
-  }
-}
-
-/// Stores a tile of `rows` rows to C where the last vector is not full.
+/// Stores a tile of `rows` rows to C, or adds it, where the last vector is not full. A call of its own, through memory:
+/// in the tile this would outweigh the products.
 @inline(never)
 private func storePartialTile(
-  _ tile: UnsafeRawPointer, _ rows: Int, _ columns: Int, _ c: UnsafeMutablePointer<Float>, _ cStride: Int
+  _ tile: UnsafeMutableRawPointer, _ rows: Int, _ product: ColumnProduct, _ first: UnsafeMutablePointer<Float>
 ) {
   var sums = tile.assumingMemoryBound(to: Float.self)
+  var c = first
   var row = 0
   while row < rows {
-    storePartialRow(sums, columns, c + row &* cStride)
-    sums += roundedUpToVectors(columns)
+    if product.accumulate {
+      for column in 0..<product.columns { sums[column] += c[column] }
+    }
+    storePartialRow(sums, product.columns, c)
+    sums += roundedUpToVectors(product.columns)
+    c += product.cStride
     row &+= 1
   }
 }

@@ -14,15 +14,17 @@ import Testing
         for depths in depthCounts {
           variant += 1
           for placement in Placement.allCases {
-            check(table, rows, columns, depths, accumulate: variant % 3 == 0, placement)
+            check(
+              table, rows, columns, depths, accumulate: variant % 3 == 0, fetchesNext: variant % 2 == 0, placement)
           }
         }
       }
     }
   }
 
+  /// `fetchesNext`: whether memory that cannot be read is named as what the next calls read.
   private func check(
-    _ table: KernelTable, _ rows: Int, _ columns: Int, _ depths: (Int, Int, Int), accumulate: Bool,
+    _ table: KernelTable, _ rows: Int, _ columns: Int, _ depths: (Int, Int, Int), accumulate: Bool, fetchesNext: Bool,
     _ placement: Placement
   ) {
     var numbers = TestNumbers(seed: UInt64(rows * 37 + columns))
@@ -48,7 +50,8 @@ import Testing
     table.columnProduct(
       ColumnProduct(
         a: a.read, aSteps: (step0, step1, step2), depths: depths, b: b.read, bStride: bStride,
-        c: c.pointer, cStride: cStride, rows: rows, columns: columns, accumulate: accumulate))
+        c: c.pointer, cStride: cStride, rows: rows, columns: columns, accumulate: accumulate,
+        next: fetchesNext ? UnsafePointer(bitPattern: 64) : nil, nextFloats: 1000))
     for index in before.indices {
       let (m, n) = (index / cStride, index % cStride)
       guard n < columns else {
@@ -92,6 +95,29 @@ import Testing
         for row in stride(from: 0, to: rows, by: block) { run(apart, row, min(block, rows - row)) }
         #expect(sameBits(together.array, apart.array), "blocks of \(block) rows, \(columns) columns")
       }
+    }
+  }
+
+  @Test(arguments: testedLevels)
+  func packedPanelIsItsRowsOneAfterTheOther(level: InstructionSetLevel) {
+    let table = kernels(level)
+    let (rows, columns) = (table.panelRows, table.panelColumns)
+    var numbers = TestNumbers(seed: 7)
+    for depth in [0, 1, 7, 8, 24, 48] {
+      let a = GuardedBuffer(numbers.floats(depth * rows), .beforeGuard)
+      let b = GuardedBuffer(numbers.floats(depth * columns), .beforeGuard)
+      let before = numbers.floats(rows * columns)
+      let (packed, plain) = (GuardedBuffer(before, .beforeGuard), GuardedBuffer(before, .beforeGuard))
+      table.columnProduct(
+        ColumnProduct(
+          packedA: a.read, panelRows: rows, depth: depth, b: b.read, bStride: columns, c: packed.pointer,
+          cStride: columns, rows: rows, columns: columns, accumulate: true, next: UnsafePointer(bitPattern: 64),
+          nextFloats: depth * columns))
+      table.columnProduct(
+        ColumnProduct(
+          a: a.read, aSteps: (0, 0, rows), depths: (1, 1, depth), b: b.read, bStride: columns, c: plain.pointer,
+          cStride: columns, rows: rows, columns: columns, accumulate: true))
+      #expect(sameBits(packed.array, plain.array), "depth \(depth)")
     }
   }
 }

@@ -11,6 +11,7 @@ let productRows: [KernelRow] =
   ]
   + [(128, 128), (3136, 128), (512, 2048)].map { vectorProduct(depth: $0, columns: $1) }
   + [(64, 256), (64, 1024), (100, 256), (512, 256), (7, 1024)].map { columnProduct(rows: $0, depth: $1) }
+  + [(1, 256), (1, 512), (14, 512)].map { packedColumnProduct(panels: $0, depth: $1) }
   + imageShapes.map { columnProduct(image: $0) }
   + [packing(transposed: false), packing(transposed: true)]
   + [(4, 512), (8, 512), (16, 128), (16, 512), (16, 2048)].map { pairedProduct(rows: $0, depth: $1) }
@@ -147,6 +148,27 @@ private func columnProduct(rows: Int, depth: Int) -> KernelRow {
             a: a.read, aSteps: (0, 0, rows), depths: (1, 1, depth), b: b.read, bStride: columns,
             c: c.pointer, cStride: columns,
             rows: rows, columns: columns, accumulate: true))
+      }
+    )
+  }
+}
+
+/// Packed panels of `A` one after the other, by one packed panel of `B`.
+private func packedColumnProduct(panels: Int, depth: Int) -> KernelRow {
+  KernelRow("columnProduct", "\(panels) packed panels, depth \(depth)") { table in
+    let (rows, columns) = (table.panelRows, table.panelColumns)
+    let (a, b) = (try Floats(panels * rows * depth), try Floats(depth * columns))
+    let c = try Floats(panels * rows * columns)
+    return (
+      .operations(2 * panels * rows * columns * depth),
+      {
+        for panel in 0..<panels {
+          table.columnProduct(
+            ColumnProduct(
+              packedA: a.read + panel * rows * depth, panelRows: rows, depth: depth, b: b.read, bStride: columns,
+              c: c.pointer + panel * rows * columns, cStride: columns, rows: rows, columns: columns,
+              accumulate: true))
+        }
       }
     )
   }

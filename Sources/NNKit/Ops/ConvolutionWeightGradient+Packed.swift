@@ -101,15 +101,15 @@ extension ConvolutionWeightGradient {
             let column = gradientPanel * panelColumns
             let b = packedGradient + (gradientPanel * pixels + pixel) * panelColumns
             let next = gradientPanel + 1 < gradientPanels ? b + pixels * panelColumns : nil
+            let nextFloats = ceilDivide(depth * panelColumns, panels.count)
             for panel in panels {
               let (index, row) = (panel - panels.lowerBound, panel * panelRows)
-              if let next { prefetch(next, floats: depth * panelColumns, part: index, of: panels.count) }
               kernels.columnProduct(
                 ColumnProduct(
-                  a: packed + index * depth * panelRows, aSteps: (0, 0, panelRows), depths: (1, 1, depth), b: b,
+                  packedA: packed + index * depth * panelRows, panelRows: panelRows, depth: depth, b: b,
                   bStride: panelColumns, c: dKernelBase + row * geometry.filters + column, cStride: geometry.filters,
                   rows: min(panelRows, groupRows - row), columns: min(panelColumns, geometry.filters - column),
-                  accumulate: block > firstBlock))
+                  accumulate: block > firstBlock, next: next.map { $0 + index * nextFloats }, nextFloats: nextFloats))
             }
           }
           if dBias != nil && rowBlock == 0 {

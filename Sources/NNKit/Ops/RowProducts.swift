@@ -17,6 +17,7 @@ package struct PackedWeights: Sendable {
 /// How a step is divided: into tiles of rows and panels, and each tile's depth into blocks. A function of the sizes and
 /// of the kernels' tile alone.
 struct ProductTiling {
+  /// Of the largest block.
   let blockRows: Int
   let rowBlocks: Int
   let panelsPerBlock: Int
@@ -27,7 +28,18 @@ struct ProductTiling {
   /// would push one another out of the first cache; the copy pays where many panels use it.
   let packsA: Bool
 
+  private let rows: Int
+  /// Rows of a register tile, and how many such tiles there are.
+  private let unitRows: Int
+  private let units: Int
+
   var tiles: Int { rowBlocks * panelBlocks }
+
+  /// Equal blocks of full register tiles, but for the last: a block of a few rows would cost as much as a full tile.
+  @inline(__always)
+  func rowBlock(_ index: Int) -> Range<Int> {
+    index * units / rowBlocks * unitRows..<min(rows, (index + 1) * units / rowBlocks * unitRows)
+  }
 
   /// The largest depth of one call. From one call to the next the sums wait in `C`, in the order of a single call.
   private static let cacheDepth = 1024
@@ -37,13 +49,15 @@ struct ProductTiling {
 
   /// Enough tiles to keep sixteen threads busy, while each has at least about 2¹⁶ multiply-adds.
   init(rows: Int, depth: Int, panels: Int, kernels: KernelTable) {
+    self.rows = rows
     depthBlocks = max(1, ceilDivide(depth, Self.cacheDepth))
     blockDepth = ceilDivide(depth, depthBlocks)
     let cacheRows = max(1, Self.cacheBytes / max(1, blockDepth * 4)).roundedUp(toMultipleOf: kernels.tileRows)
     let rowLimit = min(max(cacheRows, 2 * kernels.tileRows), 16 * kernels.tileRows)
-    // Equal blocks: a last block of one row would cost as much as a full tile.
     rowBlocks = ceilDivide(rows, rowLimit)
-    blockRows = ceilDivide(rows, rowBlocks).roundedUp(toMultipleOf: min(kernels.tileRows, max(1, rows)))
+    unitRows = min(kernels.tileRows, max(1, rows))
+    units = ceilDivide(rows, unitRows)
+    blockRows = ceilDivide(units, rowBlocks) * unitRows
     let workPerPanel = max(1, min(rows, blockRows) * depth * kernels.panelColumns)
     let wanted = ceilDivide(16, max(1, rowBlocks))
     // A vector product needs two panels at once to keep enough sums under way.
@@ -161,9 +175,8 @@ extension PlanBuilder {
       let workspace = binding.scratch(packing)
       return { tile, worker in
         let group = tile / tiling.tiles
-        let groupRow = tile % tiling.tiles / tiling.panelBlocks * tiling.blockRows
-        let rowLimit = min(tiling.blockRows, groupRows - groupRow)
-        if rowLimit <= 0 { return }
+        let rowBlock = tiling.rowBlock(tile % tiling.tiles / tiling.panelBlocks)
+        let (groupRow, rowLimit) = (rowBlock.lowerBound, rowBlock.count)
         let rowCount = min(rowLimit, max(0, lengths.map { Int($0[group]) - groupRow } ?? rowLimit))
         let firstRow = group * groupRows + groupRow
         let firstPanel = tile % tiling.panelBlocks * tiling.panelsPerBlock
@@ -192,14 +205,17 @@ extension PlanBuilder {
           let isLast = depthBlock == tiling.depthBlocks - 1
           for panel in firstPanel..<lastPanel {
             let column = panel * b.panelColumns
+            let weights = bBase + panel * b.panelElements + k * b.panelColumns
+            let next =
+              panel + 1 < lastPanel && rowCount <= RowProduct.fewRows ? weights + b.panelElements : nil
             kernels.rowProduct(
               RowProduct(
                 a: rows, aRows: aOffsets, taps: taps, tapCount: 1, depth: depth,
-                b: bBase + panel * b.panelElements + k * b.panelColumns, c: block + column, cRows: cOffsets,
+                b: weights, c: block + column, cRows: cOffsets,
                 rows: rowCount, columns: min(b.panelColumns, b.columns - column),
                 bias: k == 0 ? biasBase.map { $0 + column } : nil,
                 addend: k == 0 ? start.map { $0 + column } : nil, accumulate: k > 0,
-                relu: isLast && activation == .relu))
+                relu: isLast && activation == .relu, next: next))
           }
         }
         if zeroesPadding {

@@ -1,4 +1,3 @@
-import CNNKitInstructions
 import NNKitKernelTable
 
 /// The depth of a weight gradient: pairs of rows of `A` and `B`, in two nested loops.
@@ -57,11 +56,7 @@ extension PlanBuilder {
         name, b, first: loops.bStart, outer: (loops.outer, loops.bOuterStep), inner: (loops.inner, loops.bInnerStep),
         columns: columns, packsRows: false) : nil
     let packedFloats = (packsA && sharedA == nil ? tiling.aPanelsPerBlock * aPanelFloats : 0) + bGroup * bPanelFloats
-    // Rows of C that are a power of two apart would push one another out of the cache between the calls.
-    let localC = packsA && loops.depth > chunks.callDepth
-    let localStride = tiling.bPanelsPerBlock * tiling.panelColumns + 16
-    let localFloats = localC ? tiling.aPanelsPerBlock * tiling.panelRows * localStride : 0
-    let scratch = try scratch(floats: packedFloats + localFloats)
+    let scratch = try scratch(floats: packedFloats)
 
     step(
       name, reads: [sharedA ?? a, sharedB ?? b] + (loops.sequences.map { [$0.tensor] } ?? []),
@@ -84,10 +79,6 @@ extension PlanBuilder {
         // The first chunk's sums go to C itself, those of the others to a matrix of these columns alone.
         let result = cTargets(chunk) + (chunk == 0 ? place.first : 0)
         let resultStride = chunk == 0 ? place.stride : columns
-        let firstRow = aPanels.lowerBound * tiling.panelRows
-        let firstColumn = bPanels.lowerBound * tiling.panelColumns
-        let target = localC ? packedBs + packedFloats - firstRow * localStride - firstColumn : result
-        let targetStride = localC ? localStride : resultStride
         let biasTarget = biasTargets(chunk)
         var accumulate = false
         chunks.forEachCall(chunk, loops, lengths) { outerStart, outerCount, innerStart, innerCount in
@@ -114,22 +105,19 @@ extension PlanBuilder {
             let columnCount = min(tiling.panelColumns, columns - column)
             let next =
               shared != nil && panel + 1 < bPanels.upperBound ? packedB + loops.depth * tiling.panelColumns : nil
+            let nextFloats = ceilDivide(depth * tiling.panelColumns, aPanels.count)
             for aPanel in aPanels where packsA {
-              if let next {
-                prefetch(
-                  next, floats: depth * tiling.panelColumns, part: aPanel - aPanels.lowerBound, of: aPanels.count)
-              }
               let row = aPanel * tiling.panelRows
               let packed =
                 sharedRows.map { $0 + (aPanel * loops.depth + start) * tiling.panelRows }
                 ?? UnsafePointer(packedA + (aPanel - aPanels.lowerBound) * aPanelFloats)
               kernels.columnProduct(
                 ColumnProduct(
-                  a: packed, aSteps: (0, 0, tiling.panelRows),
-                  depths: (1, 1, depth), b: packedB,
-                  bStride: tiling.panelColumns, c: target + row * targetStride + column,
-                  cStride: targetStride, rows: min(tiling.panelRows, rows - row), columns: columnCount,
-                  accumulate: accumulate))
+                  packedA: packed, panelRows: tiling.panelRows, depth: depth, b: packedB,
+                  bStride: tiling.panelColumns, c: result + row * resultStride + column,
+                  cStride: resultStride, rows: min(tiling.panelRows, rows - row), columns: columnCount,
+                  accumulate: accumulate, next: next.map { $0 + (aPanel - aPanels.lowerBound) * nextFloats },
+                  nextFloats: nextFloats))
             }
             if !packsA {
               let row = aPanels.lowerBound * tiling.panelRows
@@ -137,8 +125,8 @@ extension PlanBuilder {
                 ColumnProduct(
                   a: aRows + row, aSteps: (0, loops.aOuterStep, loops.aInnerStep),
                   depths: (1, outerCount, innerCount), b: packedB,
-                  bStride: tiling.panelColumns, c: target + row * targetStride + column,
-                  cStride: targetStride, rows: min(aPanels.count * tiling.panelRows, rows - row),
+                  bStride: tiling.panelColumns, c: result + row * resultStride + column,
+                  cStride: resultStride, rows: min(aPanels.count * tiling.panelRows, rows - row),
                   columns: columnCount, accumulate: accumulate))
             }
             if bias != nil && aPanels.lowerBound == 0 {
@@ -146,13 +134,6 @@ extension PlanBuilder {
             }
           }
           accumulate = true
-        }
-        if localC {
-          let columnCount = min(bPanels.upperBound * tiling.panelColumns, columns) - firstColumn
-          for row in firstRow..<min(aPanels.upperBound * tiling.panelRows, rows) {
-            (result + row * resultStride + firstColumn).update(
-              from: target + row * localStride + firstColumn, count: columnCount)
-          }
         }
       }
     }
@@ -221,14 +202,6 @@ extension KernelTable {
       }
     }
   }
-}
-
-/// Fetches one of some equal parts of a packed panel, which is used next, into the second-level cache.
-@inline(__always)
-func prefetch(_ panel: UnsafePointer<Float>, floats: Int, part: Int, of parts: Int) {
-  let lineFloats = 16
-  let lines = ceilDivide(floats, lineFloats)
-  for line in part * lines / parts..<(part + 1) * lines / parts { nnkit_prefetch(panel + line * lineFloats) }
 }
 
 /// How the matrix of a weight gradient is divided into tiles of panels of `A` (its rows) and of `B` (its columns). A
