@@ -138,13 +138,13 @@ struct WinogradTiles {
               size: size, products: finished, planeStride: productPlane, tileStride: productColumns,
               columns: columnCount, bias: biasBase.map { $0 + column },
               addend: addendBase.map { $0 + (pixels - destinationBase) }, relu: activation == .relu,
-              output: pixels, rowStep: convolution.destinationRowStep, pixelStride: columns,
+              output: pixels, rowStep: convolution.destinationRowStep, pixelStride: convolution.destinationColumnStep,
               height: height, width: convolution.gridWidth))
           finished += blocks.tileColumns * productColumns
           if activation == .relu || activation == .linear { continue }
           for pixel in 0..<height * convolution.gridWidth {
             let (y, x) = pixel.quotientAndRemainder(dividingBy: convolution.gridWidth)
-            let start = pixels + y * convolution.destinationRowStep + x * columns
+            let start = pixels + y * convolution.destinationRowStep + x * convolution.destinationColumnStep
             kernels.activationForward(activation, start, start, columnCount)
           }
         }
