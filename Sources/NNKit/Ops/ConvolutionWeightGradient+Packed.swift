@@ -18,11 +18,7 @@ extension ConvolutionWeightGradient {
     let (panelRows, panelColumns) = (kernels.panelRows, kernels.panelColumns)
     let blocks = DepthBlocks(
       batch: plan.batch, height: vertical.output, width: horizontal.output, pixels: Self.blockPixels)
-    let copiesLines = copiesLines(x)
-    let lineWidth = copiesLines ? copiedWidth : horizontal.input
-    let lineStride = lineWidth * channels
-    let copiedImage =
-      copiesLines ? try checkedProduct([blocks.rows, lineWidth, channels], of: "the padded input of a tile") : 0
+    let copiedLine = try checkedProduct([copiedWidth, channels], of: "a padded line")
 
     // Rows of the kernel's matrix whose inputs lie side by side.
     let groupRows = mergedPlaces * channels
@@ -32,7 +28,7 @@ extension ConvolutionWeightGradient {
     let blocksPerGroup = ceilDivide(groupPanels, WeightGradientTiling.mostRows / panelRows)
     let rowBlocks = groups * blocksPerGroup
     let packedFloats = ceilDivide(groupPanels, blocksPerGroup) * panelRows * blocks.pixels
-    let scratch = try plan.scratch(floats: packedFloats + blocks.images * copiedImage)
+    let scratch = try plan.scratch(floats: packedFloats + copiedLine)
 
     let affordable = 1 + Self.partialBytes / max(1, dKernel.count * 4)
     let blocksPerChunk = ceilDivide(blocks.count, min(blocks.count, ceilDivide(12, rowBlocks), affordable))
@@ -64,37 +60,24 @@ extension ConvolutionWeightGradient {
         let (chunk, rowBlock) = tile.quotientAndRemainder(dividingBy: rowBlocks)
         let (group, part) = rowBlock.quotientAndRemainder(dividingBy: blocksPerGroup)
         let panels = part * groupPanels / blocksPerGroup..<(part + 1) * groupPanels / blocksPerGroup
-        let line = group / groupsPerLine * geometry.vertical.dilation
-        let place = group % groupsPerLine * geometry.horizontal.dilation * geometry.channels
+        let place = (
+          y: group / groupsPerLine * geometry.vertical.dilation,
+          x: group % groupsPerLine * geometry.horizontal.dilation
+        )
         let packed = workspace.base + worker * workspace.stride
-        let copies = packed + packedFloats
+        let copy = packed + packedFloats
         let dKernelBase = kernelTargets(chunk) + group * groupRows * geometry.filters
         let dBiasBase = biasTargets(chunk)
         let firstBlock = chunk * blocksPerChunk
         for block in firstBlock..<min(firstBlock + blocksPerChunk, blocks.count) {
           let (image, images, row, rows) = blocks.block(block)
           let depth = images * rows * geometry.horizontal.output
-          let firstLine = row * geometry.vertical.stride + line - geometry.vertical.before
-          for i in 0..<images {
-            var lines = input + (image + i) * inputSize
-            var lineStep = geometry.vertical.stride * lineStride
-            if copiesLines {
-              let copy = copies + i * copiedImage
-              for y in 0..<rows {
-                copyPaddedLines(
-                  kernels, lines, pending, height: geometry.vertical.input, width: geometry.horizontal.input,
-                  channels: geometry.channels, firstLine: firstLine + y * geometry.vertical.stride,
-                  firstColumn: -geometry.horizontal.before, lineCount: 1, lineWidth: lineWidth,
-                  to: copy + y * lineStride)
-              }
-              (lines, lineStep) = (UnsafePointer(copy), lineStride)
-            } else {
-              lines += firstLine * lineStride
-            }
-            kernels.packPanels(
-              lines + place, outerStep: lineStep, rows, innerStep: geometry.horizontal.stride * geometry.channels,
-              geometry.horizontal.output, panels, of: groupRows,
-              to: packed + i * rows * geometry.horizontal.output * panelRows, depth * panelRows, packsRows: true)
+          for line in 0..<images * rows {
+            let (i, y) = line.quotientAndRemainder(dividingBy: rows)
+            geometry.packLine(
+              kernels, input + (image + i) * inputSize, pending,
+              y: (row + y) * geometry.vertical.stride + place.y - geometry.vertical.before, placeX: place.x, panels,
+              to: packed + line * geometry.horizontal.output * panelRows, depth * panelRows, copy)
           }
           let pixel = image * outputPixels + row * geometry.horizontal.output
           for gradientPanel in 0..<gradientPanels {
@@ -121,5 +104,39 @@ extension ConvolutionWeightGradient {
       }
     }
     partials.addReduction(plan, "convolution kernel gradient", to: results)
+  }
+
+  /// Packs what the pixels of one line of the output meet in line `y` of an image, at the places of the window from
+  /// `placeX` on that lie side by side. `copy` has memory for a line with its border.
+  @inline(__always)
+  private func packLine(
+    _ kernels: KernelTable, _ image: UnsafePointer<Float>, _ pending: ChannelNormalization?, y: Int, placeX: Int,
+    _ panels: Range<Int>, to packed: UnsafeMutablePointer<Float>, _ panelFloats: Int,
+    _ copy: UnsafeMutablePointer<Float>
+  ) {
+    let (width, pixels, rows) = (horizontal.input, horizontal.output, mergedPlaces * channels)
+    let (stride, first) = (horizontal.stride, placeX - horizontal.before)
+    func pack(_ source: UnsafePointer<Float>, _ range: Range<Int>) {
+      kernels.packPanels(
+        source, outerStep: 0, 1, innerStep: stride * channels, range.count, panels, of: rows,
+        to: packed + range.lowerBound * kernels.panelRows, panelFloats, packsRows: true)
+    }
+    func copyPixels(from column: Int, _ count: Int) {
+      copyPaddedLines(
+        kernels, image, pending, height: vertical.input, width: width, channels: channels, firstLine: y,
+        firstColumn: column, lineCount: 1, lineWidth: count, to: copy)
+    }
+    guard pending == nil, 0..<vertical.input ~= y else {
+      copyPixels(from: first, (pixels - 1) * stride + mergedPlaces)
+      return pack(copy, 0..<pixels)
+    }
+    // The pixels whose places all lie in the image.
+    let start = min(pixels, max(0, ceilDivide(-first, stride)))
+    let end = max(start, min(pixels, (width - mergedPlaces - first + stride) / stride))
+    pack(image + (y * width + start * stride + first) * channels, start..<end)
+    for pixel in 0..<pixels where !(start..<end ~= pixel) {
+      copyPixels(from: pixel * stride + first, mergedPlaces)
+      pack(copy, pixel..<pixel + 1)
+    }
   }
 }
