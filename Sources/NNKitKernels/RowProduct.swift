@@ -124,10 +124,12 @@ private func rowTile<let rows: Int, let accumulators: Int>(
   // Each row has an equal share of what is fetched ahead; without any, a line of B that is here is fetched.
   var next = UnsafeRawPointer(product.next ?? b)
   var nextStep = 0
-  if fetchesAhead && vectors == 2 && product.next != nil {
-    let bytes = panelColumns &* MemoryLayout<Float>.size
-    nextStep = (bytes &* rows &+ product.rows &- 1) / product.rows
-    next += bytes &* product.tapCount &* product.depth &* firstRow / product.rows
+  let steps = product.tapCount &* product.depth
+  if fetchesAhead && vectors == 2 && product.next != nil && steps > 0 {
+    let bytes = (product.nextFloats ?? steps &* panelColumns) &* MemoryLayout<Float>.size
+    let stepsOfAllRows = steps &* product.rows
+    nextStep = (bytes &* rows &+ stepsOfAllRows &- 1) / stepsOfAllRows
+    next += bytes &* firstRow / product.rows
   }
   var tap = 0
   while tap < product.tapCount {

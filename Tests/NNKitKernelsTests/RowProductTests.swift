@@ -12,7 +12,7 @@ private struct RowProductCase {
   var start: Start
   var bias: Bool
   var relu: Bool
-  /// Whether a panel that cannot be read is named as the next.
+  /// Whether memory that cannot be read is named as the next: a panel, or a few lines.
   var fetchesNext: Bool
 
   /// Rows of A overlap and lie in no order, as pixels do; rows of C are padded.
@@ -44,7 +44,8 @@ private struct RowProductCase {
         a: a.read, aRows: aOffsets.read, taps: tapOffsets.read, tapCount: tapCount, depth: depth, b: b.read,
         c: c.pointer, cRows: cOffsets.read, rows: rows, columns: columns, bias: bias ? biases.read : nil,
         addend: start == .addend ? addend.read : nil, accumulate: start == .c, relu: relu,
-        next: fetchesNext ? UnsafePointer(bitPattern: 64) : nil))
+        next: fetchesNext ? UnsafePointer(bitPattern: 64) : nil,
+        nextFloats: rows % 2 == 0 ? nil : 100 * rows))
 
     var worst = 0.0
     var isResult = [Bool](repeating: false, count: before.count)

@@ -144,6 +144,7 @@ package struct ConvolutionOperation: NormFolding, AddendFusing, PoolFusing {
     let clearsInOneStep = !isCovered && addend == nil && rowPhases.count * columnPhases.count == 1
     if !isCovered && !clearsInOneStep { plan.fill("convolution input gradient", dx, from: addend) }
     let addend = isCovered ? addend : addend.map { _ in dx }
+    var parts: [GatherConvolution] = []
     for row in rowPhases {
       for column in columnPhases {
         var taps: [ConvolutionTap] = []
@@ -152,18 +153,19 @@ package struct ConvolutionOperation: NormFolding, AddendFusing, PoolFusing {
             taps.append(ConvolutionTap(y: m.offset, x: n.offset, weights: weightOffset(m.place, n.place)))
           }
         }
-        let gather = GatherConvolution(
-          sourceHeight: vertical.output, sourceWidth: horizontal.output, channels: filters, gridHeight: row.pixels,
-          gridWidth: column.pixels, stepY: 1, stepX: 1, taps: taps,
-          destinationStart: (row.first * horizontal.input + column.first) * channels,
-          destinationRowStep: vertical.stride * horizontal.input * channels,
-          destinationColumnStep: horizontal.stride * channels, clearsDestination: clearsInOneStep,
-          weights: ConvolutionWeights(
-            tensor: kernel, columns: channels, depthStride: 1, columnStride: filters, scale: nil),
-          allowsWinograd: allowsWinograd)
-        try gather.addSteps(plan, "convolution input gradient", dz, bias: nil, addend: addend, .linear, to: dx)
+        parts.append(
+          GatherConvolution(
+            sourceHeight: vertical.output, sourceWidth: horizontal.output, channels: filters, gridHeight: row.pixels,
+            gridWidth: column.pixels, stepY: 1, stepX: 1, taps: taps,
+            destinationStart: (row.first * horizontal.input + column.first) * channels,
+            destinationRowStep: vertical.stride * horizontal.input * channels,
+            destinationColumnStep: horizontal.stride * channels, clearsDestination: clearsInOneStep,
+            weights: ConvolutionWeights(
+              tensor: kernel, columns: channels, depthStride: 1, columnStride: filters, scale: nil),
+            allowsWinograd: allowsWinograd))
       }
     }
+    try GatherConvolution.addSteps(of: parts, plan, "convolution input gradient", dz, addend: addend, to: dx)
   }
 }
 

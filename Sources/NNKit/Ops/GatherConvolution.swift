@@ -45,13 +45,8 @@ struct GatherConvolution {
   /// Whether Winograd's algorithm may be used where it is faster.
   let allowsWinograd: Bool
 
-  private var minY: Int { taps.reduce(.max) { min($0, $1.y) } }
-  private var minX: Int { taps.reduce(.max) { min($0, $1.x) } }
-  private var maxY: Int { taps.reduce(.min) { max($0, $1.y) } }
-  private var maxX: Int { taps.reduce(.min) { max($0, $1.x) } }
-
   /// How many neighbouring taps form one segment.
-  private var mergedTaps: Int {
+  var mergedTaps: Int {
     let row = taps.prefix { $0.y == taps[0].y }
     let contiguous = zip(row, row.dropFirst()).allSatisfy { $1.x - $0.x == 1 }
     return contiguous ? row.count : 1
@@ -63,135 +58,32 @@ struct GatherConvolution {
     to destination: Tensor, pool: PlannedPool? = nil
   ) throws(NNKitError) {
     if let winograd = WinogradConvolution(self, plan) {
+      if clearsDestination { plan.fill(name, destination, from: nil) }
       try winograd.addSteps(plan, name, source, bias: bias, addend: addend, activation, to: destination, pool: pool)
     } else {
-      try addDirectStep(plan, name, source, bias: bias, addend: addend, activation, to: destination, pool: pool)
+      try DirectConvolution([self]).addStep(
+        plan, name, source, bias: bias, addend: addend, activation, to: destination, pool: pool)
     }
   }
 
-  private func addDirectStep(
-    _ plan: PlanBuilder, _ name: String, _ source: Tensor, bias: Tensor?, addend: Tensor?, _ activation: ActivationKind,
-    to destination: Tensor, pool: PlannedPool?
+  /// Adds the steps of the parts of one convolution, which have their own taps, grids and places in the destination. The
+  /// direct ones are one step, which goes through the source once.
+  static func addSteps(
+    of parts: [GatherConvolution], _ plan: PlanBuilder, _ name: String, _ source: Tensor, addend: Tensor?,
+    to destination: Tensor
   ) throws(NNKitError) {
-    let weights = try plan.packWeights(
-      weights.tensor, segments: taps.map(\.weights), segmentDepth: channels, columns: weights.columns,
-      depthStride: weights.depthStride, columnStride: weights.columnStride, scale: weights.scale)
-    // 256 pixels use each panel of weights often, and stay in the second-level cache with the lines that they share.
-    // Where they share none, as many as fit the first one are enough.
-    let blocks = GridBlocks(
-      height: gridHeight, width: gridWidth, batch: plan.batch, rowMultiple: pool?.geometry.strideHeight ?? 1,
-      pixels: taps.count > 1 ? 256 : min(256, 4096 / channels))
-    let followingPool = blocks.columnBlocks == 1 && pool?.fits(tilesOf: blocks.blockHeight) == true ? pool : nil
-    defer { if followingPool == nil { pool?.addStep(plan) } }
-    let (minY, minX, maxY, maxX) = (minY, minX, maxY, maxX)
-    let copiesLines =
-      source.pending != nil || minY < 0 || minX < 0 || (gridHeight - 1) * stepY + maxY >= sourceHeight
-      || (gridWidth - 1) * stepX + maxX >= sourceWidth
-    // The part of the source that one block of the grid reads.
-    let lineCount = (blocks.blockHeight - 1) * stepY + maxY - minY + 1
-    let lineWidth = copiesLines ? (blocks.blockWidth - 1) * stepX + maxX - minX + 1 : sourceWidth
-    let scratchFloats =
-      copiesLines ? try checkedProduct([lineCount, lineWidth, channels], of: "the padded input of a tile") : 0
-    let scratch = try plan.scratch(floats: scratchFloats)
-    let lineStride = lineWidth * channels
-
-    let merged = mergedTaps
-    let kernelTaps = stride(from: 0, to: taps.count, by: merged).map {
-      (taps[$0].y - minY) * lineStride + (taps[$0].x - minX) * channels
-    }
-    let tapTable = plan.table(kernelTaps)
-    let widths = [blocks.blockWidth, gridWidth - (blocks.columnBlocks - 1) * blocks.blockWidth]
-    // The row tables of full blocks, and of the last, narrower ones.
-    let aTables = widths.map { width in
-      plan.table(blocks.pixels(width).map { $0.y * stepY * lineStride + $0.x * stepX * channels })
-    }
-    let cTables = widths.map { width in
-      plan.table(blocks.pixels(width).map { $0.y * destinationRowStep + $0.x * destinationColumnStep })
-    }
-    let (kernels, convolution) = (plan.kernels, self)
-    let (sourceSize, destinationSize) = (source.sampleCount, destination.sampleCount)
-    let depth = merged * weights.depth / taps.count
-    // Where there are few tiles, their columns are shared out, too: a few times if each of them copies the lines again.
-    let wantedTiles = copiesLines ? 4 : 16
-    let panelsPerTile = ceilDivide(
-      weights.panels, min(weights.panels, ceilDivide(wantedTiles, plan.batch * blocks.count)))
-    let panelBlocks = ceilDivide(weights.panels, panelsPerTile)
-    // A tile that has whole lines clears them just before it writes to them.
-    let clearsLines = clearsDestination && panelBlocks == 1 && blocks.columnBlocks == 1
-    if clearsDestination && !clearsLines { plan.fill(name, destination, from: nil) }
-
-    plan.step(
-      name, reads: [source, weights.tensor] + (source.pending?.tensors ?? []) + [bias, addend].compactMap { $0 },
-      writes: [destination] + (followingPool.map { [$0.output] } ?? []), scratch: scratch,
-      tiles: plan.batch * blocks.count * panelBlocks,
-      work: [plan.batch, gridHeight * gridWidth, weights.depth, weights.columns],
-      // The thread that wrote or read an image in the step before has its lines; taking turns, threads also fetch
-      // each other's lines ahead at every border.
-      sharesOut: true,
-      inPlace: addend.map { [$0] } ?? []
-    ) { binding in
-      let sourceBase = UnsafePointer(binding.floats(source))
-      let destinationBase = binding.floats(destination)
-      let panels = UnsafePointer(binding.floats(weights.tensor))
-      let biasBase = bias.map { UnsafePointer(binding.floats($0)) }
-      let addendBase = addend.map { UnsafePointer(binding.floats($0)) }
-      let tapOffsets = binding.offsets(tapTable)
-      let full = (a: binding.offsets(aTables[0]), c: binding.offsets(cTables[0]))
-      let last = (a: binding.offsets(aTables[1]), c: binding.offsets(cTables[1]))
-      let pending = source.pending?.bind(binding)
-      let boundPool = followingPool?.bind(binding)
-      let workspace = binding.scratch(scratch)
-      return { tile, worker in
-        let (tile, firstPanel) = (tile / panelBlocks, tile % panelBlocks * panelsPerTile)
-        let lastPanel = min(firstPanel + panelsPerTile, weights.panels)
-        let image = tile / blocks.count
-        let (y, x, height, width) = blocks.block(tile % blocks.count)
-        let imageBase = sourceBase + image * sourceSize
-        let firstLine = y * convolution.stepY + minY
-        let firstColumn = x * convolution.stepX + minX
-        var a = imageBase
-        if copiesLines {
-          let lines = workspace.base + worker * workspace.stride
-          copyPaddedLines(
-            kernels, imageBase, pending, height: convolution.sourceHeight, width: convolution.sourceWidth,
-            channels: convolution.channels, firstLine: firstLine, firstColumn: firstColumn,
-            lineCount: (height - 1) * convolution.stepY + maxY - minY + 1, lineWidth: lineWidth, to: lines)
-          a = UnsafePointer(lines)
-        } else {
-          a += firstLine * lineStride + firstColumn * convolution.channels
-        }
-        if clearsLines && height > 0 {
-          let first = y * convolution.destinationRowStep
-          let end =
-            y + height == convolution.gridHeight ? destinationSize : first + height * convolution.destinationRowStep
-          clearMany(destinationBase + image * destinationSize + first, end - first)
-        }
-        let rows = width == blocks.blockWidth ? full : last
-        let c =
-          destinationBase + image * destinationSize + convolution.destinationStart
-          + y * convolution.destinationRowStep + x * convolution.destinationColumnStep
-        let start = addendBase.map { $0 + (c - destinationBase) }
-        for panel in firstPanel..<lastPanel {
-          let column = panel * weights.panelColumns
-          kernels.rowProduct(
-            RowProduct(
-              a: a, aRows: rows.a, taps: tapOffsets, tapCount: kernelTaps.count, depth: depth,
-              b: panels + panel * weights.panelElements, c: c + column, cRows: rows.c, rows: height * width,
-              columns: min(weights.panelColumns, weights.columns - column), bias: biasBase.map { $0 + column },
-              addend: start.map { $0 + column }, relu: activation == .relu,
-              next: panel + 1 == lastPanel || height * width > RowProduct.fewRows
-                ? nil : panels + (panel + 1) * weights.panelElements))
-        }
-        let columns = firstPanel * weights.panelColumns..<min(lastPanel * weights.panelColumns, weights.columns)
-        if activation != .relu && activation != .linear {
-          for pixel in 0..<height * width {
-            let line = c + rows.c[pixel] + columns.lowerBound
-            kernels.activationForward(activation, line, line, columns.count)
-          }
-        }
-        boundPool?.follow(image, rows: y..<y + height, channels: columns)
+    var direct: [GatherConvolution] = []
+    for part in parts {
+      if let winograd = WinogradConvolution(part, plan) {
+        if part.clearsDestination { plan.fill(name, destination, from: nil) }
+        try winograd.addSteps(plan, name, source, bias: nil, addend: addend, .linear, to: destination, pool: nil)
+      } else {
+        direct.append(part)
       }
     }
+    guard !direct.isEmpty else { return }
+    try DirectConvolution(direct).addStep(
+      plan, name, source, bias: nil, addend: addend, .linear, to: destination, pool: nil)
   }
 }
 
@@ -288,7 +180,7 @@ private func copyEight(_ source: UnsafeRawPointer, _ target: UnsafeMutableRawPoi
 
 /// Clears lines that are written to next: they stay in the cache, where memset may write large blocks past it.
 @inline(__always)
-private func clearMany(_ target: UnsafeMutablePointer<Float>, _ count: Int) {
+func clearMany(_ target: UnsafeMutablePointer<Float>, _ count: Int) {
   let to = UnsafeMutableRawPointer(target)
   let whole = count & ~7
   for i in stride(from: 0, to: whole, by: 8) {

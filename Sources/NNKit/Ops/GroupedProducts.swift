@@ -81,6 +81,7 @@ struct GroupedProducts {
   func addInputGradient(_ plan: PlanBuilder, _ dz: Tensor, kernel: Tensor, to dx: Tensor) throws(NNKitError) {
     let columns = groups * channels
     for (group, source) in try split(plan, "grouped convolution input gradient", dz, filters).enumerated() {
+      var parts: [GatherConvolution] = []
       for row in StridePhase.all(vertical) {
         for column in StridePhase.all(horizontal) {
           var taps: [ConvolutionTap] = []
@@ -89,19 +90,20 @@ struct GroupedProducts {
               taps.append(ConvolutionTap(y: m.offset, x: n.offset, weights: weightOffset(m.place, n.place)))
             }
           }
-          let gather = GatherConvolution(
-            sourceHeight: vertical.output, sourceWidth: horizontal.output, channels: filters, gridHeight: row.pixels,
-            gridWidth: column.pixels, stepY: 1, stepX: 1, taps: shifted(taps, group),
-            destinationStart: (row.first * horizontal.input + column.first) * columns + group * channels,
-            destinationRowStep: vertical.stride * horizontal.input * columns,
-            destinationColumnStep: horizontal.stride * columns,
-            weights: ConvolutionWeights(
-              tensor: kernel, columns: channels, depthStride: 1, columnStride: groups * filters, scale: nil),
-            allowsWinograd: false)
-          try gather.addSteps(
-            plan, "grouped convolution input gradient", source, bias: nil, addend: nil, .linear, to: dx)
+          parts.append(
+            GatherConvolution(
+              sourceHeight: vertical.output, sourceWidth: horizontal.output, channels: filters, gridHeight: row.pixels,
+              gridWidth: column.pixels, stepY: 1, stepX: 1, taps: shifted(taps, group),
+              destinationStart: (row.first * horizontal.input + column.first) * columns + group * channels,
+              destinationRowStep: vertical.stride * horizontal.input * columns,
+              destinationColumnStep: horizontal.stride * columns,
+              weights: ConvolutionWeights(
+                tensor: kernel, columns: channels, depthStride: 1, columnStride: groups * filters, scale: nil),
+              allowsWinograd: false))
         }
       }
+      try GatherConvolution.addSteps(
+        of: parts, plan, "grouped convolution input gradient", source, addend: nil, to: dx)
     }
   }
 
