@@ -159,6 +159,11 @@ struct ConvolutionWeightGradient {
           let depth = images * rows * geometry.horizontal.output
           let dzBlock =
             gradient + (image * outputPixels + row * geometry.horizontal.output) * geometry.filters
+          // What the next block reads arrives meanwhile: the first calls fetch its input, the others its gradient.
+          let ahead = geometry.blockData(min(block + 1, blocks.count - 1), blocks)
+          let calls = (lastPanel - firstPanel) * groupCount
+          let inputCalls = ceilDivide(calls * ahead.input.count, ahead.input.count + ahead.gradient.count)
+          var call = 0
           for panel in firstPanel..<lastPanel {
             let column = panel * panelColumns
             let columns = min(panelColumns, geometry.filters - column)
@@ -170,6 +175,12 @@ struct ConvolutionWeightGradient {
               (b, bStride) = (UnsafePointer(packed), panelColumns)
             }
             for group in 0..<groupCount {
+              let fetchesInput = call < inputCalls
+              let range = fetchesInput ? ahead.input : ahead.gradient
+              let share = ceilDivide(range.count, fetchesInput ? inputCalls : calls - inputCalls)
+              let next =
+                (fetchesInput ? input : gradient) + range.lowerBound + (fetchesInput ? call : call - inputCalls) * share
+              call += 1
               kernels.columnProduct(
                 ColumnProduct(
                   a: a + groupOffsets[group],
@@ -178,7 +189,8 @@ struct ConvolutionWeightGradient {
                   ), depths: (images, rows, geometry.horizontal.output), b: b,
                   bStride: bStride, c: dKernelBase + group * groupRows * geometry.filters + column,
                   cStride: geometry.filters,
-                  rows: groupRows, columns: columns, accumulate: block > firstBlock))
+                  rows: groupRows, columns: columns, accumulate: block > firstBlock,
+                  next: next, nextFloats: share))
             }
             if dBias != nil {
               kernels.columnSum(b, depth, columns, bStride, dBiasBase + column, block > firstBlock)
@@ -188,6 +200,24 @@ struct ConvolutionWeightGradient {
       }
     }
     partials.addReduction(plan, "convolution kernel gradient", to: results)
+  }
+}
+
+extension ConvolutionWeightGradient {
+  /// Where the data of a block begin and end, in elements.
+  @inline(__always)
+  fileprivate func blockData(_ index: Int, _ blocks: DepthBlocks) -> (input: Range<Int>, gradient: Range<Int>) {
+    let (image, images, row, rows) = blocks.block(index)
+    let last = image + images - 1
+    let firstLine = max(0, row * vertical.stride - vertical.before)
+    let endLine = min(
+      vertical.input,
+      (row + rows - 1) * vertical.stride - vertical.before + WindowAxis.span(vertical.window, vertical.dilation))
+    let firstInput = (image * vertical.input + firstLine) * horizontal.input * channels
+    let endInput = (last * vertical.input + endLine) * horizontal.input * channels
+    let firstGradient = (image * vertical.output + row) * horizontal.output * filters
+    let endGradient = (last * vertical.output + row + rows) * horizontal.output * filters
+    return (firstInput..<max(firstInput, endInput), firstGradient..<endGradient)
   }
 }
 
