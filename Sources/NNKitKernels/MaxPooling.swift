@@ -28,7 +28,7 @@ func maxPool2DForward(_ pool: Pool2D, _ argmax: UnsafeMutableRawPointer?) {
   let channels = geometry.channels
   var row = pool.rowStart
   while row < pool.rowEnd {
-    var column = 0
+    var column = argmax == nil ? maximaOfSquares(pool, row) : 0
     while column < geometry.outputWidth {
       let window = PoolWindow(geometry, row: row, column: column)
       let offset = (row &* geometry.outputWidth &+ column) &* channels
@@ -43,6 +43,45 @@ func maxPool2DForward(_ pool: Pool2D, _ argmax: UnsafeMutableRawPointer?) {
     row &+= 1
   }
 }
+
+/// The first pixels of a row of outputs whose windows are 2 × 2 places, all inside the input: the usual ones, without
+/// loops over places. Returns how many those are.
+@inline(never)
+private func maximaOfSquares(_ pool: Pool2D, _ row: Int) -> Int {
+  let (geometry, channels, pixelStride) = (pool.geometry, pool.channels, pool.geometry.channels)
+  let lineStride = geometry.inputWidth &* pixelStride
+  let y = row &* geometry.strideHeight
+  guard geometry.windowHeight == 2, geometry.windowWidth == 2, geometry.padTop == 0, geometry.padLeft == 0,
+    channels >= vectorWidth, y &+ 2 <= geometry.inputHeight
+  else { return 0 }
+  var upper = pool.input + y &* lineStride
+  var output = pool.output + row &* geometry.outputWidth &* pixelStride
+  var column = 0
+  var x = 0
+  while column < geometry.outputWidth && x &+ 2 <= geometry.inputWidth {
+    let lower = upper + lineStride
+    var c = 0
+    while c < channels {
+      // The last vector reaches back over channels that are done, so that it is whole.
+      if c > channels &- vectorWidth { c = channels &- vectorWidth }
+      let (a, b) = (loadVector(upper + c), loadVector(upper + (pixelStride &+ c)))
+      let (d, e) = (loadVector(lower + c), loadVector(lower + (pixelStride &+ c)))
+      let hasNaN = (a .!= a) .| (b .!= b) .| ((d .!= d) .| (e .!= e))
+      let largest = larger(larger(larger(a, b), d), e)
+      storeVector(largest.blended(with: Vector(repeating: .nan), where: hasNaN), output + c)
+      c &+= vectorWidth
+    }
+    upper += geometry.strideWidth &* pixelStride
+    output += pixelStride
+    x &+= geometry.strideWidth
+    column &+= 1
+  }
+  return column
+}
+
+/// `x > best ? x : best`: one instruction.
+@_transparent
+private func larger(_ best: Vector, _ x: Vector) -> Vector { best.blended(with: x, where: x .> best) }
 
 /// All channels of one output pixel, without places.
 @inline(__always)

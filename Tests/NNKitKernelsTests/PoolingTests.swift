@@ -12,6 +12,11 @@ private let geometries: [PoolGeometry] = {
         strideHeight: stride.0, strideWidth: stride.1, padTop: pad.0, padLeft: pad.1, countsPadding: countsPadding))
   }
   add(4, 4, window: (2, 2), stride: (2, 2), pad: (0, 0), countsPadding: false)
+  add(4, 6, window: (2, 2), stride: (1, 3), pad: (0, 0), countsPadding: false)
+  // Padding behind alone.
+  add(5, 7, window: (2, 2), stride: (2, 2), pad: (0, 0), countsPadding: false)
+  list[list.count - 1].outputHeight += 1
+  list[list.count - 1].outputWidth += 1
   add(5, 7, window: (3, 2), stride: (1, 2), pad: (1, 1), countsPadding: false)
   add(5, 7, window: (3, 3), stride: (2, 1), pad: (1, 1), countsPadding: true)
   add(6, 5, window: (4, 5), stride: (3, 3), pad: (2, 0), countsPadding: true)
