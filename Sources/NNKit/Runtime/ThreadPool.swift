@@ -99,7 +99,7 @@ package final class ThreadPool: @unchecked Sendable {
       if !state.pointee.didStart.load(ordering: .relaxed) { state.startWorkers() }
       let seats = min(members, state.pointee.teamCapacity, state.pointee.workerCount.load(ordering: .relaxed) + 1) - 1
       if seats > 0 {
-        withUnsafePointer(to: ThreadPoolJob(tiles: seats, shares: seats, body: .team(body))) { job in
+        withUnsafePointer(to: ThreadPoolJob(tiles: seats, shares: 1, body: .team(body))) { job in
           body(state.pointee.assembleTeam(job, patience))
           state.pointee.waitForCompletion()
         }

@@ -8,6 +8,16 @@ struct PaddedCounter: ~Copyable {
   private let padding = InlineArray<15, Int>(repeating: 0)
 }
 
+/// Tiles of a job that nobody has taken yet. With all that whoever takes one needs in a cache line of its own, one
+/// transfer between processors brings it.
+struct ThreadPoolShare: ~Copyable {
+  /// How many tiles are left; the last one is `end - 1`.
+  let left = Atomic<Int>(0)
+  let end = Atomic<Int>(0)
+  let job = Atomic<UnsafePointer<ThreadPoolJob>?>(nil)
+  private let padding = InlineArray<13, Int>(repeating: 0)
+}
+
 /// What `ThreadPool.run` or `runTeam` was asked for; lies on the stack of its caller.
 struct ThreadPoolJob {
   enum Body {
@@ -42,11 +52,13 @@ struct ThreadPoolWorker {
 /// so that the handlers touch no object. Every field that changes is atomic, even where a claim orders its
 /// accesses: to write any other one would be, to Swift, an exclusive access to the whole.
 ///
-/// A job is published by storing `unclaimedTiles`. Whoever decrements that counter owns one tile, and a job
-/// with an unfinished tile cannot end: so `job` is read only between a claim and the matching `finish`, and a
-/// worker that comes late (or from an earlier job) either gets a tile of the present job or none.
+/// A job is published by storing how many tiles its shares have left. Whoever decrements one of those numbers owns one
+/// tile, and a job with an unfinished tile cannot end: so the share's other fields are read only between a claim and the
+/// matching `finish`, and a worker that comes late (or from an earlier job) either gets a tile of the present job or
+/// none.
 struct ThreadPoolState: ~Copyable {
-  let unclaimedTiles = PaddedCounter()
+  /// Room for one share for each thread.
+  let shares: UnsafeMutablePointer<ThreadPoolShare>
   let unfinishedTiles = PaddedCounter()
   /// 1 while one host thread's job, or `stop`, has the pool for itself.
   let claims = PaddedCounter()
@@ -58,10 +70,6 @@ struct ThreadPoolState: ~Copyable {
   let stopRequests = Atomic<Int>(0)
   /// 1 tells the workers to end.
   let isStopping = Atomic<Int>(0)
-
-  let job = Atomic<UnsafePointer<ThreadPoolJob>?>(nil)
-  /// How many tiles of each share nobody has taken. Whoever has claimed a tile finds it in one of them.
-  let sharesLeft: UnsafeMutablePointer<PaddedCounter>
 
   /// How many members the present team has; 0 until that is settled.
   let teamSize = PaddedCounter()
@@ -93,11 +101,11 @@ struct ThreadPoolState: ~Copyable {
       byteCount: teamCapacity * MemoryLayout<PaddedCounter>.stride, alignment: MemoryLayout<PaddedCounter>.stride
     ).bindMemory(to: PaddedCounter.self, capacity: teamCapacity)
     for member in 0..<teamCapacity { (teamMeetings + member).initialize(to: PaddedCounter()) }
-    sharesLeft = UnsafeMutableRawPointer.allocate(
-      byteCount: (workerCapacity + 1) * MemoryLayout<PaddedCounter>.stride,
-      alignment: MemoryLayout<PaddedCounter>.stride
-    ).bindMemory(to: PaddedCounter.self, capacity: workerCapacity + 1)
-    for share in 0...workerCapacity { (sharesLeft + share).initialize(to: PaddedCounter()) }
+    shares = UnsafeMutableRawPointer.allocate(
+      byteCount: (workerCapacity + 1) * MemoryLayout<ThreadPoolShare>.stride,
+      alignment: MemoryLayout<ThreadPoolShare>.stride
+    ).bindMemory(to: ThreadPoolShare.self, capacity: workerCapacity + 1)
+    for share in 0...workerCapacity { (shares + share).initialize(to: ThreadPoolShare()) }
     mutex = .allocate(capacity: 1)
     workersWake = .allocate(capacity: 1)
     hostsWake = .allocate(capacity: 1)
@@ -110,7 +118,7 @@ struct ThreadPoolState: ~Copyable {
 
   deinit {
     UnsafeMutableRawPointer(teamMeetings).deallocate()
-    UnsafeMutableRawPointer(sharesLeft).deallocate()
+    UnsafeMutableRawPointer(shares).deallocate()
     mutex.deallocate()
     workersWake.deallocate()
     hostsWake.deallocate()
@@ -130,14 +138,13 @@ struct ThreadPoolState: ~Copyable {
   /// In the child of a fork: no thread but the caller's is there, and whatever the others did is void.
   func resetAfterFork() {
     initializeLocks()
-    unclaimedTiles.count.store(0, ordering: .relaxed)
+    for share in 0...workerCapacity { shares[share].left.store(0, ordering: .relaxed) }
     unfinishedTiles.count.store(0, ordering: .relaxed)
     claims.count.store(0, ordering: .relaxed)
     sleepingWorkers.count.store(0, ordering: .relaxed)
     waitingHosts.store(0, ordering: .relaxed)
     stopRequests.store(0, ordering: .relaxed)
     isStopping.store(0, ordering: .relaxed)
-    job.store(nil, ordering: .relaxed)
     workerCount.store(0, ordering: .relaxed)
     didStart.store(false, ordering: .relaxed)
   }
@@ -157,50 +164,39 @@ extension ThreadPoolState {
     wakeHosts()
   }
 
-  /// Takes one tile of the present job: the number of tiles that were left, 0 if there was none.
-  func claimTile() -> Int {
-    var left = unclaimedTiles.count.load(ordering: .relaxed)
-    while left > 0 {
-      let (isClaimed, current) = unclaimedTiles.count.weakCompareExchange(
-        expected: left, desired: left - 1, ordering: .acquiringAndReleasing)
-      if isClaimed { return left }
-      left = current
-    }
-    return 0
-  }
-
   /// Computes tiles of the present job until none is left.
   func work(worker: Int) {
-    var finished = 0
-    while true {
-      let left = claimTile()
-      if left == 0 { break }
-      // A claim means that the job is there until its tiles are reported below.
-      if let job = job.load(ordering: .relaxed) {
-        switch job.pointee.body {
-        case .tiles(let body): body(takeTile(of: job, worker: worker), worker)
-        case .team(let body): body(joinTeam(member: job.pointee.tiles - left + 1))
-        }
+    guard let (job, first) = claimTile(worker) else { return }
+    var finished = 1
+    switch job.pointee.body {
+    case .tiles(let body):
+      body(first, worker)
+      // The job is there until its tiles are reported below.
+      while let (_, tile) = claimTile(worker) {
+        body(tile, worker)
+        finished += 1
       }
-      finished += 1
+    case .team(let body): body(joinTeam(member: first + 1))
     }
-    if finished > 0 { finish(tiles: finished) }
+    finish(tiles: finished)
   }
 
-  /// The tile that belongs to a claim: one of the worker's own share, or of the next share that has any. There are as
-  /// many tiles in the shares as there are claims without one.
-  private func takeTile(of job: UnsafePointer<ThreadPoolJob>, worker: Int) -> Int {
-    var index = worker % job.pointee.shares
-    while true {
-      var left = sharesLeft[index].count.load(ordering: .relaxed)
+  /// Takes one tile of the present job: of the worker's own share, or of the next share that has any.
+  private func claimTile(_ worker: Int) -> (job: UnsafePointer<ThreadPoolJob>, tile: Int)? {
+    var index = worker
+    repeat {
+      var left = shares[index].left.load(ordering: .relaxed)
       while left > 0 {
-        let (isTaken, current) = sharesLeft[index].count.weakCompareExchange(
-          expected: left, desired: left - 1, ordering: .relaxed)
-        if isTaken { return job.pointee.share(index).upperBound - left }
+        let (isClaimed, current) = shares[index].left.weakCompareExchange(
+          expected: left, desired: left - 1, ordering: .acquiringAndReleasing)
+        if isClaimed, let job = shares[index].job.load(ordering: .relaxed) {
+          return (job, shares[index].end.load(ordering: .relaxed) - left)
+        }
         left = current
       }
-      index = index + 1 == job.pointee.shares ? 0 : index + 1
-    }
+      index = index == workerCapacity ? 0 : index + 1
+    } while index != worker
+    return nil
   }
 
   private func finish(tiles: Int) {
@@ -216,23 +212,24 @@ extension ThreadPoolState {
 // closes the gap between the sleeper's look and its sleep.
 
 extension ThreadPoolState {
-  /// Publishes `newJob` and wakes as many workers as its tiles can occupy.
-  func publish(_ newJob: UnsafePointer<ThreadPoolJob>) {
-    // All claims of the last job have found their tiles: nobody looks at the shares.
-    for index in 0..<newJob.pointee.shares {
-      sharesLeft[index].count.store(newJob.pointee.share(index).count, ordering: .relaxed)
-    }
-    offer(newJob)
+  /// Publishes `job` and wakes as many workers as its tiles can occupy.
+  func publish(_ job: UnsafePointer<ThreadPoolJob>) {
+    offer(job)
     // The caller takes one tile itself.
-    wakeWorkers(newJob.pointee.tiles - 1)
+    wakeWorkers(job.pointee.tiles - 1)
   }
 
-  /// Publishes `newJob` to the workers that are awake.
-  func offer(_ newJob: UnsafePointer<ThreadPoolJob>) {
-    let tiles = newJob.pointee.tiles
-    job.store(newJob, ordering: .relaxed)
-    unfinishedTiles.count.store(tiles, ordering: .relaxed)
-    unclaimedTiles.count.store(tiles, ordering: .sequentiallyConsistent)
+  /// Publishes `job` to the workers that are awake.
+  func offer(_ job: UnsafePointer<ThreadPoolJob>) {
+    unfinishedTiles.count.store(job.pointee.tiles, ordering: .relaxed)
+    // The caller's own share comes last: the others have further to go.
+    for index in (0..<job.pointee.shares).reversed() {
+      let tiles = job.pointee.share(index)
+      shares[index].job.store(job, ordering: .relaxed)
+      shares[index].end.store(tiles.upperBound, ordering: .relaxed)
+      shares[index].left.store(tiles.count, ordering: .releasing)
+    }
+    atomicMemoryFence(ordering: .sequentiallyConsistent)
   }
 
   func wakeWorkers(_ count: Int) {
@@ -276,7 +273,7 @@ extension ThreadPoolState {
   }
 
   private var hasWork: Bool {
-    unclaimedTiles.count.load(ordering: .sequentiallyConsistent) > 0
+    (0...workerCapacity).contains { shares[$0].left.load(ordering: .sequentiallyConsistent) > 0 }
       || isStopping.load(ordering: .sequentiallyConsistent) != 0
   }
 

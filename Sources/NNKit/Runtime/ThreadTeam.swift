@@ -68,10 +68,10 @@ extension ThreadPoolState {
       let start = monotonicNanoseconds()
       repeat {
         nnkit_platform_pause()
-      } while unclaimedTiles.count.load(ordering: .relaxed) > 0
+      } while shares[0].left.load(ordering: .relaxed) > 0
         && monotonicNanoseconds() - start < patience.nanoseconds
     }
-    let empty = unclaimedTiles.count.exchange(0, ordering: .acquiringAndReleasing)
+    let empty = shares[0].left.exchange(0, ordering: .acquiringAndReleasing)
     unfinishedTiles.count.subtract(empty, ordering: .relaxed)
     let size = 1 + seats - empty
     teamSize.count.store(size, ordering: .releasing)
