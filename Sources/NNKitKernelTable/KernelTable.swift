@@ -34,6 +34,7 @@ public struct KernelTable: Sendable {
   public let balancePairs: @Sendable (PairedBalance) -> Void
   public let packPairedRows: @Sendable (PairedRows) -> Void
   public let winogradInput: @Sendable (WinogradInput) -> Void
+  public let winogradProducts: @Sendable (WinogradProducts) -> Void
   public let winogradOutput: @Sendable (WinogradOutput) -> Void
   public let winogradWeights: @Sendable (WinogradWeights) -> Void
   public let winogradOutputGradient: @Sendable (WinogradOutputGradient) -> Void
@@ -132,6 +133,7 @@ public struct KernelTable: Sendable {
     balancePairs: @escaping @Sendable (PairedBalance) -> Void,
     packPairedRows: @escaping @Sendable (PairedRows) -> Void,
     winogradInput: @escaping @Sendable (WinogradInput) -> Void,
+    winogradProducts: @escaping @Sendable (WinogradProducts) -> Void,
     winogradOutput: @escaping @Sendable (WinogradOutput) -> Void,
     winogradWeights: @escaping @Sendable (WinogradWeights) -> Void,
     winogradOutputGradient: @escaping @Sendable (WinogradOutputGradient) -> Void,
@@ -206,6 +208,7 @@ public struct KernelTable: Sendable {
     self.balancePairs = balancePairs
     self.packPairedRows = packPairedRows
     self.winogradInput = winogradInput
+    self.winogradProducts = winogradProducts
     self.winogradOutput = winogradOutput
     self.winogradWeights = winogradWeights
     self.winogradOutputGradient = winogradOutputGradient

@@ -44,6 +44,48 @@ public struct WinogradInput {
   }
 }
 
+/// The products of all planes: `C[p][r][n] = Σ_k A[p][r][k] · B[p][k][n]` for `p < planes`, `r < rows` and `n < columns`,
+/// each in ascending order of `k`.
+public struct WinogradProducts {
+  public var planes: Int
+  /// Any number.
+  public var rows: Int
+  public var depth: Int
+  /// Any number.
+  public var columns: Int
+  /// Of each plane, `rows` rows of `depth` floats.
+  public var a: UnsafePointer<Float>
+  public var aPlaneStride: Int
+  /// Packed panels: those of a plane, then those of the next, each `panelStride` floats behind the one before.
+  public var b: UnsafePointer<Float>
+  public var panelStride: Int
+  /// Of each plane, `rows` rows; `columns` floats of each are written, rounded up to whole vectors.
+  public var c: UnsafeMutablePointer<Float>
+  public var cPlaneStride: Int
+  public var cRowStride: Int
+  /// Whether another panel behind the last one is needed next, and fetched meanwhile.
+  public var hasNext: Bool
+
+  public init(
+    planes: Int, rows: Int, depth: Int, columns: Int, a: UnsafePointer<Float>, aPlaneStride: Int,
+    b: UnsafePointer<Float>, panelStride: Int, c: UnsafeMutablePointer<Float>, cPlaneStride: Int, cRowStride: Int,
+    hasNext: Bool
+  ) {
+    self.planes = planes
+    self.rows = rows
+    self.depth = depth
+    self.columns = columns
+    self.a = a
+    self.aPlaneStride = aPlaneStride
+    self.b = b
+    self.panelStride = panelStride
+    self.c = c
+    self.cPlaneStride = cPlaneStride
+    self.cRowStride = cRowStride
+    self.hasNext = hasNext
+  }
+}
+
 /// The output transform `Y = Aᵀ M A` for a row of tiles, then bias, addend and ReLU: tile `t`'s products are at
 /// `products + plane · planeStride + t · tileStride`, and its `size` × `size` pixels go to
 /// `output + y · rowStep + (size · t + x) · pixelStride`. Only pixels inside `height` × `width` are written.

@@ -133,33 +133,7 @@ private func rowTile<let rows: Int, let accumulators: Int>(
   }
   var tap = 0
   while tap < product.tapCount {
-    var a = product.a + product.taps[tap]
-    var remaining = product.depth
-    #if !NNKIT_AVX512
-      // With four steps at a time the processor foresees the end of a short loop.
-      while remaining >= 4 {
-        for step in 0..<4 {
-          multiplyStep(a + step, offsets, b + step &* panelColumns, &sums)
-          if fetchesAhead && vectors == 2 {
-            nnkit_prefetch(next)
-            next += nextStep
-          }
-        }
-        a += 4
-        b += 4 &* panelColumns
-        remaining &-= 4
-      }
-    #endif
-    while remaining > 0 {
-      multiplyStep(a, offsets, b, &sums)
-      if fetchesAhead && vectors == 2 {
-        nnkit_prefetch(next)
-        next += nextStep
-      }
-      a += 1
-      b += panelColumns
-      remaining &-= 1
-    }
+    multiplyDepth(product.a + product.taps[tap], offsets, &b, product.depth, &next, nextStep, &sums)
     tap &+= 1
   }
 
@@ -181,6 +155,47 @@ private func rowTile<let rows: Int, let accumulators: Int>(
       storePartialTile(UnsafeRawPointer($0), rows, product.columns, product.c, cRows)
     }
   }
+}
+
+/// `depth` steps; moves `b` behind what it has read, and fetches at `next` ahead in each.
+@inline(__always)
+func multiplyDepth<let rows: Int, let accumulators: Int>(
+  _ a: UnsafePointer<Float>, _ offsets: InlineArray<rows, Int>, _ b: inout UnsafePointer<Float>, _ depth: Int,
+  _ next: inout UnsafeRawPointer, _ nextStep: Int, _ sums: inout InlineArray<accumulators, Vector>
+) {
+  var a = a
+  var remaining = depth
+  #if !NNKIT_AVX512
+    // With four steps at a time the processor foresees the end of a short loop.
+    while remaining >= 4 {
+      multiplySteps(4, &a, offsets, &b, &next, nextStep, &sums)
+      remaining &-= 4
+    }
+    if remaining & 2 != 0 { multiplySteps(2, &a, offsets, &b, &next, nextStep, &sums) }
+    if remaining & 1 != 0 { multiplySteps(1, &a, offsets, &b, &next, nextStep, &sums) }
+  #else
+    while remaining > 0 {
+      multiplySteps(1, &a, offsets, &b, &next, nextStep, &sums)
+      remaining &-= 1
+    }
+  #endif
+}
+
+/// `count` (a constant) steps; moves `a` and `b` behind what it has read.
+@inline(__always)
+private func multiplySteps<let rows: Int, let accumulators: Int>(
+  _ count: Int, _ a: inout UnsafePointer<Float>, _ offsets: InlineArray<rows, Int>, _ b: inout UnsafePointer<Float>,
+  _ next: inout UnsafeRawPointer, _ nextStep: Int, _ sums: inout InlineArray<accumulators, Vector>
+) {
+  for step in 0..<count {
+    multiplyStep(a + step, offsets, b + step &* panelColumns, &sums)
+    if fetchesAhead && accumulators == 2 &* rows {
+      nnkit_prefetch(next)
+      next += nextStep
+    }
+  }
+  a += count
+  b += count &* panelColumns
 }
 
 /// One step of the depth.

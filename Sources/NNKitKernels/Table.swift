@@ -22,6 +22,7 @@ public func makeKernelTable() -> KernelTable {
     balancePairs: balancePairs,
     packPairedRows: packPairedRows,
     winogradInput: winogradInput,
+    winogradProducts: winogradProducts,
     winogradOutput: winogradOutput,
     winogradWeights: winogradWeights,
     winogradOutputGradient: winogradOutputGradient,

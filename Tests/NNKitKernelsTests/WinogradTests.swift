@@ -118,6 +118,45 @@ private struct Matrices {
     }
   }
 
+  /// Each plane is a matrix product, and `rowProduct` has its own test against double precision.
+  @Test(arguments: testedLevels)
+  func productsOfAllPlanesHaveTheBitsOfRowProducts(level: InstructionSetLevel) {
+    let table = kernels(level)
+    let (tile, width, planes) = (table.tileRows, table.width, 3)
+    let rowCounts = [0, 1, tile - 1, tile, tile + 1, 2 * tile + 1, 13, RowProduct.fewRows + 1]
+    let columnCounts = [0, 1, width - 1, width, width + 1, 2 * width, 2 * width + 3, 4 * width - 1, 5 * width]
+    var numbers = TestNumbers(seed: 26)
+    for (rows, columns) in rowCounts.flatMap({ rows in columnCounts.map { (rows, $0) } }) {
+      for (depth, hasNext) in [(1, false), (3, true), (width, true), (21, false)] {
+        for placement in Placement.allCases {
+          let written = (columns + width - 1) / width * width
+          let panels = (columns + table.panelColumns - 1) / table.panelColumns
+          let (aPlane, panelStride) = (rows * depth + 3, depth * table.panelColumns + 16)
+          let (cRow, cPlane) = (written + 2, rows * (written + 2) + 5)
+          let a = GuardedBuffer(numbers.floats((planes - 1) * aPlane + rows * depth), placement)
+          let b = GuardedBuffer(numbers.floats(planes * panels * panelStride), placement)
+          let start = [Float](repeating: 7, count: (planes - 1) * cPlane + max(0, (rows - 1) * cRow + written))
+          let (ours, reference) = (GuardedBuffer(start, placement), GuardedBuffer(start, placement))
+          table.winogradProducts(
+            WinogradProducts(
+              planes: planes, rows: rows, depth: depth, columns: columns, a: a.read, aPlaneStride: aPlane, b: b.read,
+              panelStride: panelStride, c: ours.pointer, cPlaneStride: cPlane, cRowStride: cRow, hasNext: hasNext))
+          let (aRows, cRows) = ((0..<rows).map { $0 * depth }, (0..<rows).map { $0 * cRow })
+          var zero = 0
+          for (plane, panel) in (0..<planes).flatMap({ plane in (0..<panels).map { (plane, $0) } }) {
+            let column = panel * table.panelColumns
+            table.rowProduct(
+              RowProduct(
+                a: a.read + plane * aPlane, aRows: aRows, taps: &zero, tapCount: 1, depth: depth,
+                b: b.read + (plane * panels + panel) * panelStride, c: reference.pointer + (plane * cPlane + column),
+                cRows: cRows, rows: rows, columns: min(table.panelColumns, written - column)))
+          }
+          #expect(sameBits(ours.array, reference.array), "\(rows) rows, \(columns) columns, depth \(depth)")
+        }
+      }
+    }
+  }
+
   @Test(arguments: testedLevels, [2, 4])
   func outputsAreTransformedWithBiasAddendAndReLU(level: InstructionSetLevel, size: Int) {
     let table = kernels(level)

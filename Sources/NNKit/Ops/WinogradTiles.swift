@@ -19,9 +19,6 @@ struct WinogradTiles {
   private let productColumns: Int
   private let inputPlane: Int
   private let productPlane: Int
-  private let aRows: OffsetTable
-  private let cRows: OffsetTable
-  private let noTap: OffsetTable
 
   /// Floats of the copied lines, the transformed inputs, and one pass's products of a block.
   let copyFloats: Int
@@ -42,15 +39,12 @@ struct WinogradTiles {
     lines = try WinogradLines(
       source, height: convolution.sourceHeight, width: convolution.sourceWidth, channels: channels,
       firstY: convolution.taps[0].y, firstX: convolution.taps[0].x, reach: size + 2, blocks: blocks)
-    productColumns = min(convolution.weights.columns, panelsPerPass * kernels.panelColumns)
+    productColumns = min(
+      convolution.weights.columns.roundedUp(toMultipleOf: kernels.vectorWidth), panelsPerPass * kernels.panelColumns)
     (inputPlane, productPlane) = (planeStride(tiles * channels), planeStride(tiles * productColumns))
     copyFloats = try checkedProduct([lines.copiedPixels, channels], of: "a tile")
     inputFloats = try checkedProduct([planes, inputPlane], of: "a tile")
     productFloats = try checkedProduct([planes, productPlane], of: "a tile")
-    let rowFloats = productColumns
-    aRows = plan.table((0..<tiles).map { $0 * channels })
-    cRows = plan.table((0..<tiles).map { $0 * rowFloats })
-    noTap = plan.table([0])
   }
 
   /// What a step reads that transforms inputs, and what one reads that multiplies.
@@ -106,27 +100,17 @@ struct WinogradTiles {
     let destinationBase = binding.floats(destination) + convolution.destinationStart
     let biasBase = bias.map { UnsafePointer(binding.floats($0)) }
     let addendBase = addend.map { UnsafePointer(binding.floats($0)) + convolution.destinationStart }
-    let (aOffsets, cOffsets, taps) = (binding.offsets(aRows), binding.offsets(cRows), binding.offsets(noTap))
     let boundPool = pool?.bind(binding)
-    let (panelColumns, passColumns) = (kernels.panelColumns, panelsPerPass * kernels.panelColumns)
+    let passColumns = panelsPerPass * kernels.panelColumns
     return { index, pass, inputs, weights, isLast, products in
       let (firstImage, images, firstRow, rows) = blocks.block(index)
       let column = pass * passColumns
       let columnCount = min(passColumns, columns - column)
-      var panel = weights
-      let rowCount = images * rows * blocks.tileColumns
-      for plane in 0..<planes {
-        for first in stride(from: 0, to: columnCount, by: panelColumns) {
-          let isEnd = isLast && plane == planes - 1 && first + panelColumns >= columnCount
-          kernels.rowProduct(
-            RowProduct(
-              a: inputs + plane * inputPlane, aRows: aOffsets, taps: taps, tapCount: 1, depth: convolution.channels,
-              b: panel, c: products + (plane * productPlane + first), cRows: cOffsets,
-              rows: rowCount, columns: min(panelColumns, columnCount - first),
-              next: isEnd || rowCount > RowProduct.fewRows ? nil : panel + panelStride))
-          panel += panelStride
-        }
-      }
+      kernels.winogradProducts(
+        WinogradProducts(
+          planes: planes, rows: images * rows * blocks.tileColumns, depth: convolution.channels, columns: columnCount,
+          a: inputs, aPlaneStride: inputPlane, b: weights, panelStride: panelStride, c: products,
+          cPlaneStride: productPlane, cRowStride: productColumns, hasNext: !isLast))
       var finished = UnsafePointer(products)
       for image in firstImage..<firstImage + images {
         for row in 0..<rows {
