@@ -101,14 +101,30 @@ import Testing
     }
   }
 
-  /// The pool is no step of its own where it fits.
+  @Test(arguments: [
+    ("filters=5 kernel=3 padding=same", [9, 11, 3]), ("filters=70 kernel=3 padding=same", [21, 13, 16]),
+    ("filters=20 kernel=1", [8, 6, 18]),
+  ])
+  func aPoolBehindASumIsComputedWithTheConvolution(options: String, shape: [Int]) throws {
+    for pool in ["size=2", "size=1", "size=3 stride=2"] {
+      try expectSameValues(shape) { graph, x in
+        let a = graph.layer("conv2d", options, x)
+        let b = graph.layer("activation", "function=sigmoid", graph.layer("conv2d", options, x))
+        let sum = graph.layer(Add(), [a, b])
+        return (graph.layer("maxpool2d", pool, sum), [a, b, sum])
+      }
+    }
+  }
+
+  /// The pool is no step of its own where it fits, and its input takes no memory.
   @Test func aFittingPoolHasNoStep() throws {
     func steps(_ pool: String) throws -> [String] {
       var graph = Graph()
       let a = graph.layer("conv2d", "filters=32 kernel=3 padding=same", graph.input("x", [28, 28, 1]))
       graph.output("y", graph.layer("maxpool2d", pool, a))
-      let model = try Model(graph, seed: 1)
+      let model = try Model(graph, seed: 1, runtime: Runtime(threads: 1))
       let plan = try model.plan(batch: 1, inputShapes: [[28, 28, 1]], purpose: .inference)
+      #expect((plan.arenaBytes < 4 * 28 * 28 * 32) == (pool == "size=2"))
       let bound = try BoundPlan(plan, parameters: model.arena, gradients: nil, pool: model.runtime.pool)
       return bound.timeSteps { 0 }.map(\.name).filter { !$0.hasSuffix("pack weights") }
     }

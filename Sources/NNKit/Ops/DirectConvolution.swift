@@ -52,7 +52,9 @@ struct DirectConvolution {
     let lineWidth = copiesLines ? (blocks.blockWidth - 1) * shared.stepX + maxX - minX + 1 : shared.sourceWidth
     let scratchFloats =
       copiesLines ? try checkedProduct([lineCount, lineWidth, shared.channels], of: "the padded input of a tile") : 0
-    let scratch = try plan.scratch(floats: scratchFloats)
+    let lineFloats = scratchFloats.roundedUp(toMultipleOf: 16)
+    let pooledFloats = followingPool?.inputFloats(rows: blocks.blockHeight) ?? 0
+    let scratch = try plan.scratch(floats: lineFloats + pooledFloats)
     let lineStride = lineWidth * shared.channels
     let (minY, minX, maxY) = (minY, minX, maxY)
     let planned = try parts.map { part throws(NNKitError) in
@@ -94,15 +96,15 @@ struct DirectConvolution {
     plan.step(
       name,
       reads: [source] + weightTensors + (source.pending?.tensors ?? []) + [bias, addend].compactMap { $0 },
-      writes: [destination] + (followingPool.map { [$0.output] } ?? []), scratch: scratch, tiles: tiles,
+      writes: [followingPool?.output ?? destination], scratch: scratch, tiles: tiles,
       work: [plan.batch, productsOfColumn, columns],
       // The thread that wrote or read an image in the step before has its lines; taking turns, threads also fetch
       // each other's lines ahead at every border.
       sharesOut: true,
-      inPlace: addend.map { [$0] } ?? []
+      inPlace: followingPool == nil ? [addend].compactMap { $0 } : []
     ) { binding in
       let sourceBase = UnsafePointer(binding.floats(source))
-      let destinationBase = binding.floats(destination)
+      let destinationBase = followingPool == nil ? binding.floats(destination) : nil
       let biasBase = bias.map { UnsafePointer(binding.floats($0)) }
       let addendBase = addend.map { UnsafePointer(binding.floats($0)) }
       let boundParts: [BoundPart] = planned.indices.map { planned[$0].bind(binding, after: planned[..<$0]) }
@@ -118,9 +120,9 @@ struct DirectConvolution {
         let imageBase = sourceBase + image * sourceSize
         let firstLine = y * convolution.stepY + minY
         let firstColumn = x * convolution.stepX + minX
+        let lines = workspace.base + worker * workspace.stride
         var a = imageBase
         if copiesLines {
-          let lines = workspace.base + worker * workspace.stride
           copyPaddedLines(
             kernels, imageBase, pending, height: convolution.sourceHeight, width: convolution.sourceWidth,
             channels: convolution.channels, firstLine: firstLine, firstColumn: firstColumn,
@@ -129,21 +131,22 @@ struct DirectConvolution {
         } else {
           a += firstLine * lineStride + firstColumn * convolution.channels
         }
-        let output = destinationBase + image * destinationSize
-        if clearsLines && height > 0 {
+        let output = image * destinationSize
+        if clearsLines && height > 0, let destinationBase {
           let first = y * convolution.destinationRowStep
           let end = y + height == gridHeight ? destinationSize : first + height * convolution.destinationRowStep
-          clearMany(output + first, end - first)
+          clearMany(destinationBase + (output + first), end - first)
         }
         let ahead = aheadLines(block, sourceBase)
         let isLast = x + width == gridWidth
         for part in boundParts {
           let rowCount = max(0, min(height, part.height - y)) * max(0, min(width, part.width - x))
           let rows = isLast ? part.last : part.full
-          let c =
+          let offset =
             output + part.destinationStart + y * convolution.destinationRowStep
             + x * convolution.destinationColumnStep
-          let start = addendBase.map { $0 + (c - destinationBase) }
+          let c = destinationBase.map { $0 + offset } ?? lines + lineFloats
+          let start = addendBase.map { $0 + offset }
           let fetchesPanels = fetchesPanels && rowCount <= RowProduct.fewRows
           // The calls that do not fetch a panel fetch the part's share of the lines.
           let share = ahead.count * part.tapCount * part.depth / depthOfParts
@@ -169,7 +172,7 @@ struct DirectConvolution {
             }
           }
         }
-        boundPool?.follow(image, rows: y..<y + height, channels: columnRange)
+        boundPool?.follow(image, UnsafePointer(lines + lineFloats), rows: y..<y + height, channels: columnRange)
       }
     }
   }

@@ -93,7 +93,8 @@ package struct PoolingOperation: Operation, ActivationFusing {
   }
 }
 
-/// The forward pass of a pool, as a step of its own or behind the tiles of what computes its input.
+/// The forward pass of a pool, as a step of its own or behind the tiles of what computes its input: then the input is
+/// never written as a whole.
 struct PlannedPool {
   let kernels: KernelTable
   let geometry: PoolGeometry
@@ -114,10 +115,12 @@ struct PlannedPool {
       "pool", reads: [input], writes: tensors, tiles: plan.batch * rowBlocks,
       work: [output.count, geometry.windowHeight, geometry.windowWidth]
     ) { binding in
-      let pool = bind(binding)
+      let (pool, images) = (bind(binding), UnsafePointer(binding.floats(input)))
       return { tile, _ in
         let (image, firstRow) = (tile / rowBlocks, tile % rowBlocks * rowsPerTile)
-        pool.compute(image, firstRow..<min(firstRow + rowsPerTile, height), 0..<geometry.channels)
+        pool.compute(
+          image, images + image * input.sampleCount, firstRow..<min(firstRow + rowsPerTile, height),
+          0..<geometry.channels)
       }
     }
   }
@@ -130,32 +133,35 @@ struct PlannedPool {
 
   func bind(_ binding: Binding) -> BoundPool {
     BoundPool(
-      pool: self, input: UnsafePointer(binding.floats(input)), output: binding.floats(output),
-      argmax: argmax.map { UnsafeMutableRawPointer(binding.floats($0)) })
+      pool: self, output: binding.floats(output), argmax: argmax.map { UnsafeMutableRawPointer(binding.floats($0)) })
   }
+
+  /// Floats of `rows` rows of the input.
+  func inputFloats(rows: Int) -> Int { rows * geometry.inputWidth * geometry.channels }
 }
 
 /// A pool with its memory.
 struct BoundPool {
   let pool: PlannedPool
-  let input: UnsafePointer<Float>
   let output: UnsafeMutablePointer<Float>
   let argmax: UnsafeMutableRawPointer?
 
-  /// Pools what a tile has computed: channels of `rows` of an image, which `fits(tilesOf:)` has allowed.
-  func follow(_ image: Int, rows: Range<Int>, channels: Range<Int>) {
+  /// Pools what a tile has computed: channels of `rows` of an image, which `fits(tilesOf:)` has allowed, and the first of
+  /// which is at `input`.
+  func follow(_ image: Int, _ input: UnsafePointer<Float>, rows: Range<Int>, channels: Range<Int>) {
     if rows.isEmpty { return }
     let (height, stride) = (pool.geometry.outputHeight, pool.geometry.strideHeight)
     let end = rows.upperBound == pool.geometry.inputHeight ? height : rows.upperBound / stride
-    compute(image, min(rows.lowerBound / stride, end)..<end, channels)
+    compute(
+      image, input - pool.inputFloats(rows: rows.lowerBound), min(rows.lowerBound / stride, end)..<end, channels)
   }
 
-  /// `channels`: all of them where places are kept.
-  func compute(_ image: Int, _ rows: Range<Int>, _ channels: Range<Int>) {
+  /// `input`: of the image. `channels`: all of them where places are kept.
+  func compute(_ image: Int, _ input: UnsafePointer<Float>, _ rows: Range<Int>, _ channels: Range<Int>) {
     let geometry = pool.geometry
     let start = image * pool.output.sampleCount + channels.lowerBound
     let part = Pool2D(
-      geometry: geometry, input: input + image * pool.input.sampleCount + channels.lowerBound, output: output + start,
+      geometry: geometry, input: input + channels.lowerBound, output: output + start,
       rowStart: rows.lowerBound, rowEnd: rows.upperBound, channels: channels.count)
     if pool.takesMaximum {
       pool.kernels.maxPool2DForward(part, argmax.map { $0 + start * geometry.placeBytes })

@@ -81,7 +81,7 @@ struct WinogradConvolution {
       panelsPerPass: panelsPerPass)
     let transform = WeightTransform(plan, convolution, size: size)
     let work = [blocks.tiles, planes, convolution.channels, convolution.weights.columns]
-    let inPlace = addend.map { [$0] } ?? []
+    let inPlace = followingPool == nil ? [addend].compactMap { $0 } : []
     if isWide {
       try addWideSteps(plan, name, tiles, transform, work: work, inPlace: inPlace)
       return
@@ -107,9 +107,9 @@ struct WinogradConvolution {
       }
     }
     let shared = sharesInputs ? try addTransformStep(plan, name, tiles) : nil
-    let inputFloats = shared == nil ? tiles.inputFloats : 0
-    let scratch = try plan.scratch(
-      floats: (shared == nil ? tiles.copyFloats : 0) + inputFloats + tiles.productFloats)
+    // Nobody reads the copied lines any more when there are products.
+    let (inputFloats, copyFloats) = shared == nil ? (tiles.inputFloats, tiles.copyFloats) : (0, 0)
+    let scratch = try plan.scratch(floats: inputFloats + max(copyFloats, tiles.productFloats))
     plan.step(
       name, reads: (shared.map { [$0] } ?? tiles.inputReads) + tiles.productReads + [weights],
       writes: tiles.productWrites, scratch: scratch, tiles: blockCount * groups, work: work, inPlace: inPlace
@@ -123,7 +123,7 @@ struct WinogradConvolution {
         let (group, block) = tile.quotientAndRemainder(dividingBy: blockCount)
         let space = workspace.base + worker * workspace.stride
         let products = space + inputFloats
-        transformInputs?(block, 0..<tiles.rowsOfBlock, space, products + tiles.productFloats)
+        transformInputs?(block, 0..<tiles.rowsOfBlock, space, products)
         let inputs = sharedInputs.map { $0 + block * tiles.inputFloats } ?? UnsafePointer(space)
         let end = min((group + 1) * passesPerGroup, passes)
         for pass in group * passesPerGroup..<end {

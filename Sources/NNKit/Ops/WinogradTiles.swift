@@ -20,7 +20,7 @@ struct WinogradTiles {
   private let inputPlane: Int
   private let productPlane: Int
 
-  /// Floats of the copied lines, the transformed inputs, and one pass's products of a block.
+  /// Floats of the copied lines, the transformed inputs, and one pass's products of a block with what a pool reads.
   let copyFloats: Int
   let inputFloats: Int
   let productFloats: Int
@@ -44,13 +44,15 @@ struct WinogradTiles {
     (inputPlane, productPlane) = (planeStride(tiles * channels), planeStride(tiles * productColumns))
     copyFloats = try checkedProduct([lines.copiedPixels, channels], of: "a tile")
     inputFloats = try checkedProduct([planes, inputPlane], of: "a tile")
-    productFloats = try checkedProduct([planes, productPlane], of: "a tile")
+    productFloats =
+      try checkedProduct([planes, productPlane], of: "a tile")
+      + (pool?.inputFloats(rows: size * blocks.rowsPerBlock) ?? 0)
   }
 
   /// What a step reads that transforms inputs, and what one reads that multiplies.
   var inputReads: [Tensor] { [source] + (source.pending?.tensors ?? []) }
   var productReads: [Tensor] { [bias, addend].compactMap { $0 } }
-  var productWrites: [Tensor] { [destination] + (pool.map { [$0.output] } ?? []) }
+  var productWrites: [Tensor] { [pool?.output ?? destination] }
 
   /// How many parts `bindInputs` can transform the inputs of a block in: rows of tiles.
   var rowsOfBlock: Int { blocks.imagesPerBlock * blocks.rowsPerBlock }
@@ -97,7 +99,7 @@ struct WinogradTiles {
     let (convolution, kernels, blocks, size, planes) = (convolution, kernels, blocks, size, planes)
     let (inputPlane, productPlane, productColumns) = (inputPlane, productPlane, productColumns)
     let (columns, activation, destinationSize) = (convolution.weights.columns, activation, destination.sampleCount)
-    let destinationBase = binding.floats(destination) + convolution.destinationStart
+    let destinationBase = pool == nil ? binding.floats(destination) + convolution.destinationStart : nil
     let biasBase = bias.map { UnsafePointer(binding.floats($0)) }
     let addendBase = addend.map { UnsafePointer(binding.floats($0)) + convolution.destinationStart }
     let boundPool = pool?.bind(binding)
@@ -112,16 +114,19 @@ struct WinogradTiles {
           a: inputs, aPlaneStride: inputPlane, b: weights, panelStride: panelStride, c: products,
           cPlaneStride: productPlane, cRowStride: productColumns, hasNext: !isLast))
       var finished = UnsafePointer(products)
+      let pooled = products + planes * productPlane
       for image in firstImage..<firstImage + images {
         for row in 0..<rows {
           let y = size * (firstRow + row)
           let height = min(size, convolution.gridHeight - y)
-          let pixels = destinationBase + image * destinationSize + y * convolution.destinationRowStep + column
+          let offset = image * destinationSize + y * convolution.destinationRowStep + column
+          let pixels =
+            destinationBase.map { $0 + offset } ?? pooled + (size * row * convolution.destinationRowStep + column)
           kernels.winogradOutput(
             WinogradOutput(
               size: size, products: finished, planeStride: productPlane, tileStride: productColumns,
               columns: columnCount, bias: biasBase.map { $0 + column },
-              addend: addendBase.map { $0 + (pixels - destinationBase) }, relu: activation == .relu,
+              addend: addendBase.map { $0 + offset }, relu: activation == .relu,
               output: pixels, rowStep: convolution.destinationRowStep, pixelStride: convolution.destinationColumnStep,
               height: height, width: convolution.gridWidth))
           finished += blocks.tileColumns * productColumns
@@ -133,7 +138,8 @@ struct WinogradTiles {
           }
         }
         let end = min(size * (firstRow + rows), convolution.gridHeight)
-        boundPool?.follow(image, rows: min(size * firstRow, end)..<end, channels: column..<column + columnCount)
+        boundPool?.follow(
+          image, UnsafePointer(pooled), rows: min(size * firstRow, end)..<end, channels: column..<column + columnCount)
       }
     }
   }
