@@ -57,8 +57,14 @@ struct WinogradConvolution {
     isWide =
       plan.isTraining && tiles < columns && 4 * planes * panels * panelColumns * convolution.channels > Self.weightBytes
     let isCached = cost.keepsWeightsInCache(size)
-    let fewest =
-      isCached ? Self.fewestTiles / 2 : tiles < 16 * Self.fewestTiles ? Self.fewestTilesOfFew : Self.fewestTiles
+    let fewest: Int
+    if isCached {
+      let tileRows = plan.kernels.tileRows
+      // Eight rows are one register tile or whole ones. Of two halves neither hides the latency of a multiply-add.
+      fewest = tileRows > 8 || 8 % tileRows == 0 ? 8 : 16
+    } else {
+      fewest = tiles < 16 * Self.fewestTiles ? Self.fewestTilesOfFew : Self.fewestTiles
+    }
     blocks = WinogradBlocks(
       size: size, height: convolution.gridHeight, width: convolution.gridWidth, batch: plan.batch,
       tiles: max(fewest, min(affordable, ceilDivide(tiles, 16))))
