@@ -66,8 +66,8 @@ public struct RowProduct {
 /// product of a transposed matrix, for weight gradients, whose depth is samples, pixels or time steps.
 ///
 /// Depth index `d` runs over three nested loops of `depths.0`, `depths.1`, `depths.2` (the innermost) steps, and
-/// `offset(d) = i0 · aSteps.0 + i1 · aSteps.1 + i2 · aSteps.2`. Order of sums: ascending `d`, from
-/// zero; with `accumulate` the sum is then added to `C`.
+/// `offset(d) = i0 · aSteps.0 + i1 · aSteps.1 + i2 · aSteps.2`. Order of sums: ascending `d`, from zero; with
+/// `accumulate` the sum is then added to `C`.
 public struct ColumnProduct {
   public var a: UnsafePointer<Float>
   public var aSteps: (Int, Int, Int)
@@ -117,8 +117,8 @@ public struct ColumnProduct {
     let steps = depth % 16 == 0 ? 16 : depth % 8 == 0 ? 8 : depth
     self.init(
       a: packedA, aSteps: (0, steps * panelRows, panelRows), depths: (1, depth / max(1, steps), steps), b: b,
-      bStride: bStride,
-      c: c, cStride: cStride, rows: rows, columns: columns, accumulate: accumulate, next: next, nextFloats: nextFloats)
+      bStride: bStride, c: c, cStride: cStride, rows: rows, columns: columns, accumulate: accumulate, next: next,
+      nextFloats: nextFloats)
   }
 }
 
