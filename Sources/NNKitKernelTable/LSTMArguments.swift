@@ -48,11 +48,14 @@ public struct LSTMStep {
   public var c: UnsafeMutablePointer<Float>
   public var h: UnsafeMutablePointer<Float>
   public var units: Int
+  /// Whether the last units come first. Every other time step in this order finds in the first cache the weights that the
+  /// step before has read last, where not all of them fit.
+  public var isReversed: Bool
 
   public init(
     gates: UnsafePointer<Float>, hPrevious: UnsafePointer<Float>, depth: Int, weights: UnsafePointer<Float>,
     panelStride: Int, cPrevious: UnsafePointer<Float>?, c: UnsafeMutablePointer<Float>,
-    h: UnsafeMutablePointer<Float>, units: Int
+    h: UnsafeMutablePointer<Float>, units: Int, isReversed: Bool = false
   ) {
     self.gates = gates
     self.hPrevious = hPrevious
@@ -63,6 +66,7 @@ public struct LSTMStep {
     self.c = c
     self.h = h
     self.units = units
+    self.isReversed = isReversed
   }
 }
 

@@ -102,12 +102,14 @@ func lstmCellForward(_ cell: LSTMCell) {
 
 /// The recurrent product of one time step and the cell behind it: see `LSTMStep`.
 func lstmStepForward(_ step: LSTMStep) {
-  var u = 0
-  while step.units &- u > vectorWidth {
-    twoBlocks(step, u)
-    u &+= 2 &* vectorWidth
+  let unitsAtOnce = 2 &* vectorWidth
+  let count = (step.units &+ unitsAtOnce &- 1) / unitsAtOnce
+  var done = 0
+  while done < count {
+    let u = (step.isReversed ? count &- 1 &- done : done) &* unitsAtOnce
+    if step.units &- u > vectorWidth { twoBlocks(step, u) } else { oneBlock(step, u) }
+    done &+= 1
   }
-  if u < step.units { oneBlock(step, u) }
 }
 
 /// Two vectors of units: eight sums hide the latency of a multiply-add.

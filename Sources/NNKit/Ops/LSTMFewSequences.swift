@@ -7,9 +7,9 @@ import NNKitKernelTable
 /// The columns of the kernels are packed such that the gates of one unit lie together: see `LSTMStep`. A column's sums
 /// do not depend on the columns beside it, so the bits are those of any other division.
 extension LSTMOperation {
-  /// Multiply-adds of one time step that are worth a member of their own: a meeting takes about as long as a quarter
-  /// of them.
-  private static let workPerMember = 8_192
+  /// Multiply-adds of one time step that are worth a member of their own. A meeting takes as long as a quarter of them
+  /// where the processors share a cache, and as long as all of them where they are far apart.
+  private static let workPerMember = 16_384
 
   func forwardByUnits(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> ForwardResult {
     let x = node.inputs[0]
@@ -96,7 +96,7 @@ extension LSTMOperation {
                   gates: gatesOfUnits, hPrevious: h + (t > 0 ? rows.a[i] : 0), depth: t > 0 ? units : 0,
                   weights: fromState + panels.lowerBound * recurrentWeights.panelElements,
                   panelStride: recurrentWeights.panelElements, cPrevious: t > 0 ? UnsafePointer(cell) : nil, c: cell,
-                  h: h + place, units: count))
+                  h: h + place, units: count, isReversed: t % 2 == 1))
             } else {
               kernels.lstmCellForward(
                 LSTMCell(
