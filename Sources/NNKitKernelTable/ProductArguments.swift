@@ -28,11 +28,10 @@ public struct RowProduct {
   public var addend: UnsafePointer<Float>?
   public var accumulate: Bool
   public var relu: Bool
-  /// What is fetched into the second-level cache meanwhile, evenly: what the next calls read. Need not be valid. Only
-  /// where the kernels' `fetchesAhead` and `columns` is more than a vector.
+  /// What is fetched into the second-level cache meanwhile, evenly: `nextFloats` of what the next calls read. Need not be
+  /// valid. Only where the kernels' `fetchesAhead` and `columns` is more than a vector.
   public var next: UnsafePointer<Float>?
-  /// nil: as much as `b` has, the panel of the next call.
-  public var nextFloats: Int?
+  public var nextFloats: Int
 
   /// So many rows or fewer use a panel in less time than it may take to come from memory.
   public static let fewRows = 128
@@ -41,7 +40,7 @@ public struct RowProduct {
     a: UnsafePointer<Float>, aRows: UnsafePointer<Int>, taps: UnsafePointer<Int>, tapCount: Int, depth: Int,
     b: UnsafePointer<Float>, c: UnsafeMutablePointer<Float>, cRows: UnsafePointer<Int>, rows: Int, columns: Int,
     bias: UnsafePointer<Float>? = nil, addend: UnsafePointer<Float>? = nil, accumulate: Bool = false,
-    relu: Bool = false, next: UnsafePointer<Float>? = nil, nextFloats: Int? = nil
+    relu: Bool = false, next: UnsafePointer<Float>? = nil, nextFloats: Int = 0
   ) {
     self.a = a
     self.aRows = aRows

@@ -126,7 +126,7 @@ private func rowTile<let rows: Int, let accumulators: Int>(
   var nextStep = 0
   let steps = product.tapCount &* product.depth
   if fetchesAhead && vectors == 2 && product.next != nil && steps > 0 {
-    let bytes = (product.nextFloats ?? steps &* panelColumns) &* MemoryLayout<Float>.size
+    let bytes = product.nextFloats &* MemoryLayout<Float>.size
     let stepsOfAllRows = steps &* product.rows
     nextStep = (bytes &* rows &+ stepsOfAllRows &- 1) / stepsOfAllRows
     next += bytes &* firstRow / product.rows

@@ -45,7 +45,7 @@ private struct RowProductCase {
         c: c.pointer, cRows: cOffsets.read, rows: rows, columns: columns, bias: bias ? biases.read : nil,
         addend: start == .addend ? addend.read : nil, accumulate: start == .c, relu: relu,
         next: fetchesNext ? UnsafePointer(bitPattern: 64) : nil,
-        nextFloats: rows % 2 == 0 ? nil : 100 * rows))
+        nextFloats: rows % 2 == 0 ? terms * table.panelColumns : 100 * rows))
 
     var worst = 0.0
     var isResult = [Bool](repeating: false, count: before.count)

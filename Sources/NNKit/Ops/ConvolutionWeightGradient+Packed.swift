@@ -80,11 +80,11 @@ extension ConvolutionWeightGradient {
               to: packed + line * geometry.horizontal.output * panelRows, depth * panelRows, copy)
           }
           let pixel = image * outputPixels + row * geometry.horizontal.output
+          let nextFloats = ceilDivide(depth * panelColumns, panels.count)
           for gradientPanel in 0..<gradientPanels {
             let column = gradientPanel * panelColumns
             let b = packedGradient + (gradientPanel * pixels + pixel) * panelColumns
             let next = gradientPanel + 1 < gradientPanels ? b + pixels * panelColumns : nil
-            let nextFloats = ceilDivide(depth * panelColumns, panels.count)
             for panel in panels {
               let (index, row) = (panel - panels.lowerBound, panel * panelRows)
               kernels.columnProduct(

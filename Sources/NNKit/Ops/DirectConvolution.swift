@@ -77,13 +77,13 @@ struct DirectConvolution {
     // Few weights stay in the second-level cache.
     let fetchesPanels = planned.reduce(0) { $0 + 4 * $1.weights.depth * columns } > 256 << 10
     let depthOfParts = planned.reduce(0) { $0 + $1.weights.depth }
-    let batch = panelBlocks == 1 ? plan.batch : 0
+    let (batch, fetchesLines) = (plan.batch, panelBlocks == 1)
     /// The lines that are fetched ahead while `block` is computed.
     @Sendable func aheadLines(_ block: Int, _ source: UnsafePointer<Float>) -> (
       start: UnsafePointer<Float>, count: Int
     ) {
       let (image, next) = (block + 1).quotientAndRemainder(dividingBy: blocks.count)
-      guard image < batch else { return (source, 0) }
+      guard fetchesLines && image < batch else { return (source, 0) }
       let (y, _, height, _) = blocks.block(next)
       let first = max(0, y * convolution.stepY + minY)
       let end = min(convolution.sourceHeight, (y + height - 1) * convolution.stepY + maxY + 1)
@@ -163,7 +163,7 @@ struct DirectConvolution {
                 c: c + column, cRows: rows.c, rows: rowCount, columns: min(panelColumns, columns - column),
                 bias: biasBase.map { $0 + column }, addend: start.map { $0 + column }, relu: activation == .relu,
                 next: fetchesPanel ? weights + part.panelElements : ahead.start + firstOfCall,
-                nextFloats: fetchesPanel ? nil : shareOfCall))
+                nextFloats: fetchesPanel ? part.panelElements : shareOfCall))
           }
           if activation != .relu && activation != .linear {
             for pixel in 0..<rowCount {

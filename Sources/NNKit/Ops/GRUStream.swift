@@ -93,7 +93,6 @@ extension GRUOperation {
 
 /// Hidden units in blocks of one panel a gate, the last one padded, and streams in blocks of rows.
 private struct UnitBlocks {
-  let streams: Int
   /// Units of a block.
   let width: Int
   let blocks: Int
@@ -102,7 +101,6 @@ private struct UnitBlocks {
   let blocksPerTile: Int
 
   init(streams: Int, inputs: Int, units: Int, kernels: KernelTable) {
-    self.streams = streams
     width = kernels.panelColumns
     blocks = ceilDivide(units, width)
     blocksPerTile = streams == 1 ? 2 : 1
@@ -115,8 +113,8 @@ private struct UnitBlocks {
 
   /// What one tile computes.
   func part(_ tile: Int) -> (rows: Range<Int>, blocks: Range<Int>) {
-    let (row, block) = (tile / tilesOfRows * rows.blockRows, tile % tilesOfRows * blocksPerTile)
-    return (row..<min(row + rows.blockRows, streams), block..<min(block + blocksPerTile, blocks))
+    let block = tile % tilesOfRows * blocksPerTile
+    return (rows.rowBlock(tile / tilesOfRows), block..<min(block + blocksPerTile, blocks))
   }
 }
 

@@ -57,33 +57,29 @@ struct GatherConvolution {
     _ plan: PlanBuilder, _ name: String, _ source: Tensor, bias: Tensor?, addend: Tensor?, _ activation: ActivationKind,
     to destination: Tensor, pool: PlannedPool? = nil
   ) throws(NNKitError) {
-    if let winograd = WinogradConvolution(self, plan) {
-      if clearsDestination { plan.fill(name, destination, from: nil) }
-      try winograd.addSteps(plan, name, source, bias: bias, addend: addend, activation, to: destination, pool: pool)
-    } else {
-      try DirectConvolution([self]).addStep(
-        plan, name, source, bias: bias, addend: addend, activation, to: destination, pool: pool)
-    }
+    try Self.addSteps(
+      of: [self], plan, name, source, bias: bias, addend: addend, activation, to: destination, pool: pool)
   }
 
   /// Adds the steps of the parts of one convolution, which have their own taps, grids and places in the destination. The
-  /// direct ones are one step, which goes through the source once.
+  /// direct ones are one step, which goes through the source once. `bias`, the activation and `pool` are for one part
+  /// alone.
   static func addSteps(
-    of parts: [GatherConvolution], _ plan: PlanBuilder, _ name: String, _ source: Tensor, addend: Tensor?,
-    to destination: Tensor
+    of parts: [GatherConvolution], _ plan: PlanBuilder, _ name: String, _ source: Tensor, bias: Tensor? = nil,
+    addend: Tensor?, _ activation: ActivationKind = .linear, to destination: Tensor, pool: PlannedPool? = nil
   ) throws(NNKitError) {
     var direct: [GatherConvolution] = []
     for part in parts {
       if let winograd = WinogradConvolution(part, plan) {
         if part.clearsDestination { plan.fill(name, destination, from: nil) }
-        try winograd.addSteps(plan, name, source, bias: nil, addend: addend, .linear, to: destination, pool: nil)
+        try winograd.addSteps(plan, name, source, bias: bias, addend: addend, activation, to: destination, pool: pool)
       } else {
         direct.append(part)
       }
     }
     guard !direct.isEmpty else { return }
     try DirectConvolution(direct).addStep(
-      plan, name, source, bias: nil, addend: addend, .linear, to: destination, pool: nil)
+      plan, name, source, bias: bias, addend: addend, activation, to: destination, pool: pool)
   }
 }
 

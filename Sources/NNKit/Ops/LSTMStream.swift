@@ -39,8 +39,8 @@ extension LSTMOperation {
         binding.offsets(xRows), binding.offsets(hRows), binding.offsets(gateRows), binding.offsets(noTap)
       )
       return { tile, _ in
-        let (firstRow, pair) = (tile / pairs * rows.blockRows, tile % pairs)
-        let rowCount = min(rows.blockRows, streams - firstRow)
+        let (rowBlock, pair) = (rows.rowBlock(tile / pairs), tile % pairs)
+        let (firstRow, rowCount) = (rowBlock.lowerBound, rowBlock.count)
         let panels = 4 * pair..<min(4 * pair + 4, 2 * blocks)
         let first = 2 * pair * lanes
         let count = min(2 * lanes, units - first)

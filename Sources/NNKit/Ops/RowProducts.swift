@@ -215,7 +215,7 @@ extension PlanBuilder {
                 rows: rowCount, columns: min(b.panelColumns, b.columns - column),
                 bias: k == 0 ? biasBase.map { $0 + column } : nil,
                 addend: k == 0 ? start.map { $0 + column } : nil, accumulate: k > 0,
-                relu: isLast && activation == .relu, next: next))
+                relu: isLast && activation == .relu, next: next, nextFloats: depth * b.panelColumns))
           }
         }
         if zeroesPadding {

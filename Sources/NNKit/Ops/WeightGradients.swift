@@ -90,6 +90,7 @@ extension PlanBuilder {
               aRows, outerStep: loops.aOuterStep, outerCount, innerStep: loops.aInnerStep, innerCount, aPanels,
               of: rows, to: packedA, aPanelFloats, packsRows: true)
           }
+          let nextFloats = ceilDivide(depth * tiling.panelColumns, aPanels.count)
           for panel in bPanels {
             let inGroup = (panel - bPanels.lowerBound) % bGroup
             if inGroup == 0 && shared == nil {
@@ -105,7 +106,6 @@ extension PlanBuilder {
             let columnCount = min(tiling.panelColumns, columns - column)
             let next =
               shared != nil && panel + 1 < bPanels.upperBound ? packedB + loops.depth * tiling.panelColumns : nil
-            let nextFloats = ceilDivide(depth * tiling.panelColumns, aPanels.count)
             for aPanel in aPanels where packsA {
               let row = aPanel * tiling.panelRows
               let packed =
