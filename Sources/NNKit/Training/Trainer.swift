@@ -5,7 +5,10 @@ public final class Trainer: @unchecked Sendable {
   package let model: Model
   let definition: LossDefinition
   let countsMetric: Bool
-  private let clipNorm: Double
+  let settings: TrainerSettings
+  /// The settings that steps use, and their version.
+  private var values: TrainerSettings.Values
+  private var valuesVersion: Int
   private let optimizer: OptimizerState
   package let gradients: AlignedMemory
   private let sums: NormSums
@@ -16,24 +19,24 @@ public final class Trainer: @unchecked Sendable {
   /// Whose next values of running statistics wait among the gradients.
   private var pendingState: [Range<Int>] = []
 
-  package static let options: [OptionSpecification] =
-    [
-      OptionSpecification("loss", .choice(LossDefinition.all.map(\.name)), "what is minimised"),
-      OptionSpecification(
-        "optimizer", .choice(OptimizerDefinition.all.map(\.name)), default: .string("sgd"),
-        "how parameters follow their gradients"),
-      OptionSpecification(
-        "metric", .choice(LossDefinition.metrics.map(\.name)), optional: true, "what is measured besides the loss"),
-      OptionSpecification(
-        "clip_norm", .float(0, .infinity, upperOpen: false), default: .float(0),
-        "the largest global norm of the gradients, which are scaled down to it; 0: any"),
-    ]
+  /// The options that are chosen once.
+  static let fixedOptions = [
+    OptionSpecification("loss", .choice(LossDefinition.all.map(\.name)), "what is minimised"),
+    OptionSpecification(
+      "optimizer", .choice(OptimizerDefinition.all.map(\.name)), default: .string("sgd"),
+      "how parameters follow their gradients"),
+    OptionSpecification(
+      "metric", .choice(LossDefinition.metrics.map(\.name)), optional: true, "what is measured besides the loss"),
+  ]
+
+  package static let options = fixedOptions + [TrainerSettings.clipNorm]
 
   /// Throws: `.invalidArgument` where the loss cannot give the metric; `.shape` or `.type` where it cannot take the
   /// model's outputs; `.outOfMemory`.
-  package init(_ model: Model, loss: LossDefinition, optimizer: Optimizer, metric: String?, clipNorm: Double)
+  private init(_ model: Model, loss: LossDefinition, optimizer: OptimizerDefinition, _ options: Options)
     throws(NNKitError)
   {
+    let metric = options.has("metric") ? options.string("metric") : nil
     if let metric, !loss.metrics.contains(metric) {
       throw NNKitError(
         .invalidArgument,
@@ -50,9 +53,11 @@ public final class Trainer: @unchecked Sendable {
     self.model = model
     self.definition = loss
     self.countsMetric = metric != nil
-    self.clipNorm = clipNorm
     gradients = try AlignedMemory(byteCount: model.arena.memory.byteCount)
-    self.optimizer = try OptimizerState(optimizer, model.arena, gradients: gradients, runtime: model.runtime)
+    settings = try TrainerSettings(optimizer, options, slotCount: model.arena.trainableCount)
+    values = settings.values
+    valuesVersion = settings.version
+    self.optimizer = OptimizerState(model.arena, gradients: gradients, runtime: model.runtime)
     sums = NormSums(gradients, count: model.arena.trainableCount, runtime: model.runtime)
   }
 
@@ -67,10 +72,7 @@ public final class Trainer: @unchecked Sendable {
     guard let loss = LossDefinition.all.first(where: { $0.name == lossName }) else {
       throw NNKitError(.internal, "the loss \(lossName) is listed but not there")
     }
-    try self.init(
-      model, loss: loss, optimizer: optimizer.make(options),
-      metric: options.has("metric") ? options.string("metric") : nil,
-      clipNorm: options.float("clip_norm"))
+    try self.init(model, loss: loss, optimizer: optimizer, options)
   }
 
   // MARK: One batch
@@ -108,6 +110,8 @@ public final class Trainer: @unchecked Sendable {
   /// Lets the optimizer use the gradients, clipped, and gives running statistics the values that the last batch left.
   /// Throws: `.numeric` where a number is not finite; then nothing changes.
   func applyGradients() throws(NNKitError) {
+    let version = settings.version
+    if version != valuesVersion { (values, valuesVersion) = (settings.values, version) }
     let norm = sums.norm()
     let next = gradients.base.assumingMemoryBound(to: Float.self)
     let kernels = model.runtime.kernels
@@ -122,7 +126,8 @@ public final class Trainer: @unchecked Sendable {
       (model.arena.floats + range.lowerBound).update(from: next + range.lowerBound, count: range.count)
     }
     pendingState = []
-    optimizer.apply(gradientScale: clipNorm > 0 && norm > clipNorm ? Float(clipNorm / norm) : 1)
+    let clips = values.clipNorm > 0 && norm > values.clipNorm
+    optimizer.apply(values.optimizer, slots: values.slots, gradientScale: clips ? Float(values.clipNorm / norm) : 1)
   }
 
   /// Throws: `.numeric` for a loss that is not finite.
