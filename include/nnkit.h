@@ -74,7 +74,7 @@ enum {
     NNK_ERROR_OUT_OF_MEMORY = 5,    /* memory that cannot be had, or more than max_bytes allows */
     NNK_ERROR_IO = 6,               /* a file that cannot be read or written */
     NNK_ERROR_FORMAT = 7,           /* a file that is not a valid model */
-    NNK_ERROR_NUMERIC = 8,          /* a loss or gradient that is not finite; no parameter was changed */
+    NNK_ERROR_NUMERIC = 8,          /* a loss, gradient or update that is not finite: that step changed nothing */
     NNK_ERROR_BUSY = 9,             /* the trainer, session or stream is already in a call */
     NNK_ERROR_UNSUPPORTED = 10,     /* a valid request that this version or processor cannot serve */
     NNK_ERROR_INTERNAL = 11         /* a fault of NNKit's own; please report it */
@@ -229,8 +229,9 @@ NNK_API nnk_status nnk_model_parameters_changed(nnk_model *model);
 typedef struct nnk_dataset nnk_dataset;
 
 /* A dataset over arrays whose first axis is the sample: inputs[i] goes to the model's i-th input, targets[i]
- * to its i-th output. n_targets may be 0 for data without targets. KEEPS THE VIEWS' MEMORY (`data`, not
- * `shape`) in use until nnk_dataset_destroy returns and no call that was given the dataset is running.
+ * to its i-th output. n_targets may be 0 for data without targets. Any number of samples is fine: with a stride of 0
+ * they need no memory. KEEPS THE VIEWS' MEMORY (`data`, not `shape`) in use until nnk_dataset_destroy returns and no
+ * call that was given the dataset is running.
  * Returns: NNK_OK, INVALID_ARGUMENT, SHAPE (first axes differ), TYPE, OUT_OF_MEMORY. */
 NNK_API nnk_status nnk_dataset_create_from_arrays(const nnk_tensor *inputs, int32_t n_inputs, const nnk_tensor *targets,
                                                   int32_t n_targets, nnk_dataset **out);
@@ -288,9 +289,14 @@ enum {
 typedef int (*nnk_progress_callback)(const nnk_progress *progress, void *user);
 
 /* Trains. Options: epochs=1, batch_size=32, shuffle=true (a new order each epoch, from the model's seed),
- * validation_split=0 (the last fraction of the samples is held out), report=epoch|step.
- * `callback` may be NULL. The trainer is busy until this returns.
- * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, NUMERIC, BUSY. */
+ * validation_split=0 (the last fraction of the samples, rounded to whole ones, is held out), report=epoch|step.
+ * `callback` may be NULL; with report=step it can stop within an epoch. The trainer is busy until this returns.
+ * Shapes, and all labels and indices, of the validation samples too, are checked before the first step. Where a later
+ * step fails, the steps before it have changed the model: the message says which step of which epoch it was, what it
+ * met in which sample or parameter, and whose parameters the model keeps. A step that fails changes nothing, and one
+ * that does not leaves every parameter finite.
+ * Returns: NNK_OK, INVALID_ARGUMENT (also for no sample to train on, or none to validate with where that was asked
+ * for), INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, NUMERIC, BUSY. */
 NNK_API nnk_status nnk_trainer_fit(nnk_trainer *trainer, nnk_dataset *dataset, const char *options,
                                    nnk_progress_callback callback, void *user);
 
@@ -300,8 +306,9 @@ NNK_API nnk_status nnk_trainer_fit(nnk_trainer *trainer, nnk_dataset *dataset, c
 NNK_API nnk_status nnk_trainer_set_validation(nnk_trainer *trainer, nnk_dataset *dataset);
 
 /* Mean loss and metric over a dataset, in inference mode. Options: batch_size=32. `loss` and `metric` may be
- * NULL; *metric is NaN without a metric.
- * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, BUSY. */
+ * NULL; *metric is NaN without a metric. All labels and indices are checked first.
+ * Returns: NNK_OK, INVALID_ARGUMENT (also for a dataset without samples), INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY,
+ * BUSY. */
 NNK_API nnk_status nnk_trainer_evaluate(nnk_trainer *trainer, nnk_dataset *dataset, const char *options, double *loss,
                                         double *metric);
 
@@ -318,7 +325,8 @@ NNK_API nnk_status nnk_trainer_gradients(nnk_trainer *trainer, const nnk_tensor 
                                          const nnk_tensor *targets, int32_t n_targets, double *loss);
 
 /* The second half: clips the gradients in the buffer if clip_norm asks for it and lets the optimizer use
- * them. Returns: NNK_OK, INVALID_HANDLE, NUMERIC (a gradient is not finite), BUSY. */
+ * them. Returns: NNK_OK, INVALID_HANDLE, NUMERIC (a gradient is not finite, or a parameter would not be: nothing has
+ * changed), BUSY. */
 NNK_API nnk_status nnk_trainer_apply(nnk_trainer *trainer);
 
 /* Fills *out with a view of all gradients, laid out as the parameters are (nnk_model_parameters_view). In the

@@ -142,6 +142,52 @@ package struct TensorView {
     return bad
   }
 
+  /// The first sample of `samples` with a whole number outside of `range`, and that number. An axis of stride 0 repeats
+  /// one element, which is looked at once.
+  func firstOutside(_ range: ClosedRange<Int32>, _ samples: Range<Int>) -> (sample: Int, value: Int64)? {
+    let wanted = Int64(range.lowerBound)...Int64(range.upperBound)
+    let isWide = type == .int64
+    let distinct = byteStride(0) == 0 ? samples.prefix(1) : samples
+    func outside(_ element: UnsafeMutableRawPointer) -> Int64? {
+      let value = isWide ? element.loadUnaligned(as: Int64.self) : Int64(element.loadUnaligned(as: Int32.self))
+      return wanted.contains(value) ? nil : value
+    }
+    let (areDense, count, step) = (samplesAreDense, (1..<max(1, rank)).reduce(1) { $0 &* size($1) }, type.bytes)
+    for index in distinct {
+      let first = sample(index)
+      if !areDense {
+        if let bad = firstElement(first, axis: 1, outside) { return (index, bad) }
+        continue
+      }
+      for element in 0..<count {
+        if let bad = outside(first + element &* step) { return (index, bad) }
+      }
+    }
+    return nil
+  }
+
+  /// The first float32 element of sample `index` that is not finite.
+  func firstNonFinite(sample index: Int) -> Float? {
+    firstElement(sample(index), axis: 1) { element -> Float? in
+      let value = element.loadUnaligned(as: Float.self)
+      return value.isFinite ? nil : value
+    }
+  }
+
+  /// The first result of `body` for the elements of the axes from `axis` on; of an axis of stride 0, for one element.
+  private func firstElement<Result>(
+    _ base: UnsafeMutableRawPointer, axis: Int, _ body: (UnsafeMutableRawPointer) -> Result?
+  ) -> Result? {
+    if axis >= rank { return body(base) }
+    let stride = byteStride(axis)
+    var element = base
+    for _ in 0..<(stride == 0 ? min(1, size(axis)) : size(axis)) {
+      if let result = firstElement(element, axis: axis + 1, body) { return result }
+      element = element.advanced(by: stride)
+    }
+    return nil
+  }
+
   /// Calls `body` for each element of the axes from `axis` on, the last axis fastest.
   private func forEachElement(_ base: UnsafeMutableRawPointer, axis: Int, _ body: (UnsafeMutableRawPointer) -> Void) {
     if axis >= rank {
