@@ -21,8 +21,10 @@
  *             nnk_catalog_json() for every option with its type, range and default.
  * Threads     Different handles may be used from different threads at the same time, and one model may be
  *             used by any number of sessions at once. One trainer, session or stream serves one call at a time;
- *             a second, simultaneous call on it gives NNK_ERROR_BUSY. While a trainer changes a model's
- *             parameters, sessions of that model may read a mixture of old and new values.
+ *             a second, simultaneous call on it gives NNK_ERROR_BUSY. While a model is being trained, its sessions
+ *             run and files are saved all the same: each run, and each file, has the parameters as they are between
+ *             two steps. An update waits for the runs that are under way, and runs that come meanwhile wait for it;
+ *             neither can keep the other out. Who reads or writes through nnk_model_parameters_view sees to that alone.
  * Tensors     Channels last: images [N,H,W,C], sequences [N,T,C]. N is the batch.
  * Determinism The same seed, data and instruction-set level give the same bits for any number of threads.
  * Environment NNKIT_ISA=baseline|avx2|avx512 forces an instruction-set level (a level that the processor
@@ -196,8 +198,9 @@ NNK_API nnk_status nnk_model_create(nnk_runtime *runtime, nnk_graph *graph, cons
 NNK_API void nnk_model_destroy(nnk_model *model);
 
 /* Writes the model to one file, a valid safetensors file: the parameters by name, the graph as JSON in its
- * metadata. Atomic: on any error a file that was there before is still there, whole.
- * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, IO. */
+ * metadata. Atomic: on any error a file that was there before is still there, whole. While the model is being trained,
+ * the file has the parameters as they are between two steps; needs memory for one copy of them.
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, IO, OUT_OF_MEMORY. */
 NNK_API nnk_status nnk_model_save(nnk_model *model, const char *path);
 
 /* Reads a model that nnk_model_save wrote. A model file is data: no code runs, no other file is opened.
@@ -215,7 +218,8 @@ NNK_API nnk_status nnk_model_info_json(nnk_model *model, const char **out);
 /* Fills *out with a view of all parameters: one contiguous float32 buffer of rank 1, in which
  * nnk_model_info_json gives each parameter's place; gaps between parameters are zero and stay unused. The
  * memory belongs to the model and stays until the model and every object made from it are destroyed.
- * Whoever writes to it calls nnk_model_parameters_changed before the model is used again.
+ * Whoever writes to it calls nnk_model_parameters_changed before the model is used again, and neither reads nor writes
+ * while a trainer of the model is in a call, nor writes while a session is.
  * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE. */
 NNK_API nnk_status nnk_model_parameters_view(nnk_model *model, nnk_tensor *out);
 

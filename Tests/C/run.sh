@@ -29,7 +29,7 @@ fi
 seconds_limit=$([ -n "$runner" ] && echo 1800 || echo 300)
 
 programs=(abi api streams hostile_options hostile_calls hostile_tensors hostile_training files allocations threads
-    fork citizenship ffi)
+    publication fork citizenship ffi)
 linked_programs=(abi api)
 [ $# -gt 0 ] && programs=("$@") && linked_programs=()
 

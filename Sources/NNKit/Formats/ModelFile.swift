@@ -5,8 +5,13 @@ extension Model {
   /// Writes the model to one file, which any reader of safetensors can open: the parameters by name, the graph as
   /// JSON in the metadata, and a checksum of both. At any moment the old file or the new one stands there, whole.
   ///
-  /// Throws: `.io`.
+  /// While the model is being trained, the file holds the parameters as they are between two updates.
+  ///
+  /// Throws: `.io`; `.outOfMemory` where a copy of the parameters does not fit into memory.
   public func save(to path: String) throws(NNKitError) {
+    // What is written is what was checked, and a trainer need not wait for the disk.
+    let snapshot = try arena.snapshot()
+    defer { withExtendedLifetime(snapshot) {} }
     let graphJSON = try GraphDescription(graph, seed: seed).json()
     var entries: [Safetensors.Entry] = []
     var checksum = Checksum()
@@ -18,7 +23,9 @@ extension Model {
       entries.append(
         Safetensors.Entry(
           name: parameter.name, type: "F32", shape: parameter.shape.sizes, bytes: offset..<offset + bytes))
-      parts.append(UnsafeRawBufferPointer(start: arena.floats + parameter.offset, count: bytes))
+      parts.append(
+        UnsafeRawBufferPointer(
+          start: snapshot.base + parameter.offset * MemoryLayout<Float>.stride, count: bytes))
       checksum.add(parts[parts.count - 1])
       offset += bytes
     }

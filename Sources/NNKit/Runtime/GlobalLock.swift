@@ -1,12 +1,25 @@
 import Glibc
 
-/// The one lock of what the whole process shares (the shared runtime, the handles, the graphs behind handles). It is held for moments only, and a
-/// fork waits for it, so that a child process never inherits it locked.
+/// The one lock of what the whole process shares (the shared runtime, the handles, the graphs behind handles, the list
+/// of parameter locks, the settings of trainers). It is held for moments only, and a fork waits for it, so that a child
+/// process never inherits it locked.
 package enum GlobalLock {
   nonisolated(unsafe) private static let mutex: UnsafeMutablePointer<pthread_mutex_t> = {
     let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     pthread_mutex_init(mutex, nil)
-    pthread_atfork({ GlobalLock.lock() }, { GlobalLock.unlock() }, { GlobalLock.unlock() })
+    pthread_atfork(
+      {
+        GlobalLock.lock()
+        ParameterLock.beforeFork()
+      },
+      {
+        ParameterLock.inParent()
+        GlobalLock.unlock()
+      },
+      {
+        ParameterLock.inChild()
+        GlobalLock.unlock()
+      })
     return mutex
   }()
 

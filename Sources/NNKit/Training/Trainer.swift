@@ -109,8 +109,8 @@ public final class Trainer: @unchecked Sendable {
     return result(bound)
   }
 
-  /// Lets the optimizer use the gradients, clipped, and gives running statistics the values that the last batch left.
-  /// Throws, and changes nothing, where a number is not finite or would not be.
+  /// Lets the optimizer use the gradients, clipped, and gives running statistics the values that the last batch left:
+  /// both between two states that others see. Throws, and changes nothing, where a number is not finite or would not be.
   func applyGradients() throws(NumericFault) {
     let version = settings.version
     if version != valuesVersion { (values, valuesVersion) = (settings.values, version) }
@@ -123,14 +123,14 @@ public final class Trainer: @unchecked Sendable {
     }
     let clips = values.clipNorm > 0 && norm > values.clipNorm
     let scale = clips ? Float(values.clipNorm / norm) : 1
-    let bad = { () -> Int? in
+    let bad = model.arena.lock.write { () -> Int? in
       let bad = optimizer.apply(values.optimizer, slots: values.slots, gradientScale: scale, gradientNorm: norm)
       guard bad == nil else { return bad }
       for range in pendingState {
         (model.arena.floats + range.lowerBound).update(from: next + range.lowerBound, count: range.count)
       }
       return nil
-    }()
+    }
     if let bad { throw updateFault(bad) }
     pendingState = []
   }
