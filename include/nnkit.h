@@ -29,7 +29,7 @@
  *             lacks is an error of nnk_runtime_create and of the first call that needs the default runtime).
  *             NNKIT_NUM_THREADS sets the default number of threads.
  *
- * All functions exist since ABI version 1.
+ * All functions exist since ABI version 1, but for those that say otherwise.
  */
 #ifndef NNKIT_H
 #define NNKIT_H
@@ -53,7 +53,7 @@ extern "C" {
 #define NNK_VERSION_PATCH 0
 
 /* Grows by one whenever functions, options or struct fields are added. Nothing is ever removed or changed. */
-#define NNK_ABI_VERSION 1
+#define NNK_ABI_VERSION 2
 
 /* The library's version, "major.minor.patch". Stays until the process ends. */
 NNK_API const char *nnk_version(void);
@@ -72,8 +72,8 @@ enum {
     NNK_ERROR_SHAPE = 3,            /* a shape that does not fit, or whose size overflows */
     NNK_ERROR_TYPE = 4,             /* an element type that does not fit */
     NNK_ERROR_OUT_OF_MEMORY = 5,    /* memory that cannot be had, or more than max_bytes allows */
-    NNK_ERROR_IO = 6,               /* a file that cannot be read or written */
-    NNK_ERROR_FORMAT = 7,           /* a file that is not a valid model */
+    NNK_ERROR_IO = 6,               /* a file that cannot be read or written, a writer that stopped */
+    NNK_ERROR_FORMAT = 7,           /* a file that is not a valid model, or bytes that are no valid state */
     NNK_ERROR_NUMERIC = 8,          /* a loss or gradient that is not finite; no parameter was changed */
     NNK_ERROR_BUSY = 9,             /* the trainer, session or stream is already in a call */
     NNK_ERROR_UNSUPPORTED = 10,     /* a valid request that this version or processor cannot serve */
@@ -204,6 +204,20 @@ NNK_API nnk_status nnk_model_save(nnk_model *model, const char *path);
  * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, IO, FORMAT, SHAPE, OUT_OF_MEMORY, UNSUPPORTED. */
 NNK_API nnk_status nnk_model_load(nnk_runtime *runtime, const char *path, nnk_model **out);
 
+/* Takes `count` bytes, at least 1, that follow those of the calls before; they stay during the call only. Returns 0 to go
+ * on, anything else to stop: then the function that it was given to returns IO. Called in the calling thread. May use
+ * other handles. `user` is what that function was given. Since ABI version 2. */
+typedef int (*nnk_writer)(const void *bytes, int64_t count, void *user);
+
+/* Gives `writer` the bytes that nnk_model_save would write, a piece at a time.
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, IO (the writer stopped). Since ABI version 2. */
+NNK_API nnk_status nnk_model_write(nnk_model *model, nnk_writer writer, void *user);
+
+/* nnk_model_load from memory: the `count` bytes that nnk_model_save or nnk_model_write wrote, or those of a trainer's
+ * state (nnk_trainer_write_state), of which it takes the model. `bytes` need no alignment and are not kept.
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, FORMAT, SHAPE, OUT_OF_MEMORY, UNSUPPORTED. Since ABI version 2. */
+NNK_API nnk_status nnk_model_read(nnk_runtime *runtime, const void *bytes, int64_t count, nnk_model **out);
+
 /* The model as JSON: {"inputs":[{"name","dtype","shape","step_shape"}], "outputs":[...], "layers":[{"name","kind",
  * "options","inputs","output_shape","parameters"}], "parameters":[{"name","shape","offset","count",
  * "trainable"}], "parameter_count"}. An offset counts float32 elements in the parameter buffer; a step_shape is there
@@ -313,6 +327,20 @@ NNK_API nnk_status nnk_trainer_apply(nnk_trainer *trainer);
  * after nnk_trainer_gradients.
  * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE. */
 NNK_API nnk_status nnk_trainer_gradients_view(nnk_trainer *trainer, nnk_tensor *out);
+
+/* Gives `writer`, a piece at a time, all that training goes on from, to the bit: what nnk_model_write gives and, in the
+ * same safetensors file, the optimizer's memory, the counters from which the order of samples and dropout are drawn, the
+ * trainer's options, and the gradients if nnk_trainer_apply may still use them. The trainer is busy until this returns.
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, IO (the writer stopped), BUSY. Since ABI version 2. */
+NNK_API nnk_status nnk_trainer_write_state(nnk_trainer *trainer, nnk_writer writer, void *user);
+
+/* Makes the trainer and its model go on where the trainer was whose nnk_trainer_write_state wrote these `count` bytes:
+ * parameters, optimizer, counters. The trainer must have been made with the same options, its model of the same graph
+ * with the same seed; nnk_model_read makes one of the same bytes. On failure nothing has changed. `bytes` need no
+ * alignment and are not kept.
+ * Returns: NNK_OK, INVALID_ARGUMENT (the state of another model, or of other options), INVALID_HANDLE, FORMAT (no whole
+ * state), UNSUPPORTED (of a newer version), BUSY. Since ABI version 2. */
+NNK_API nnk_status nnk_trainer_read_state(nnk_trainer *trainer, const void *bytes, int64_t count);
 
 /* ---------------------------------------------------------------------------------------------- session */
 

@@ -36,6 +36,28 @@ func requireArray<Element>(_ array: UnsafePointer<Element>?, _ count: Int32, _ w
   return UnsafeBufferPointer(start: array, count: Int(count))
 }
 
+/// A file in memory. Throws: `.invalidArgument` for NULL with bytes and for a negative count.
+func requireBytes(_ bytes: UnsafeRawPointer?, _ count: Int64) throws(NNKitError) -> UnsafeRawBufferPointer {
+  guard count >= 0 else { throw NNKitError(.invalidArgument, "the number of bytes is \(count); expected 0 or more") }
+  guard count == 0 || bytes != nil else {
+    throw NNKitError(.invalidArgument, "bytes is NULL; expected \(count) bytes")
+  }
+  return UnsafeRawBufferPointer(start: bytes, count: Int(count))
+}
+
+/// What gives bytes to a writer of the host. Throws: `.invalidArgument` for NULL, and later `.io` where it fails.
+func requireWriter(_ writer: nnk_writer?, _ user: UnsafeMutableRawPointer?) throws(NNKitError)
+  -> (UnsafeRawBufferPointer) throws(NNKitError) -> Void
+{
+  guard let writer else { throw NNKitError(.invalidArgument, "writer is NULL; expected a function") }
+  return { (bytes) throws(NNKitError) in
+    let result = writer(bytes.baseAddress, Int64(bytes.count), user)
+    guard result == 0 else {
+      throw NNKitError(.io, "the writer returned \(result) for \(bytes.count) bytes; expected 0, that it took them")
+    }
+  }
+}
+
 /// A runtime; NULL is the default one.
 func runtime(_ handle: OpaquePointer?) throws(NNKitError) -> Runtime {
   handle == nil ? try Runtime.shared() : try HandleTable.get(handle)

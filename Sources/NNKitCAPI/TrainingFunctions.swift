@@ -134,6 +134,24 @@ public func nnk_trainer_gradients_view(_ handle: OpaquePointer!, _ out: UnsafeMu
   status(of: "nnk_trainer_gradients_view") { () throws(NNKitError) in
     let out = try requireOutput(out, "out")
     let trainer: Trainer = try HandleTable.get(handle)
-    out.pointee = nnk_tensor_view(trainer.gradients.base, 1, trainer.model.flatShape, 1)
+    out.pointee = nnk_tensor_view(trainer.showGradients(), 1, trainer.model.flatShape, 1)
+  }
+}
+
+@_cdecl("nnk_trainer_write_state") @implementation
+public func nnk_trainer_write_state(
+  _ handle: OpaquePointer!, _ writer: nnk_writer?, _ user: UnsafeMutableRawPointer!
+) -> nnk_status {
+  status(of: "nnk_trainer_write_state") { () throws(NNKitError) in
+    let trainer: Trainer = try HandleTable.get(handle)
+    try trainer.writeState(try requireWriter(writer, user))
+  }
+}
+
+@_cdecl("nnk_trainer_read_state") @implementation
+public func nnk_trainer_read_state(_ handle: OpaquePointer!, _ bytes: UnsafeRawPointer!, _ count: Int64) -> nnk_status {
+  status(of: "nnk_trainer_read_state") { () throws(NNKitError) in
+    let trainer: Trainer = try HandleTable.get(handle)
+    try trainer.restore(try requireBytes(bytes, count))
   }
 }

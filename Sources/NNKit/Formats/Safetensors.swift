@@ -16,13 +16,28 @@ package enum Safetensors {
   package struct File {
     package let entries: [Entry]
     package let metadata: [String: String]
-    package let dataOffset: Int
-    package let dataCount: Int
-    package let contents: AlignedMemory
+    /// The bytes of all tensors.
+    package let data: UnsafeRawBufferPointer
+    /// What holds `data`; nil where the caller does, for as long as the file is used.
+    let owner: AlignedMemory?
 
     /// The bytes of a tensor.
     package func data(_ entry: Entry) -> UnsafeRawBufferPointer {
-      UnsafeRawBufferPointer(start: contents.base + dataOffset + entry.bytes.lowerBound, count: entry.bytes.count)
+      UnsafeRawBufferPointer(rebasing: data[entry.bytes])
+    }
+  }
+
+  /// A float32 tensor that is to be written.
+  struct Tensor {
+    let name: String
+    let shape: Shape
+    let values: UnsafeBufferPointer<Float>
+
+    /// `values` are as many as the shape, which has been checked, says.
+    init(_ name: String, _ shape: Shape, _ values: UnsafePointer<Float>) {
+      self.name = name
+      self.shape = shape
+      self.values = UnsafeBufferPointer(start: values, count: shape.sizes.reduce(1, *))
     }
   }
 
@@ -36,31 +51,35 @@ package enum Safetensors {
   package static func read(_ path: String) throws(NNKitError) -> File {
     let contents = try readFile(path)
     do throws(NNKitError) {
-      return try parse(contents.memory, count: contents.count)
+      let bytes = UnsafeRawBufferPointer(start: contents.memory.base, count: contents.count)
+      return try parse(bytes, owner: contents.memory)
     } catch {
       throw error.at("\(quoted(path))")
     }
   }
 
-  /// Throws: `.format`; the message says what was found and what was expected.
-  package static func parse(_ contents: AlignedMemory, count: Int) throws(NNKitError) -> File {
+  /// Checks a file in memory, which `owner` holds, or the caller. Throws: `.format`; the message says what was found
+  /// and what was expected.
+  package static func parse(_ contents: UnsafeRawBufferPointer, owner: AlignedMemory? = nil) throws(NNKitError)
+    -> File
+  {
+    let count = contents.count
     func fail(_ message: String) -> NNKitError { NNKitError(.format, "not a valid safetensors file: " + message) }
     guard count >= 8 else { throw fail("it has \(count) bytes; expected at least 8") }
-    let headerLength = UInt64(littleEndian: contents.base.loadUnaligned(as: UInt64.self))
+    let headerLength = UInt64(littleEndian: contents.loadUnaligned(as: UInt64.self))
     guard headerLength <= UInt64(min(maximumHeaderBytes, count - 8)) else {
       throw fail("its header is said to have \(headerLength) bytes; the file has \(count)")
     }
-    let dataOffset = 8 + Int(headerLength)
+    let bytes = UnsafeRawBufferPointer(rebasing: contents[8..<8 + Int(headerLength)])
+    let data = UnsafeRawBufferPointer(rebasing: contents[(8 + Int(headerLength))...])
     let header: [String: HeaderValue]
     do {
-      header = try JSONDecoder().decode(
-        [String: HeaderValue].self, from: Data(bytes: contents.base + 8, count: Int(headerLength)))
+      header = try JSONDecoder().decode([String: HeaderValue].self, from: Data(bytes))
     } catch {
       throw fail("its header is not the JSON that was expected")
     }
-    let bytes = UnsafeRawBufferPointer(start: contents.base + 8, count: Int(headerLength))
     guard topLevelEntries(bytes) == header.count else { throw fail("two entries of its header have one name") }
-    let dataCount = count - dataOffset
+    let dataCount = data.count
     var metadata: [String: String] = [:]
     var entries: [Entry] = []
     for (name, value) in header {
@@ -93,8 +112,7 @@ package enum Safetensors {
       end = entry.bytes.upperBound
     }
     guard end == dataCount else { throw fail("there are \(dataCount) bytes of data; the tensors take \(end)") }
-    return File(
-      entries: entries, metadata: metadata, dataOffset: dataOffset, dataCount: dataCount, contents: contents)
+    return File(entries: entries, metadata: metadata, data: data, owner: owner)
   }
 
   /// How many entries a JSON object has, counting those with one name separately. The text is valid JSON.
@@ -124,13 +142,15 @@ package enum Safetensors {
     return isEmpty ? 0 : commas + 1
   }
 
-  /// The header of a file, its length in front, padded with spaces so that the data begins on eight bytes.
-  package static func header(_ entries: [Entry], metadata: [String: String]) throws(NNKitError) -> [UInt8] {
-    var values: [String: HeaderValue] = [:]
-    if !metadata.isEmpty { values["__metadata__"] = .metadata(metadata) }
-    for entry in entries {
-      values[entry.name] = .tensor(
-        type: entry.type, shape: entry.shape, offsets: [entry.bytes.lowerBound, entry.bytes.upperBound])
+  /// The header of a file in which `tensors` follow one another, its length in front, padded with spaces so that the
+  /// data begins on eight bytes.
+  static func header(of tensors: [Tensor], metadata: [String: String]) throws(NNKitError) -> [UInt8] {
+    var values: [String: HeaderValue] = ["__metadata__": .metadata(metadata)]
+    var offset = 0
+    for tensor in tensors {
+      let end = offset + tensor.values.count * MemoryLayout<Float>.stride
+      values[tensor.name] = .tensor(type: "F32", shape: tensor.shape.sizes, offsets: [offset, end])
+      offset = end
     }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

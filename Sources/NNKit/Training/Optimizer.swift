@@ -19,11 +19,11 @@ public enum Optimizer: Sendable, Equatable {
     }
   }
 
-  /// How many numbers it keeps for each parameter.
-  var slots: Int {
+  /// The numbers that it keeps for each parameter.
+  var slots: [String] {
     switch self {
-    case .sgd(_, let momentum, _, _): momentum > 0 ? 1 : 0
-    case .adam: 2
+    case .sgd(_, let momentum, _, _): momentum > 0 ? ["velocity"] : []
+    case .adam: ["first_moment", "second_moment"]
     }
   }
 }
@@ -81,14 +81,14 @@ package struct OptimizerDefinition: Sendable {
 
 /// An optimizer with its memory: one fused pass over the trainable part of the arena of parameters.
 final class OptimizerState {
-  private let optimizer: Optimizer
+  let settings: Optimizer
   private let slots: [AlignedMemory]
   private let parameters: ParameterArena
   private let gradients: UnsafeMutablePointer<Float>
   private let pool: ThreadPool
   private let update: (Int, Int) -> Void
   /// How many updates there have been.
-  private(set) var step: UInt64 = 0
+  var step: UInt64 = 0
   /// What varies from update to update, at a fixed address that the tiles read.
   private let factors: UnsafeMutablePointer<Factors>
 
@@ -104,12 +104,12 @@ final class OptimizerState {
   init(_ optimizer: Optimizer, _ parameters: ParameterArena, gradients: AlignedMemory, runtime: Runtime)
     throws(NNKitError)
   {
-    self.optimizer = optimizer
+    self.settings = optimizer
     self.parameters = parameters
     self.gradients = gradients.base.assumingMemoryBound(to: Float.self)
     pool = runtime.pool
     var slots: [AlignedMemory] = []
-    for _ in 0..<optimizer.slots {
+    for _ in optimizer.slots {
       slots.append(try AlignedMemory(byteCount: parameters.trainableCount * MemoryLayout<Float>.stride))
     }
     self.slots = slots
@@ -122,11 +122,16 @@ final class OptimizerState {
 
   deinit { factors.deallocate() }
 
+  /// What it keeps, laid out as the trainable parameters are.
+  var memory: [(name: String, values: UnsafeMutablePointer<Float>)] {
+    zip(settings.slots, slots).map { ($0, $1.base.assumingMemoryBound(to: Float.self)) }
+  }
+
   /// Changes all trainable parameters by their gradients, which count `gradientScale` times.
   func apply(gradientScale: Float) {
     step += 1
     factors.pointee.gradientScale = gradientScale
-    if case .adam(let learningRate, let beta1, let beta2, _, _) = optimizer {
+    if case .adam(let learningRate, let beta1, let beta2, _, _) = settings {
       factors.pointee.stepSize = Float(learningRate / (1 - pow(beta1, Double(step))))
       factors.pointee.inverseCorrection = Float(1 / (1 - pow(beta2, Double(step))).squareRoot())
     }

@@ -1,12 +1,13 @@
 import NNKitKernelTable
+import Synchronization
 
 /// A model with a loss, an optimizer and gradients. A trainer serves one call at a time.
 public final class Trainer: @unchecked Sendable {
   package let model: Model
   let definition: LossDefinition
-  let countsMetric: Bool
+  private let metric: String?
   private let clipNorm: Double
-  private let optimizer: OptimizerState
+  let optimizer: OptimizerState
   package let gradients: AlignedMemory
   private let sums: NormSums
   let busy = BusyFlag()
@@ -14,7 +15,26 @@ public final class Trainer: @unchecked Sendable {
   private var evaluationPlans = PlanCache()
   var validation: Dataset?
   /// Whose next values of running statistics wait among the gradients.
-  private var pendingState: [Range<Int>] = []
+  var pendingState: [Range<Int>] = []
+  /// Whether `apply` may still use what lies among the gradients: a batch's that have not been used, or the host's.
+  var hasGradients: Bool {
+    get { batchGradientsWait || gradientsAreShown.load(ordering: .relaxed) }
+    set { batchGradientsWait = newValue }
+  }
+  private var batchGradientsWait = false
+  private let gradientsAreShown = Atomic<Bool>(false)
+
+  var countsMetric: Bool { metric != nil }
+
+  /// The options as they are now, by name.
+  var settings: [String: String] {
+    var settings = ["loss": definition.name, "metric": metric ?? "none", "clip_norm": "\(clipNorm)"]
+    for option in optimizer.settings.options.split(separator: " ") {
+      let parts = option.split(separator: "=", maxSplits: 1)
+      settings[String(parts[0])] = String(parts[1])
+    }
+    return settings
+  }
 
   package static let options: [OptionSpecification] =
     [
@@ -49,7 +69,7 @@ public final class Trainer: @unchecked Sendable {
     }
     self.model = model
     self.definition = loss
-    self.countsMetric = metric != nil
+    self.metric = metric
     self.clipNorm = clipNorm
     gradients = try AlignedMemory(byteCount: model.arena.memory.byteCount)
     self.optimizer = try OptimizerState(optimizer, model.arena, gradients: gradients, runtime: model.runtime)
@@ -73,6 +93,12 @@ public final class Trainer: @unchecked Sendable {
       clipNorm: options.float("clip_norm"))
   }
 
+  /// All gradients, for the host to read and to write: from now on they are part of the trainer's state.
+  package func showGradients() -> UnsafeMutableRawPointer {
+    gradientsAreShown.store(true, ordering: .relaxed)
+    return gradients.base
+  }
+
   // MARK: One batch
 
   /// What one batch gave.
@@ -90,6 +116,7 @@ public final class Trainer: @unchecked Sendable {
     try load(bound, input, target, index: index)
     bound.run(seed: model.seed, step: model.passes.add(1, ordering: .relaxed).oldValue)
     pendingState = bound.plan.updatedState
+    hasGradients = true
     return result(bound)
   }
 
@@ -122,6 +149,7 @@ public final class Trainer: @unchecked Sendable {
       (model.arena.floats + range.lowerBound).update(from: next + range.lowerBound, count: range.count)
     }
     pendingState = []
+    hasGradients = false
     optimizer.apply(gradientScale: clipNorm > 0 && norm > clipNorm ? Float(clipNorm / norm) : 1)
   }
 
