@@ -261,6 +261,20 @@ typedef struct nnk_trainer nnk_trainer;
 NNK_API nnk_status nnk_trainer_create(nnk_model *model, const char *options, nnk_trainer **out);
 NNK_API void nnk_trainer_destroy(nnk_trainer *trainer);
 
+/* Changes settings of a trainer, all or none of them: "learning_rate=3e-4 weight_decay=1e-4". A setting is any option
+ * of the trainer's optimizer, and clip_norm, with the ranges that nnk_catalog_json() lists; what is not named stays as
+ * it is. The optimizer keeps its state (moments, velocities, the number of updates). A momentum that was 0 since the
+ * trainer was created starts from nothing, as that of a new trainer does; later ones go on from the last gradient.
+ * Works at any time and from any thread, while the trainer is in another call too, so from the callback of a fit: the
+ * next step (in nnk_trainer_apply, nnk_trainer_step or nnk_trainer_fit) that begins to change parameters uses it.
+ * Returns: NNK_OK, INVALID_ARGUMENT (no setting of this name, a value out of range), INVALID_HANDLE, OUT_OF_MEMORY. */
+NNK_API nnk_status nnk_trainer_set(nnk_trainer *trainer, const char *settings);
+
+/* Writes a setting to *value as it was last set, whether a step has used it yet or not: "learning_rate". One that is
+ * true or false is 1 or 0. Works at any time and from any thread.
+ * Returns: NNK_OK, INVALID_ARGUMENT (no setting of this name), INVALID_HANDLE. */
+NNK_API nnk_status nnk_trainer_get(nnk_trainer *trainer, const char *name, double *value);
+
 /* How a fit is going. New fields are only ever appended; struct_bytes says how many bytes there are. */
 typedef struct nnk_progress {
     uint32_t struct_bytes;
@@ -283,8 +297,8 @@ enum {
 };
 
 /* Called by nnk_trainer_fit in the calling thread. `progress` is valid during the call only. Returns 0 to go
- * on, anything else to stop early: then fit returns NNK_OK. May use other handles, save the model and
- * destroy any handle. */
+ * on, anything else to stop early: then fit returns NNK_OK. May use other handles, change the trainer's settings
+ * (nnk_trainer_set), save the model and destroy any handle. */
 typedef int (*nnk_progress_callback)(const nnk_progress *progress, void *user);
 
 /* Trains. Options: epochs=1, batch_size=32, shuffle=true (a new order each epoch, from the model's seed),
@@ -335,9 +349,9 @@ NNK_API nnk_status nnk_trainer_gradients_view(nnk_trainer *trainer, nnk_tensor *
 NNK_API nnk_status nnk_trainer_write_state(nnk_trainer *trainer, nnk_writer writer, void *user);
 
 /* Makes the trainer and its model go on where the trainer was whose nnk_trainer_write_state wrote these `count` bytes:
- * parameters, optimizer, counters. The trainer must have been made with the same options, its model of the same graph
- * with the same seed; nnk_model_read makes one of the same bytes. On failure nothing has changed. `bytes` need no
- * alignment and are not kept.
+ * parameters, optimizer, counters, and settings (nnk_trainer_set). The trainer must have been created with the same loss,
+ * optimizer and metric, its model with the same graph and seed; nnk_model_read makes one of the same bytes. On failure
+ * nothing has changed. `bytes` need no alignment and are not kept.
  * Returns: NNK_OK, INVALID_ARGUMENT (the state of another model, or of other options), INVALID_HANDLE, FORMAT (no whole
  * state), UNSUPPORTED (of a newer version), BUSY. Since ABI version 2. */
 NNK_API nnk_status nnk_trainer_read_state(nnk_trainer *trainer, const void *bytes, int64_t count);

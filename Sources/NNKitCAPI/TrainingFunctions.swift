@@ -31,6 +31,26 @@ public func nnk_trainer_create(
 @_cdecl("nnk_trainer_destroy") @implementation
 public func nnk_trainer_destroy(_ trainer: OpaquePointer!) { HandleTable.remove(trainer, .trainer) }
 
+@_cdecl("nnk_trainer_set") @implementation
+public func nnk_trainer_set(_ handle: OpaquePointer!, _ settings: UnsafePointer<CChar>!) -> nnk_status {
+  status(of: "nnk_trainer_set") { () throws(NNKitError) in
+    let trainer: Trainer = try HandleTable.get(handle)
+    try trainer.set(try optionText(settings))
+  }
+}
+
+@_cdecl("nnk_trainer_get") @implementation
+public func nnk_trainer_get(
+  _ handle: OpaquePointer!, _ name: UnsafePointer<CChar>!, _ value: UnsafeMutablePointer<Double>!
+) -> nnk_status {
+  status(of: "nnk_trainer_get") { () throws(NNKitError) in
+    let trainer: Trainer = try HandleTable.get(handle)
+    let name = try requireText(name, "name")
+    let value = try requireOutput(value, "value")
+    value.pointee = try trainer.get(name)
+  }
+}
+
 @_cdecl("nnk_trainer_fit") @implementation
 public func nnk_trainer_fit(
   _ handle: OpaquePointer!, _ dataset: OpaquePointer!, _ options: UnsafePointer<CChar>!,

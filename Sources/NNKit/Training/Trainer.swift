@@ -5,8 +5,11 @@ import Synchronization
 public final class Trainer: @unchecked Sendable {
   package let model: Model
   let definition: LossDefinition
-  private let metric: String?
-  private let clipNorm: Double
+  let metric: String?
+  let settings: TrainerSettings
+  /// The settings that steps use, and their version.
+  private var values: TrainerSettings.Values
+  private var valuesVersion: Int
   let optimizer: OptimizerState
   package let gradients: AlignedMemory
   private let sums: NormSums
@@ -26,34 +29,24 @@ public final class Trainer: @unchecked Sendable {
 
   var countsMetric: Bool { metric != nil }
 
-  /// The options as they are now, by name.
-  var settings: [String: String] {
-    var settings = ["loss": definition.name, "metric": metric ?? "none", "clip_norm": "\(clipNorm)"]
-    for option in optimizer.settings.options.split(separator: " ") {
-      let parts = option.split(separator: "=", maxSplits: 1)
-      settings[String(parts[0])] = String(parts[1])
-    }
-    return settings
-  }
+  /// The options that are chosen once.
+  static let fixedOptions = [
+    OptionSpecification("loss", .choice(LossDefinition.all.map(\.name)), "what is minimised"),
+    OptionSpecification(
+      "optimizer", .choice(OptimizerDefinition.all.map(\.name)), default: .string("sgd"),
+      "how parameters follow their gradients"),
+    OptionSpecification(
+      "metric", .choice(LossDefinition.metrics.map(\.name)), optional: true, "what is measured besides the loss"),
+  ]
 
-  package static let options: [OptionSpecification] =
-    [
-      OptionSpecification("loss", .choice(LossDefinition.all.map(\.name)), "what is minimised"),
-      OptionSpecification(
-        "optimizer", .choice(OptimizerDefinition.all.map(\.name)), default: .string("sgd"),
-        "how parameters follow their gradients"),
-      OptionSpecification(
-        "metric", .choice(LossDefinition.metrics.map(\.name)), optional: true, "what is measured besides the loss"),
-      OptionSpecification(
-        "clip_norm", .float(0, .infinity, upperOpen: false), default: .float(0),
-        "the largest global norm of the gradients, which are scaled down to it; 0: any"),
-    ]
+  package static let options = fixedOptions + [TrainerSettings.clipNorm]
 
   /// Throws: `.invalidArgument` where the loss cannot give the metric; `.shape` or `.type` where it cannot take the
   /// model's outputs; `.outOfMemory`.
-  package init(_ model: Model, loss: LossDefinition, optimizer: Optimizer, metric: String?, clipNorm: Double)
+  private init(_ model: Model, loss: LossDefinition, optimizer: OptimizerDefinition, _ options: Options)
     throws(NNKitError)
   {
+    let metric = options.has("metric") ? options.string("metric") : nil
     if let metric, !loss.metrics.contains(metric) {
       throw NNKitError(
         .invalidArgument,
@@ -70,9 +63,11 @@ public final class Trainer: @unchecked Sendable {
     self.model = model
     self.definition = loss
     self.metric = metric
-    self.clipNorm = clipNorm
     gradients = try AlignedMemory(byteCount: model.arena.memory.byteCount)
-    self.optimizer = try OptimizerState(optimizer, model.arena, gradients: gradients, runtime: model.runtime)
+    settings = try TrainerSettings(optimizer, options, slotCount: model.arena.trainableCount)
+    values = settings.values
+    valuesVersion = settings.version
+    self.optimizer = OptimizerState(model.arena, gradients: gradients, runtime: model.runtime)
     sums = NormSums(gradients, count: model.arena.trainableCount, runtime: model.runtime)
   }
 
@@ -87,10 +82,7 @@ public final class Trainer: @unchecked Sendable {
     guard let loss = LossDefinition.all.first(where: { $0.name == lossName }) else {
       throw NNKitError(.internal, "the loss \(lossName) is listed but not there")
     }
-    try self.init(
-      model, loss: loss, optimizer: optimizer.make(options),
-      metric: options.has("metric") ? options.string("metric") : nil,
-      clipNorm: options.float("clip_norm"))
+    try self.init(model, loss: loss, optimizer: optimizer, options)
   }
 
   /// All gradients, for the host to read and to write: from now on they are part of the trainer's state.
@@ -135,6 +127,8 @@ public final class Trainer: @unchecked Sendable {
   /// Lets the optimizer use the gradients, clipped, and gives running statistics the values that the last batch left.
   /// Throws: `.numeric` where a number is not finite; then nothing changes.
   func applyGradients() throws(NNKitError) {
+    let version = settings.version
+    if version != valuesVersion { (values, valuesVersion) = (settings.values, version) }
     let norm = sums.norm()
     let next = gradients.base.assumingMemoryBound(to: Float.self)
     let kernels = model.runtime.kernels
@@ -150,7 +144,8 @@ public final class Trainer: @unchecked Sendable {
     }
     pendingState = []
     hasGradients = false
-    optimizer.apply(gradientScale: clipNorm > 0 && norm > clipNorm ? Float(clipNorm / norm) : 1)
+    let clips = values.clipNorm > 0 && norm > values.clipNorm
+    optimizer.apply(values.optimizer, slots: values.slots, gradientScale: clips ? Float(values.clipNorm / norm) : 1)
   }
 
   /// Throws: `.numeric` for a loss that is not finite.

@@ -3,10 +3,14 @@ import FoundationEssentials
 /// What a trainer's state says beside its tensors, as JSON in the file's metadata.
 private struct TrainerDescription: Codable {
   var version: Int
-  /// The trainer's options, by name.
-  var settings: [String: String]
-  /// How many updates the optimizer has made.
-  var updates: UInt64
+  /// What was chosen when the trainer was created: loss, optimizer, metric.
+  var choices: [String: String]
+  /// The settings that may change, as text.
+  var settings: String
+  /// How many numbers the optimizer keeps for each parameter.
+  var slots: Int
+  /// The bits of the logarithms of the products of Adam's `β`, which may be -infinity.
+  var logDecay: [UInt64]
   /// How many epochs and passes the trainers of the model have begun.
   var epochs: Int
   var passes: UInt64
@@ -39,9 +43,10 @@ private struct TrainerDescription: Codable {
           + "a newer library")
     }
     // So that counting on cannot overflow.
-    let counts = [description.updates, description.passes, UInt64(max(0, description.epochs))]
-    guard description.epochs >= 0, counts.allSatisfy({ $0 < 1 << 62 }) else {
-      throw NNKitError(.format, "the state's counts of updates, epochs and passes are not possible ones")
+    guard (0..<1 << 62).contains(description.epochs), description.passes < 1 << 62,
+      description.logDecay.count == 2, description.logDecay.allSatisfy({ Double(bitPattern: $0) <= 0 })
+    else {
+      throw NNKitError(.format, "the state's counts of epochs, passes and updates are not possible ones")
     }
     return description
   }
@@ -55,11 +60,13 @@ extension Trainer {
   /// Throws: `.busy`; what `write` throws.
   public func writeState(_ write: (UnsafeRawBufferPointer) throws(NNKitError) -> Void) throws(NNKitError) {
     try busy.enter("trainer") { () throws(NNKitError) in
+      let (text, slots) = settings.snapshot
       let description = TrainerDescription(
-        version: TrainerDescription.currentVersion, settings: settings, updates: optimizer.step,
+        version: TrainerDescription.currentVersion, choices: choices, settings: text, slots: slots.count,
+        logDecay: [optimizer.logDecay.first.bitPattern, optimizer.logDecay.second.bitPattern],
         epochs: model.epochs.load(ordering: .relaxed), passes: model.passes.load(ordering: .relaxed),
         hasGradients: hasGradients, pending: pendingNames)
-      let tensors = stateTensors(hasGradients: hasGradients)
+      let tensors = stateTensors(slots, hasGradients: hasGradients)
       try model.withFile(Model.TrainingPart(json: try description.json(), tensors: tensors)) {
         (parts) throws(NNKitError) in
         for part in parts where !part.isEmpty { try write(part) }
@@ -90,16 +97,21 @@ extension Trainer {
       throw NNKitError(
         .invalidArgument, "the state is that of another model: its graph or its seed differs from this trainer's")
     }
-    try requireEqual(description.settings)
+    try requireEqual(description.choices)
     let pending = model.parameters.filter { description.pending.contains($0.name) }
     guard pending.map(\.name) == description.pending, pending.allSatisfy({ !$0.specification.trainable }) else {
       throw NNKitError(.format, "the state's pending values \(description.pending.prefix(4)) are not this model's")
     }
+    guard (0...settings.definition.slots.count).contains(description.slots) else {
+      throw NNKitError(.format, "the state has \(description.slots) numbers of the optimizer for each parameter")
+    }
+    let prepared = try settings.prepare(description.settings, slotCount: description.slots)
     // Everything is checked before anything changes.
     var entries = file.entriesByName
     var copies: [(from: UnsafeRawBufferPointer, to: UnsafeMutablePointer<Float>)] = []
+    let slots = Array(prepared.slots.prefix(description.slots))
     let targets =
-      model.parameters.map { model.arena.tensor($0) } + stateTensors(hasGradients: description.hasGradients)
+      model.parameters.map { model.arena.tensor($0) } + stateTensors(slots, hasGradients: description.hasGradients)
     for target in targets {
       let values = UnsafeMutablePointer(mutating: target.values.baseAddress!)
       copies.append((try file.data(&entries, target.name, target.shape), values))
@@ -113,7 +125,10 @@ extension Trainer {
           UnsafeMutableRawPointer(copy.to).copyMemory(from: base, byteCount: copy.from.count)
         }
       }
-      optimizer.step = description.updates
+      settings.take(prepared)
+      optimizer.logDecay = (
+        Double(bitPattern: description.logDecay[0]), Double(bitPattern: description.logDecay[1])
+      )
       model.epochs.store(description.epochs, ordering: .relaxed)
       model.passes.store(description.passes, ordering: .relaxed)
       pendingState = pending.map(\.range)
@@ -127,9 +142,10 @@ extension Trainer {
   }
 
   /// The optimizer's memory and, if wanted, the gradients, by the name of the parameter.
-  private func stateTensors(hasGradients: Bool) -> [Safetensors.Tensor] {
+  private func stateTensors(_ slots: [AlignedMemory], hasGradients: Bool) -> [Safetensors.Tensor] {
     var tensors: [Safetensors.Tensor] = []
-    for (slot, values) in optimizer.memory {
+    for (slot, memory) in zip(settings.definition.slots, slots) {
+      let values = memory.base.assumingMemoryBound(to: Float.self)
       for parameter in model.parameters where parameter.specification.trainable {
         tensors.append(
           Safetensors.Tensor("\(parameter.name)/\(slot)", parameter.shape, values + parameter.offset))
@@ -141,14 +157,18 @@ extension Trainer {
       + model.parameters.map { Safetensors.Tensor("\($0.name)/gradient", $0.shape, values + $0.offset) }
   }
 
-  /// Throws: `.invalidArgument` where the settings of a state are not those of this trainer.
+  /// What cannot change.
+  private var choices: [String: String] {
+    ["loss": definition.name, "optimizer": settings.definition.name, "metric": metric ?? "none"]
+  }
+
+  /// Throws: `.invalidArgument` where the choices of a state are not those of this trainer.
   private func requireEqual(_ found: [String: String]) throws(NNKitError) {
-    let expected = settings
-    for name in Set(found.keys).union(expected.keys).sorted() where found[name] != expected[name] {
+    for (name, expected) in choices.sorted(by: { $0.key < $1.key }) where found[name] != expected {
       throw NNKitError(
         .invalidArgument,
         "the state is that of a trainer with \(name)=\(excerpt(found[name] ?? "none")); this one has "
-          + "\(name)=\(expected[name] ?? "none"). Make a trainer with the settings of the state")
+          + "\(name)=\(expected). Create a trainer with the options of the state")
     }
   }
 }
