@@ -345,6 +345,7 @@ NNK_API nnk_status nnk_trainer_gradients_view(nnk_trainer *trainer, nnk_tensor *
 /* Gives `writer`, a piece at a time, all that training goes on from, to the bit: what nnk_model_write gives and, in the
  * same safetensors file, the optimizer's memory, the counters from which the order of samples and dropout are drawn, the
  * trainer's options, and the gradients if nnk_trainer_apply may still use them. The trainer is busy until this returns.
+ * The callback of nnk_trainer_fit may call it for that trainer: what is left of the epoch is no part of the state.
  * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, IO (the writer stopped), BUSY. Since ABI version 2. */
 NNK_API nnk_status nnk_trainer_write_state(nnk_trainer *trainer, nnk_writer writer, void *user);
 

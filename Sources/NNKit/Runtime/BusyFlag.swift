@@ -1,8 +1,11 @@
+import Glibc
 import Synchronization
 
 /// Lets one call at a time into an object that serves one call at a time.
 final class BusyFlag: Sendable {
   private let busy = Atomic<Bool>(false)
+  /// The thread whose call is calling the host back; 0: none is.
+  private let callingBack = Atomic<UInt>(0)
 
   /// Runs `body` unless another call is inside. Throws: `.busy` then; `what` names the object.
   func enter<Result>(_ what: StaticString, _ body: () throws(NNKitError) -> Result) throws(NNKitError) -> Result {
@@ -11,5 +14,17 @@ final class BusyFlag: Sendable {
     }
     defer { busy.store(false, ordering: .releasing) }
     return try body()
+  }
+
+  /// Runs `body`, which calls the host, inside of a call.
+  func callBack<Result>(_ body: () -> Result) -> Result {
+    callingBack.store(UInt(pthread_self()), ordering: .relaxed)
+    defer { callingBack.store(0, ordering: .relaxed) }
+    return body()
+  }
+
+  /// As `enter`, and for the host while a call of the same thread calls it back: `body` changes nothing.
+  func read<Result>(_ what: StaticString, _ body: () throws(NNKitError) -> Result) throws(NNKitError) -> Result {
+    callingBack.load(ordering: .relaxed) == UInt(pthread_self()) ? try body() : try enter(what, body)
   }
 }

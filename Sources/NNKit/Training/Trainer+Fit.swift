@@ -134,7 +134,7 @@ extension Trainer {
         progress.loss = lossSum / Double(seen)
         progress.trainMetric = countsMetric ? metricSum / Double(seen) : nil
         progress.seconds = seconds() - start
-        if options.reportsSteps && !report(progress) { return }
+        if options.reportsSteps && !busy.callBack({ report(progress) }) { return }
       }
       if let validation {
         let result = try evaluateAlone(validation, 0..<validation.sampleCount, batchSize: options.batchSize)
@@ -147,7 +147,7 @@ extension Trainer {
       }
       progress.event = .epoch
       progress.seconds = seconds() - start
-      if !report(progress) { return }
+      if !busy.callBack({ report(progress) }) { return }
     }
   }
 
