@@ -7,19 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._attributes import Fixed, Uncopied
 from ._handles import StreamHandle
 
 if TYPE_CHECKING:
     from .models import Arrays, Model
 
 
-class Stream:
-    """The recurrent state of one running sequence; `Model.stream` makes one.
+class Stream(Uncopied, Fixed):
+    """The recurrent state of one running sequence; `Model.stream` makes one. It cannot be copied or pickled.
 
     stream = model.stream()
     for sample in sensor:
         print(stream.step(sample))
     """
+
+    __slots__ = ("__weakref__", "_handle", "_model")
+
+    _kind = "a stream"
+    _why_uncopied = (
+        "the state of a running sequence cannot be taken out of it. Make a new stream with model.stream(), which is at "
+        "the start of a sequence; models can be copied and pickled"
+    )
 
     def __init__(self, model: Model) -> None:
         self._handle = StreamHandle(model._handle)
