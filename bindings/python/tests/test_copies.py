@@ -196,7 +196,10 @@ def test_a_loaded_model_is_copied(tmp_path: Path) -> None:
     model = dense_model(seed=4)
     model.save(tmp_path / "model.nnkit")
     loaded = nn.load(tmp_path / "model.nnkit")
-    assert bits(copy.copy(loaded)) == bits(pickle.loads(pickle.dumps(loaded))) == bits(model)
+    copied = copy.copy(loaded)
+    assert bits(copied) == bits(pickle.loads(pickle.dumps(loaded))) == bits(model)
+    copied.weights["dense/bias"][...] = 1
+    assert bits(copied) != bits(loaded) == bits(model)
 
 
 @EVERY_WAY
@@ -231,6 +234,9 @@ def test_gradients_that_a_program_writes_are_copied(way: Callable[[Any], Any]) -
     model.gradients["dense/kernel"][...] = 0.125
     copied = way(model)
     assert np.all(copied.gradients["dense/kernel"] == 0.125)
+    copied.gradients["dense/bias"][...] = 0.25
+    assert not np.any(model.gradients["dense/bias"] == 0.25)
+    copied.gradients["dense/bias"][...] = model.gradients["dense/bias"]
     for each in (model, copied):
         each.apply_gradients()
     assert bits(model) == bits(copied)

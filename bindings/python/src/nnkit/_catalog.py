@@ -168,6 +168,10 @@ class Described(Fixed):
     _entry: ClassVar[Entry]
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
+        kind = type(self)
+        if not hasattr(kind, "_entry"):
+            kinds = ", ".join(each.__name__ for each in kind.__subclasses__())
+            raise TypeError(f"nn.{kind.__name__} is what these have in common: {kinds}; make one of them")
         entry = self._entry
         positional = [option for option in entry.options if option is not _NAME]
         if len(arguments) > len(positional):

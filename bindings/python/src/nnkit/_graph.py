@@ -111,6 +111,8 @@ class Value(Fixed):
     _kind = "a value of a graph"
 
     def __init__(self, node: Node, index: int = 0) -> None:
+        if not isinstance(node, Node):
+            raise TypeError(f"values are what nn.Input and layers return; one cannot be made of {node!r}")
         self._node, self._index = node, index
 
     @property
@@ -197,6 +199,8 @@ def Input(shape: Shape, dtype: str | np.dtype[Any] | type = "float32", name: str
         dtype: "float32" or "int32".
         name: its name in the model; by default "input", "input_1" and so on.
     """
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"an input's name is a string or None, got {name!r}")
     return Value(InputNode(checked_shape(shape), _dtype_name(dtype), name))
 
 

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from . import _ffi
@@ -13,6 +14,7 @@ from ._arrays import as_floats, as_integers
 from ._catalog import number, option_text
 from ._handles import DatasetHandle, ModelHandle, TrainerHandle
 from ._progress import EpochReport, display_for
+from .errors import ShapeError
 from .history import History
 from .optimizers import KINDS, Optimizer
 from .weights import Weights
@@ -80,6 +82,12 @@ class Training:
         elif not isinstance(y, (list, tuple)) or len(y) != count:
             raise ValueError(f"{what}: the model has {count} outputs: give a list of as many targets")
         if self._of_labels:
+            for array, entry in zip(y, self._outputs):
+                if np.ndim(array) == len(entry["shape"]) + 1 and np.shape(array)[-1] == entry["shape"][-1] > 1:
+                    raise ShapeError(
+                        f"{what}: {self._loss} takes class numbers, one for each row of output '{entry['name']}', not "
+                        f"shape {np.shape(array)}; of one-hot rows take .argmax(axis=-1)"
+                    )
             return [as_integers(array, what) for array in y]
         floats = [as_floats(array, what) for array in y]
         # One number a sample is as good as a list of one: [N] becomes [N, 1] where that is what the model computes.

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ._attributes import Fixed, Uncopied
-from ._handles import StreamHandle
+from ._handles import ModelHandle, StreamHandle
+from .errors import ShapeError
 
 if TYPE_CHECKING:
     from .models import Arrays, Model
@@ -31,6 +29,8 @@ class Stream(Uncopied, Fixed):
     )
 
     def __init__(self, model: Model) -> None:
+        if not isinstance(getattr(model, "_handle", None), ModelHandle):
+            raise TypeError(f"a stream is made of a model, best by model.stream(); got {model!r}")
         self._handle = StreamHandle(model._handle)
         self._model = model
 
@@ -39,13 +39,14 @@ class Stream(Uncopied, Fixed):
 
         Many streams advance faster in one call: see `Model.step`.
         """
-        inputs = self._model._info["inputs"]
-        if isinstance(x, Mapping):
-            given: Any = {name: np.asarray(value)[np.newaxis] for name, value in x.items()}
-        elif len(inputs) > 1 and isinstance(x, (list, tuple)):
-            given = [np.asarray(value)[np.newaxis] for value in x]
-        else:
-            given = np.asarray(x)[np.newaxis]
+        inputs = self._model._inputs(x, "x")
+        for array, entry in zip(inputs, self._model._info["inputs"]):
+            if array.shape != tuple(entry["step_shape"]):
+                raise ShapeError(
+                    f"input '{entry['name']}' of one step has shape {array.shape}; expected "
+                    f"{tuple(entry['step_shape'])}, without batch and time. Model.step advances many streams at once"
+                )
+        given = {entry["name"]: array[None] for array, entry in zip(inputs, self._model._info["inputs"])}
         output = self._model.step([self], given)
         return [array[0] for array in output] if isinstance(output, list) else output[0]
 
