@@ -1,4 +1,5 @@
 import CNNKit
+import CNNKitBoundary
 import NNKit
 
 @_cdecl("nnk_dataset_create_from_arrays") @implementation
@@ -16,7 +17,7 @@ public func nnk_dataset_create_from_arrays(
 }
 
 @_cdecl("nnk_dataset_destroy") @implementation
-public func nnk_dataset_destroy(_ dataset: OpaquePointer!) { HandleTable.remove(dataset, .dataset) }
+public func nnk_dataset_destroy(_ dataset: OpaquePointer!) { call { HandleTable.remove(dataset, .dataset) } }
 
 @_cdecl("nnk_trainer_create") @implementation
 public func nnk_trainer_create(
@@ -29,7 +30,7 @@ public func nnk_trainer_create(
 }
 
 @_cdecl("nnk_trainer_destroy") @implementation
-public func nnk_trainer_destroy(_ trainer: OpaquePointer!) { HandleTable.remove(trainer, .trainer) }
+public func nnk_trainer_destroy(_ trainer: OpaquePointer!) { call { HandleTable.remove(trainer, .trainer) } }
 
 @_cdecl("nnk_trainer_fit") @implementation
 public func nnk_trainer_fit(
@@ -40,12 +41,44 @@ public func nnk_trainer_fit(
     let trainer: Trainer = try HandleTable.get(handle)
     let dataset: Dataset = try HandleTable.get(dataset)
     let options = try Options(try optionText(options), FitOptions.specifications, owner: "fit")
+    var exception: NNKitError?
     try trainer.fit(dataset, FitOptions(options)) { progress in
       guard let callback else { return true }
-      var report = nnk_progress(progress)
-      return callback(&report, user) == 0
+      do throws(NNKitError) {
+        return try trainer.callBack(callback, nnk_progress(progress), user)
+      } catch {
+        exception = error
+        return false
+      }
     }
+    if let exception { throw exception }
   }
+}
+
+extension Trainer {
+  /// Reports to the host; whether to go on. Throws: `.invalidArgument` for a callback that throws.
+  fileprivate func callBack(
+    _ callback: nnk_progress_callback, _ progress: nnk_progress, _ user: UnsafeMutableRawPointer?
+  ) throws(NNKitError) -> Bool {
+    var answer: Int32 = 0
+    let (end, what) = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { message in
+      withUnsafePointer(to: progress) { progress in
+        let end = nnkit_boundary_call_back(
+          unsafeBitCast(callback, to: HostCallback.self), progress, user, &answer, message.baseAddress!, message.count,
+          { Unmanaged<Trainer>.fromOpaque($0).takeUnretainedValue().abandonCall() },
+          Unmanaged.passUnretained(self).toOpaque())
+        return (end, end == nnkit_callback_threw ? String(cString: message.baseAddress!) : "")
+      }
+    }
+    guard end == nnkit_callback_returned else {
+      throw NNKitError(
+        .invalidArgument, "the callback threw an exception (\(what)), which ended the fit; return 1 to stop early")
+    }
+    return answer == 0
+  }
+
+  /// `nnk_progress_callback`, as the boundary calls any callback.
+  private typealias HostCallback = @convention(c) (UnsafeRawPointer, UnsafeMutableRawPointer?) -> Int32
 }
 
 extension nnk_progress {

@@ -51,6 +51,9 @@ package enum Safetensors {
       throw fail("its header is said to have \(headerLength) bytes; the file has \(count)")
     }
     let dataOffset = 8 + Int(headerLength)
+    let bytes = UnsafeRawBufferPointer(start: contents.base + 8, count: Int(headerLength))
+    let outline = JSONOutline(bytes)
+    guard outline.depth <= JSONOutline.maximumDepth else { throw fail("its header is nested \(outline.depth) deep") }
     let header: [String: HeaderValue]
     do {
       header = try JSONDecoder().decode(
@@ -58,8 +61,7 @@ package enum Safetensors {
     } catch {
       throw fail("its header is not the JSON that was expected")
     }
-    let bytes = UnsafeRawBufferPointer(start: contents.base + 8, count: Int(headerLength))
-    guard topLevelEntries(bytes) == header.count else { throw fail("two entries of its header have one name") }
+    guard outline.entries == header.count else { throw fail("two entries of its header have one name") }
     let dataCount = count - dataOffset
     var metadata: [String: String] = [:]
     var entries: [Entry] = []
@@ -95,33 +97,6 @@ package enum Safetensors {
     guard end == dataCount else { throw fail("there are \(dataCount) bytes of data; the tensors take \(end)") }
     return File(
       entries: entries, metadata: metadata, dataOffset: dataOffset, dataCount: dataCount, contents: contents)
-  }
-
-  /// How many entries a JSON object has, counting those with one name separately. The text is valid JSON.
-  private static func topLevelEntries(_ json: UnsafeRawBufferPointer) -> Int {
-    var (depth, commas, isEmpty, isText, isEscaped) = (0, 0, true, false, false)
-    for byte in json {
-      if isText {
-        if isEscaped {
-          isEscaped = false
-        } else if byte == UInt8(ascii: "\\") {
-          isEscaped = true
-        } else if byte == UInt8(ascii: "\"") {
-          isText = false
-        }
-        continue
-      }
-      switch byte {
-      case UInt8(ascii: "\""):
-        isText = true
-        isEmpty = false
-      case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
-      case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
-      case UInt8(ascii: ","): commas += depth == 1 ? 1 : 0
-      default: break
-      }
-    }
-    return isEmpty ? 0 : commas + 1
   }
 
   /// The header of a file, its length in front, padded with spaces so that the data begins on eight bytes.

@@ -27,6 +27,12 @@ package final class AlignedMemory: @unchecked Sendable {
       guard posix_memalign(&pointer, Self.alignmentBytes, max(byteCount, 1)) == 0, let pointer else {
         throw Self.outOfMemory(byteCount: byteCount, limitBytes: Self.limitBytes())
       }
+      do throws(NNKitError) {
+        try checkMemory()
+      } catch {
+        free(pointer)
+        throw error
+      }
       memset(pointer, 0, byteCount)
       base = pointer
     } else {
