@@ -18,41 +18,48 @@ namespace {
 
 struct Departure {
     nnkit_boundary_frame *frame;
-    void (*abandon)(void *object);
-    void *object;
+    nnkit_callback_exit on_exit;
 };
 
 /* The host has left the call and goes on, or ends the thread, with its own floating-point environment. */
 void left_without_return(void *argument) {
     const Departure &departure = *static_cast<Departure *>(argument);
-    departure.abandon(departure.object);
+    departure.on_exit.abandon(departure.on_exit.object);
     nnkit_boundary_forget(departure.frame);
 }
 
-} // namespace
-
-nnkit_callback_end nnkit_boundary_call_back(int (*callback)(const void *argument, void *user), const void *argument,
-                                            void *user, int *answer, char *what, size_t what_bytes,
-                                            void (*abandon)(void *object), void *object) {
+template <typename Callback> nnkit_callback_outcome call_back(nnkit_callback_exit on_exit, Callback callback) {
     nnkit_boundary_frame *const frame = nnkit_boundary_current();
-    Departure departure = {frame, abandon, object};
+    Departure departure = {frame, on_exit};
     struct _pthread_cleanup_buffer buffer;
-    nnkit_callback_end end = nnkit_callback_returned;
+    nnkit_callback_outcome outcome = {};
     nnkit_platform_float_environment_set(frame->environment);
     _pthread_cleanup_push(&buffer, left_without_return, &departure);
     try {
-        *answer = callback(argument, user);
+        outcome.answer = callback();
     } catch (abi::__forced_unwind &) { // pthread_exit
         throw;
     } catch (const std::exception &exception) {
-        end = nnkit_callback_threw;
-        std::snprintf(what, what_bytes, "%s", exception.what());
+        outcome.threw = true;
+        std::snprintf(outcome.what, sizeof outcome.what, "%s", exception.what());
     } catch (...) {
-        end = nnkit_callback_threw;
-        std::snprintf(what, what_bytes, "no std::exception");
+        outcome.threw = true;
+        std::snprintf(outcome.what, sizeof outcome.what, "not a std::exception");
     }
     _pthread_cleanup_pop(&buffer, 0);
     frame->environment = nnkit_platform_float_environment_get();
     nnkit_platform_float_environment_set(nnkit_platform_float_environment_default());
-    return end;
+    return outcome;
+}
+
+} // namespace
+
+nnkit_callback_outcome nnkit_boundary_report(int (*callback)(const void *progress, void *user), const void *progress,
+                                             void *user, nnkit_callback_exit on_exit) {
+    return call_back(on_exit, [=] { return callback(progress, user); });
+}
+
+nnkit_callback_outcome nnkit_boundary_write(int (*callback)(const void *bytes, int64_t count, void *user),
+                                            const void *bytes, int64_t count, void *user, nnkit_callback_exit on_exit) {
+    return call_back(on_exit, [=] { return callback(bytes, count, user); });
 }

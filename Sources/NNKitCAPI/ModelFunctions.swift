@@ -39,6 +39,28 @@ public func nnk_model_load(
   }
 }
 
+@_cdecl("nnk_model_write") @implementation
+public func nnk_model_write(
+  _ handle: OpaquePointer!, _ writer: nnk_writer?, _ user: UnsafeMutableRawPointer!
+) -> nnk_status {
+  status(of: "nnk_model_write") { () throws(NNKitError) in
+    let model: Model = try HandleTable.get(handle)
+    try model.write(try requireWriter(writer, user))
+  }
+}
+
+@_cdecl("nnk_model_read") @implementation
+public func nnk_model_read(
+  _ runtimeHandle: OpaquePointer!, _ bytes: UnsafeRawPointer!, _ count: Int64,
+  _ out: UnsafeMutablePointer<OpaquePointer?>!
+) -> nnk_status {
+  status(of: "nnk_model_read") { () throws(NNKitError) in
+    let out = try requireOutput(out, "out")
+    let bytes = try requireBytes(bytes, count)
+    out.pointee = try HandleTable.add(try Model(data: bytes, runtime: try runtime(runtimeHandle)))
+  }
+}
+
 @_cdecl("nnk_model_info_json") @implementation
 public func nnk_model_info_json(
   _ handle: OpaquePointer!, _ out: UnsafeMutablePointer<UnsafePointer<CChar>?>!

@@ -1,5 +1,4 @@
 import CNNKit
-import CNNKitBoundary
 import NNKit
 
 @_cdecl("nnk_dataset_create_from_arrays") @implementation
@@ -32,6 +31,26 @@ public func nnk_trainer_create(
 @_cdecl("nnk_trainer_destroy") @implementation
 public func nnk_trainer_destroy(_ trainer: OpaquePointer!) { call { HandleTable.remove(trainer, .trainer) } }
 
+@_cdecl("nnk_trainer_set") @implementation
+public func nnk_trainer_set(_ handle: OpaquePointer!, _ settings: UnsafePointer<CChar>!) -> nnk_status {
+  status(of: "nnk_trainer_set") { () throws(NNKitError) in
+    let trainer: Trainer = try HandleTable.get(handle)
+    try trainer.set(try optionText(settings))
+  }
+}
+
+@_cdecl("nnk_trainer_get") @implementation
+public func nnk_trainer_get(
+  _ handle: OpaquePointer!, _ name: UnsafePointer<CChar>!, _ value: UnsafeMutablePointer<Double>!
+) -> nnk_status {
+  status(of: "nnk_trainer_get") { () throws(NNKitError) in
+    let trainer: Trainer = try HandleTable.get(handle)
+    let name = try requireText(name, "name")
+    let value = try requireOutput(value, "value")
+    value.pointee = try trainer.get(name)
+  }
+}
+
 @_cdecl("nnk_trainer_fit") @implementation
 public func nnk_trainer_fit(
   _ handle: OpaquePointer!, _ dataset: OpaquePointer!, _ options: UnsafePointer<CChar>!,
@@ -41,44 +60,10 @@ public func nnk_trainer_fit(
     let trainer: Trainer = try HandleTable.get(handle)
     let dataset: Dataset = try HandleTable.get(dataset)
     let options = try Options(try optionText(options), FitOptions.specifications, owner: "fit")
-    var exception: NNKitError?
-    try trainer.fit(dataset, FitOptions(options)) { progress in
-      guard let callback else { return true }
-      do throws(NNKitError) {
-        return try trainer.callBack(callback, nnk_progress(progress), user)
-      } catch {
-        exception = error
-        return false
-      }
-    }
-    if let exception { throw exception }
+    let report = HostReport(callback, user, trainer)
+    try trainer.fit(dataset, FitOptions(options)) { report.call(nnk_progress($0)) }
+    if let exception = report.exception { throw exception }
   }
-}
-
-extension Trainer {
-  /// Reports to the host; whether to go on. Throws: `.invalidArgument` for a callback that throws.
-  fileprivate func callBack(
-    _ callback: nnk_progress_callback, _ progress: nnk_progress, _ user: UnsafeMutableRawPointer?
-  ) throws(NNKitError) -> Bool {
-    var answer: Int32 = 0
-    let (end, what) = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { message in
-      withUnsafePointer(to: progress) { progress in
-        let end = nnkit_boundary_call_back(
-          unsafeBitCast(callback, to: HostCallback.self), progress, user, &answer, message.baseAddress!, message.count,
-          { Unmanaged<Trainer>.fromOpaque($0).takeUnretainedValue().abandonCall() },
-          Unmanaged.passUnretained(self).toOpaque())
-        return (end, end == nnkit_callback_threw ? String(cString: message.baseAddress!) : "")
-      }
-    }
-    guard end == nnkit_callback_returned else {
-      throw NNKitError(
-        .invalidArgument, "the callback threw an exception (\(what)), which ended the fit; return 1 to stop early")
-    }
-    return answer == 0
-  }
-
-  /// `nnk_progress_callback`, as the boundary calls any callback.
-  private typealias HostCallback = @convention(c) (UnsafeRawPointer, UnsafeMutableRawPointer?) -> Int32
 }
 
 extension nnk_progress {
@@ -167,6 +152,24 @@ public func nnk_trainer_gradients_view(_ handle: OpaquePointer!, _ out: UnsafeMu
   status(of: "nnk_trainer_gradients_view") { () throws(NNKitError) in
     let out = try requireOutput(out, "out")
     let trainer: Trainer = try HandleTable.get(handle)
-    out.pointee = nnk_tensor_view(trainer.gradients.base, 1, trainer.model.flatShape, 1)
+    out.pointee = nnk_tensor_view(trainer.showGradients(), 1, trainer.model.flatShape, 1)
+  }
+}
+
+@_cdecl("nnk_trainer_write_state") @implementation
+public func nnk_trainer_write_state(
+  _ handle: OpaquePointer!, _ writer: nnk_writer?, _ user: UnsafeMutableRawPointer!
+) -> nnk_status {
+  status(of: "nnk_trainer_write_state") { () throws(NNKitError) in
+    let trainer: Trainer = try HandleTable.get(handle)
+    try trainer.writeState(try requireWriter(writer, user, trainer))
+  }
+}
+
+@_cdecl("nnk_trainer_read_state") @implementation
+public func nnk_trainer_read_state(_ handle: OpaquePointer!, _ bytes: UnsafeRawPointer!, _ count: Int64) -> nnk_status {
+  status(of: "nnk_trainer_read_state") { () throws(NNKitError) in
+    let trainer: Trainer = try HandleTable.get(handle)
+    try trainer.restore(try requireBytes(bytes, count))
   }
 }

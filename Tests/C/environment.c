@@ -179,6 +179,9 @@ static void training(network *n, const char *options) {
     double loss = 0, metric = 0;
     TRY(nnk_trainer_create, (n->model, options, &trainer));
     TRY(nnk_dataset_create_from_arrays, (n->inputs, n->n_inputs, n->targets, 1, &dataset));
+    TRY(nnk_trainer_set, (trainer, "learning_rate=0.0217"));
+    TRY(nnk_trainer_get, (trainer, "learning_rate", &loss));
+    add(&loss, sizeof loss);
     TRY(nnk_trainer_set_validation, (trainer, dataset));
     TRY(nnk_trainer_fit, (trainer, dataset, "epochs=2 batch_size=4", report, (void *)(uintptr_t)host));
     TRY(nnk_trainer_evaluate, (trainer, dataset, "batch_size=4", &loss, &metric));

@@ -43,6 +43,8 @@ static const signature signatures[] = {
     {"nnk_dataset_destroy", "vp"},
     {"nnk_trainer_create", "ippp"},
     {"nnk_trainer_destroy", "vp"},
+    {"nnk_trainer_set", "ipp"},
+    {"nnk_trainer_get", "ippp"},
     {"nnk_trainer_fit", "ippppp"},
     {"nnk_trainer_set_validation", "ipp"},
     {"nnk_trainer_evaluate", "ippppp"},
@@ -223,7 +225,7 @@ static void a_small_program(void) {
     const int64_t in_shape[2] = {4, 2}, out_shape[2] = {4, 1}, sample[1] = {2};
     nnk_tensor in, to, predicted;
     void *model = NULL, *trainer = NULL, *dataset = NULL, *session = NULL, *loaded = NULL, *graph;
-    double first = 0, loss = 0;
+    double first = 0, loss = 0, rate = 0;
     char *folder = temporary_folder(), *path = path_in(folder, "model.nnkit");
     value v[MAXIMUM_ARGUMENTS];
     int32_t input, layer;
@@ -252,7 +254,12 @@ static void a_small_program(void) {
     v[0] = pointer(trainer), v[1] = pointer(&in), v[2] = number(1), v[3] = pointer(&to), v[4] = number(1);
     v[5] = pointer(&first);
     CHECK_OK(status_of(call("nnk_trainer_step", v, 6)));
-    v[1] = pointer(dataset), v[2] = pointer("epochs=300 batch_size=4"), v[3] = v[4] = pointer(NULL);
+    v[1] = pointer("learning_rate=0.1");
+    CHECK_OK(status_of(call("nnk_trainer_set", v, 2)));
+    v[1] = pointer("learning_rate"), v[2] = pointer(&rate);
+    CHECK_OK(status_of(call("nnk_trainer_get", v, 3)));
+    CHECK(rate == 0.1);
+    v[1] = pointer(dataset), v[2] = pointer("epochs=600 batch_size=4"), v[3] = v[4] = pointer(NULL);
     CHECK_OK(status_of(call("nnk_trainer_fit", v, 5)));
     v[2] = pointer(NULL), v[3] = pointer(&loss);
     CHECK_OK(status_of(call("nnk_trainer_evaluate", v, 5)));

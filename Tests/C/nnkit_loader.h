@@ -49,6 +49,8 @@
     X(void, nnk_dataset_destroy, (nnk_dataset *))                                                                      \
     X(nnk_status, nnk_trainer_create, (nnk_model *, const char *, nnk_trainer **))                                     \
     X(void, nnk_trainer_destroy, (nnk_trainer *))                                                                      \
+    X(nnk_status, nnk_trainer_set, (nnk_trainer *, const char *))                                                      \
+    X(nnk_status, nnk_trainer_get, (nnk_trainer *, const char *, double *))                                            \
     X(nnk_status, nnk_trainer_fit, (nnk_trainer *, nnk_dataset *, const char *, nnk_progress_callback, void *))        \
     X(nnk_status, nnk_trainer_set_validation, (nnk_trainer *, nnk_dataset *))                                          \
     X(nnk_status, nnk_trainer_evaluate, (nnk_trainer *, nnk_dataset *, const char *, double *, double *))              \
@@ -152,6 +154,8 @@ static inline void nnkit_load(const char *path) {
 #define nnk_dataset_destroy            nnkit_functions.nnk_dataset_destroy
 #define nnk_trainer_create             nnkit_functions.nnk_trainer_create
 #define nnk_trainer_destroy            nnkit_functions.nnk_trainer_destroy
+#define nnk_trainer_set                nnkit_functions.nnk_trainer_set
+#define nnk_trainer_get                nnkit_functions.nnk_trainer_get
 #define nnk_trainer_fit                nnkit_functions.nnk_trainer_fit
 #define nnk_trainer_set_validation     nnkit_functions.nnk_trainer_set_validation
 #define nnk_trainer_evaluate           nnkit_functions.nnk_trainer_evaluate

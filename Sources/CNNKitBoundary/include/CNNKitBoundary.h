@@ -36,21 +36,29 @@ bool nnkit_boundary_begin(nnkit_boundary_frame *frame);
 /* Gives the host's floating-point environment and cancellation back. */
 void nnkit_boundary_end(nnkit_boundary_frame *frame);
 
-/* How a callback of the host ended. */
-typedef enum nnkit_callback_end {
-    nnkit_callback_returned,
-    /* It threw a C++ (or other foreign) exception, which was caught. */
-    nnkit_callback_threw
-} nnkit_callback_end;
+/* How a callback of the host ended: it returned `answer`, or threw a C++ (or other foreign) exception, which was caught
+ * and said `what`. */
+typedef struct nnkit_callback_outcome {
+    int answer;
+    bool threw;
+    char what[256];
+} nnkit_callback_outcome;
 
-/* Calls the host back with the floating-point environment that is its own, and takes over the one that it leaves.
- * Cancellation stays put off. *answer is what the callback returned. `what` gets the message of an exception.
- *
- * Where the callback never returns, because it uses longjmp or pthread_exit, the thread's state is put in order and
- * `abandon(object)` is called; that frees what the call had locked. */
-nnkit_callback_end nnkit_boundary_call_back(int (*callback)(const void *argument, void *_Nullable user),
-                                            const void *argument, void *_Nullable user, int *answer, char *what,
-                                            size_t what_bytes, void (*abandon)(void *object), void *object);
+/* What to do where a callback never returns, because it uses longjmp or pthread_exit: `abandon(object)` frees what the
+ * call had locked. */
+typedef struct nnkit_callback_exit {
+    void (*abandon)(void *_Nullable object);
+    void *_Nullable object;
+} nnkit_callback_exit;
+
+/* Call the host back with the floating-point environment that is its own, and take over the one that it leaves.
+ * Cancellation stays put off. Only inside of a call of the host. */
+nnkit_callback_outcome nnkit_boundary_report(int (*callback)(const void *progress, void *_Nullable user),
+                                             const void *progress, void *_Nullable user, nnkit_callback_exit on_exit);
+nnkit_callback_outcome nnkit_boundary_write(int (*callback)(const void *_Nullable bytes, int64_t count,
+                                                            void *_Nullable user),
+                                            const void *_Nullable bytes, int64_t count, void *_Nullable user,
+                                            nnkit_callback_exit on_exit);
 
 /* Texts that a thread keeps until it sets them again or ends. */
 typedef enum nnkit_text { nnkit_text_last_error, nnkit_text_runtime_info, nnkit_text_model_info } nnkit_text;

@@ -11,7 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #pragma clang assume_nonnull begin
@@ -156,6 +158,18 @@ static inline void nnkit_platform_set_thread_name(const char *name) { prctl(PR_S
 
 /* Writes the calling thread's name, zero-terminated, to 16 bytes. */
 static inline void nnkit_platform_get_thread_name(char *name) { prctl(PR_GET_NAME, name, 0, 0, 0); }
+
+/* A number that no other process has: random or, where the kernel gives no such thing, the time. */
+static inline uint64_t nnkit_platform_random_number(void) {
+    uint64_t number = 0;
+    struct timespec time;
+    if (getrandom(&number, sizeof number, 0) == sizeof number) return number;
+    clock_gettime(CLOCK_REALTIME, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+/* O_PATH of <fcntl.h>: a folder's place without its list. */
+enum { nnkit_platform_o_path = 010000000 };
 
 /* fork(), which Swift hides: for the tests of what a child may do. */
 static inline pid_t nnkit_platform_fork(void) { return fork(); }

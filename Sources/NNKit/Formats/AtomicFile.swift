@@ -1,3 +1,4 @@
+import CNNKitPlatform
 import Glibc
 
 /// Writes a file so that at any moment the old one or the new one stands at `path`, whole: a new temporary file
@@ -45,6 +46,11 @@ private struct SaveTarget {
 
   /// Throws: `.io` for a path that leads nowhere, and for one to anything but a regular file.
   init(_ path: String) throws(NNKitError) {
+    // What could be written through its folder could not be read by its path.
+    guard path.utf8.count < Int(PATH_MAX) else {
+      errno = ENAMETOOLONG
+      throw systemError("cannot write \(quoted(path))")
+    }
     var (at, rest) = (AT_FDCWD, path)
     // As many symbolic links as the system follows itself.
     for _ in 0...40 {
@@ -56,7 +62,7 @@ private struct SaveTarget {
       }
       // A folder that may not be read can still be written to.
       var folder = openat(at, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-      if folder < 0 && errno == EACCES { folder = openat(at, parent, O_PATH | O_DIRECTORY | O_CLOEXEC) }
+      if folder < 0 && errno == EACCES { folder = openat(at, parent, Int32(nnkit_platform_o_path) | O_DIRECTORY | O_CLOEXEC) }
       let failure = errno
       if at != AT_FDCWD { Glibc.close(at) }
       errno = failure
@@ -132,9 +138,7 @@ private struct TemporaryFile {
   init(in folder: Int32, for path: String) throws(NNKitError) {
     while true {
       // Nothing that a process that is started again, or another one, would have too, such as its number.
-      var number: UInt64 = 0
-      guard getrandom(&number, 8, 0) == 8 else { throw systemError("cannot make a name for a file") }
-      let name = Self.prefix + String(number, radix: 16) + Self.suffix
+      let name = Self.prefix + String(nnkit_platform_random_number(), radix: 16) + Self.suffix
       let file = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o666)
       if file < 0 && errno == EEXIST { continue }
       guard file >= 0 else { throw systemError("cannot create a file beside \(quoted(path))") }
@@ -176,7 +180,7 @@ private func removeLeftovers(in folder: Int32) {
     let name = withUnsafePointer(to: &entry.pointee.d_name) {
       String(cString: UnsafeRawPointer($0).assumingMemoryBound(to: CChar.self))
     }
-    guard name.hasPrefix(TemporaryFile.prefix), name.hasSuffix(TemporaryFile.suffix) else { continue }
+    guard name.utf8.starts(with: TemporaryFile.prefix.utf8), name.hasSuffix(TemporaryFile.suffix) else { continue }
     let file = openat(folder, name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
     guard file >= 0 else { continue }
     var status = stat()

@@ -2,15 +2,15 @@ import FoundationEssentials
 
 /// A graph as a model file holds it, in JSON. Values are numbered in the order in which a graph makes them: inputs
 /// and layers' outputs, one after another.
-struct GraphDescription: Codable {
-  struct Input: Codable {
+struct GraphDescription: Codable, Equatable {
+  struct Input: Codable, Equatable {
     var name: String
     var dtype: String
     var shape: [Int]
     var value: Int
   }
 
-  struct Layer: Codable {
+  struct Layer: Codable, Equatable {
     var name: String
     var kind: String
     var options: String
@@ -18,7 +18,7 @@ struct GraphDescription: Codable {
     var outputs: [Int]
   }
 
-  struct Output: Codable {
+  struct Output: Codable, Equatable {
     var name: String
     var value: Int
   }

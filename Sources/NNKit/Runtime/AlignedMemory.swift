@@ -15,6 +15,8 @@ package final class AlignedMemory: @unchecked Sendable {
   package let base: UnsafeMutableRawPointer
   package let byteCount: Int
 
+  package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: byteCount) }
+
   /// Throws: `outOfMemory` for more than the machine or the control group has, or where the allocation fails;
   /// `invalidArgument` for a negative size.
   package init(byteCount: Int) throws(NNKitError) {

@@ -78,6 +78,11 @@ CALLS: dict[str, tuple[str, Callable[[Any], int]]] = {
         "model",
         lambda h: library.nnk_trainer_create(h, b"loss=mean_squared_error", ctypes.byref(out())),
     ),
+    "nnk_trainer_set": ("trainer", lambda h: library.nnk_trainer_set(h, b"learning_rate=0.1")),
+    "nnk_trainer_get": (
+        "trainer",
+        lambda h: library.nnk_trainer_get(h, b"learning_rate", ctypes.pointer(ctypes.c_double())),
+    ),
     "nnk_trainer_fit": ("trainer", lambda h: library.nnk_trainer_fit(h, None, b"", NO_CALLBACK, None)),
     "nnk_trainer_set_validation": ("trainer", lambda h: library.nnk_trainer_set_validation(h, None)),
     "nnk_trainer_evaluate": ("trainer", lambda h: library.nnk_trainer_evaluate(h, None, b"", None, None)),
@@ -170,10 +175,24 @@ def test_a_null_output_is_an_invalid_argument(handles: dict[str, int]) -> None:
         "dataset": library.nnk_dataset_create_from_arrays(NULL_TENSORS, 0, NULL_TENSORS, 0, nothing),
         "trainer": library.nnk_trainer_create(handles["model"], b"loss=mean_squared_error", nothing),
         "gradients": library.nnk_trainer_gradients_view(handles["trainer"], NULL_TENSORS),
+        "get": library.nnk_trainer_get(handles["trainer"], b"learning_rate", ctypes.POINTER(ctypes.c_double)()),
         "session": library.nnk_session_create(handles["model"], None, nothing),
         "bytes": library.nnk_session_bytes(handles["model"], None, ctypes.POINTER(ctypes.c_int64)()),
     }
     assert statuses == dict.fromkeys(statuses, _ffi.ERROR_INVALID_ARGUMENT)
+
+
+def test_settings_of_a_trainer_are_set_and_read(handles: dict[str, int]) -> None:
+    trainer, value = handles["trainer"], ctypes.c_double(-1)
+    assert library.nnk_trainer_set(trainer, b"learning_rate=0.125 clip_norm=2") == _ffi.OK
+    assert library.nnk_trainer_get(trainer, b"learning_rate", ctypes.byref(value)) == _ffi.OK
+    assert value.value == 0.125
+    assert library.nnk_trainer_set(trainer, b"clip_norm=3 learning_rat=1") == _ffi.ERROR_INVALID_ARGUMENT
+    assert "learning_rate" in library.nnk_last_error().decode()
+    assert library.nnk_trainer_get(trainer, b"clip_norms", ctypes.byref(value)) == _ffi.ERROR_INVALID_ARGUMENT
+    assert value.value == 0.125
+    assert library.nnk_trainer_get(trainer, b"clip_norm", ctypes.byref(value)) == _ffi.OK
+    assert value.value == 2
 
 
 def test_a_failure_leaves_the_output_and_explains_itself() -> None:

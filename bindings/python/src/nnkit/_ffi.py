@@ -121,6 +121,8 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "nnk_dataset_destroy": (None, (_Handle,)),
     "nnk_trainer_create": (_Status, (_Handle, c_char_p, _OutHandle)),
     "nnk_trainer_destroy": (None, (_Handle,)),
+    "nnk_trainer_set": (_Status, (_Handle, c_char_p)),
+    "nnk_trainer_get": (_Status, (_Handle, c_char_p, POINTER(c_double))),
     "nnk_trainer_fit": (_Status, (_Handle, _Handle, c_char_p, ProgressCallback, c_void_p)),
     "nnk_trainer_set_validation": (_Status, (_Handle, _Handle)),
     "nnk_trainer_evaluate": (_Status, (_Handle, _Handle, c_char_p, POINTER(c_double), POINTER(c_double))),
