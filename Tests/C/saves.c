@@ -137,7 +137,8 @@ static void kills(void *unused) {
         }
         close(ready[1]);
         firsts += is_first;
-        if (read(ready[0], &byte, 1) != 1) stuck++; /* its first save failed */
+        /* Every second one may be killed in its first save, which is what the next one meets first. */
+        if (i % 2 == 0 && read(ready[0], &byte, 1) != 1) stuck++; /* its first save failed */
         close(ready[0]);
         state = state * 1664525u + 1013904223u;
         wait.tv_nsec = (long)(state >> 8) % 4000000;
