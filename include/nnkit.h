@@ -28,6 +28,16 @@
  * Environment NNKIT_ISA=baseline|avx2|avx512 forces an instruction-set level (a level that the processor
  *             lacks is an error of nnk_runtime_create and of the first call that needs the default runtime).
  *             NNKIT_NUM_THREADS sets the default number of threads.
+ * Thread      Every function computes in the default floating-point environment (nearest, no flushing to zero,
+ *             exceptions masked) and leaves the calling thread's as it was; a callback has the thread's own.
+ *             Cancellation (pthread_cancel) waits until the call has returned, callbacks included. 96 KiB of
+ *             stack are enough.
+ * Callbacks   A callback returns. If it throws a C++ exception, the call ends with NNK_ERROR_INVALID_ARGUMENT.
+ *             It must not leave by longjmp or pthread_exit; if it does, the object that was in the call can be
+ *             used again, and the memory that the call had in use is never freed.
+ * No memory   Memory that cannot be had is NNK_ERROR_OUT_OF_MEMORY; a function that returns a pointer gives NULL.
+ *             A small reserve, part of the library, lets a call end in order. If even that is used up, the call
+ *             ends with this status, and so does every later one of the process.
  *
  * All functions exist since ABI version 1, but for those that say otherwise.
  */
@@ -144,7 +154,8 @@ NNK_API nnk_status nnk_runtime_info_json(nnk_runtime *runtime, const char **out)
 NNK_API void nnk_shutdown(void);
 
 /* Every layer, loss, optimizer and metric, and the options of every function that takes options, each with
- * type, range, default and one line of documentation, as JSON. Stays until the process ends. */
+ * type, range, default and one line of documentation, as JSON. NULL if memory cannot be had; else it stays until the
+ * process ends. */
 NNK_API const char *nnk_catalog_json(void);
 
 /* ------------------------------------------------------------------------------------------------ graph */
@@ -196,11 +207,15 @@ NNK_API nnk_status nnk_model_create(nnk_runtime *runtime, nnk_graph *graph, cons
 NNK_API void nnk_model_destroy(nnk_model *model);
 
 /* Writes the model to one file, a valid safetensors file: the parameters by name, the graph as JSON in its
- * metadata. Atomic: on any error a file that was there before is still there, whole.
- * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, IO. */
+ * metadata. Atomic: on any error a file that was there before is still there, whole. A symbolic link is followed; mode
+ * and owner of a file that is replaced stay (other hard links to it keep the old contents). `path` may be no folder,
+ * device, FIFO or socket. A save that is killed may leave a file .nnkit-save-*.tmp beside the target, which the next save
+ * into that folder removes.
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, IO, OUT_OF_MEMORY. */
 NNK_API nnk_status nnk_model_save(nnk_model *model, const char *path);
 
-/* Reads a model that nnk_model_save wrote. A model file is data: no code runs, no other file is opened.
+/* Reads a model that nnk_model_save wrote. A model file is data: no code runs, no other file is opened. `path` is a
+ * regular file; one that is larger than its header explains is refused before it is read.
  * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, IO, FORMAT, SHAPE, OUT_OF_MEMORY, UNSUPPORTED. */
 NNK_API nnk_status nnk_model_load(nnk_runtime *runtime, const char *path, nnk_model **out);
 
@@ -298,7 +313,8 @@ enum {
 
 /* Called by nnk_trainer_fit in the calling thread. `progress` is valid during the call only. Returns 0 to go
  * on, anything else to stop early: then fit returns NNK_OK. May use other handles, change the trainer's settings
- * (nnk_trainer_set), save the model and destroy any handle. */
+ * (nnk_trainer_set), save the model and destroy any handle. It returns, and does not throw: see "Callbacks" at the
+ * top. */
 typedef int (*nnk_progress_callback)(const nnk_progress *progress, void *user);
 
 /* Trains. Options: epochs=1, batch_size=32, shuffle=true (a new order each epoch, from the model's seed),

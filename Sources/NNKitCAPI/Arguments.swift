@@ -45,19 +45,6 @@ func requireBytes(_ bytes: UnsafeRawPointer?, _ count: Int64) throws(NNKitError)
   return UnsafeRawBufferPointer(start: bytes, count: Int(count))
 }
 
-/// What gives bytes to a writer of the host. Throws: `.invalidArgument` for NULL, and later `.io` where it fails.
-func requireWriter(_ writer: nnk_writer?, _ user: UnsafeMutableRawPointer?) throws(NNKitError)
-  -> (UnsafeRawBufferPointer) throws(NNKitError) -> Void
-{
-  guard let writer else { throw NNKitError(.invalidArgument, "writer is NULL; expected a function") }
-  return { (bytes) throws(NNKitError) in
-    let result = writer(bytes.baseAddress, Int64(bytes.count), user)
-    guard result == 0 else {
-      throw NNKitError(.io, "the writer returned \(result) for \(bytes.count) bytes; expected 0, that it took them")
-    }
-  }
-}
-
 /// A runtime; NULL is the default one.
 func runtime(_ handle: OpaquePointer?) throws(NNKitError) -> Runtime {
   handle == nil ? try Runtime.shared() : try HandleTable.get(handle)

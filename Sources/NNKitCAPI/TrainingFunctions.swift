@@ -16,7 +16,7 @@ public func nnk_dataset_create_from_arrays(
 }
 
 @_cdecl("nnk_dataset_destroy") @implementation
-public func nnk_dataset_destroy(_ dataset: OpaquePointer!) { HandleTable.remove(dataset, .dataset) }
+public func nnk_dataset_destroy(_ dataset: OpaquePointer!) { call { HandleTable.remove(dataset, .dataset) } }
 
 @_cdecl("nnk_trainer_create") @implementation
 public func nnk_trainer_create(
@@ -29,7 +29,7 @@ public func nnk_trainer_create(
 }
 
 @_cdecl("nnk_trainer_destroy") @implementation
-public func nnk_trainer_destroy(_ trainer: OpaquePointer!) { HandleTable.remove(trainer, .trainer) }
+public func nnk_trainer_destroy(_ trainer: OpaquePointer!) { call { HandleTable.remove(trainer, .trainer) } }
 
 @_cdecl("nnk_trainer_set") @implementation
 public func nnk_trainer_set(_ handle: OpaquePointer!, _ settings: UnsafePointer<CChar>!) -> nnk_status {
@@ -60,11 +60,9 @@ public func nnk_trainer_fit(
     let trainer: Trainer = try HandleTable.get(handle)
     let dataset: Dataset = try HandleTable.get(dataset)
     let options = try Options(try optionText(options), FitOptions.specifications, owner: "fit")
-    try trainer.fit(dataset, FitOptions(options)) { progress in
-      guard let callback else { return true }
-      var report = nnk_progress(progress)
-      return callback(&report, user) == 0
-    }
+    let report = HostReport(callback, user, trainer)
+    try trainer.fit(dataset, FitOptions(options)) { report.call(nnk_progress($0)) }
+    if let exception = report.exception { throw exception }
   }
 }
 
@@ -164,7 +162,8 @@ public func nnk_trainer_write_state(
 ) -> nnk_status {
   status(of: "nnk_trainer_write_state") { () throws(NNKitError) in
     let trainer: Trainer = try HandleTable.get(handle)
-    try trainer.writeState(try requireWriter(writer, user))
+    // In the callback of a fit it is that call which the trainer is in, and which goes on.
+    try trainer.writeState(try requireWriter(writer, user, trainer.isCallingBack ? nil : trainer))
   }
 }
 

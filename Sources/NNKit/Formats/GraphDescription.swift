@@ -49,6 +49,12 @@ struct GraphDescription: Codable, Equatable {
   /// Builds the graph again, through the same checks that a program's graph goes through.
   /// Throws: `.format` where the description does not make a graph.
   func makeGraph() throws(NNKitError) -> Graph {
+    guard !self.inputs.isEmpty, !self.outputs.isEmpty else {
+      throw NNKitError(
+        .format,
+        "the graph in the file has \(self.inputs.count) inputs and \(self.outputs.count) outputs; expected at least one "
+          + "of each")
+    }
     guard version == Self.currentVersion else {
       throw NNKitError(
         .unsupported,
@@ -105,6 +111,11 @@ struct GraphDescription: Codable, Equatable {
 
   /// Throws: `.format`.
   static func parse(_ json: String) throws(NNKitError) -> GraphDescription {
+    var json = json
+    let depth = json.withUTF8 { JSONOutline(UnsafeRawBufferPointer($0)).depth }
+    guard depth <= JSONOutline.maximumDepth else {
+      throw NNKitError(.format, "the graph in the file is nested \(depth) deep; expected at most 4")
+    }
     do {
       return try JSONDecoder().decode(GraphDescription.self, from: Data(json.utf8))
     } catch {

@@ -7,13 +7,14 @@ final class BusyFlag: Sendable {
   /// The thread whose call is calling the host back; 0: none is.
   private let callingBack = Atomic<UInt>(0)
 
-  /// Runs `body` unless another call is inside. Throws: `.busy` then; `what` names the object.
+  /// Runs `body`, in the default floating-point environment, unless another call is inside. Throws: `.busy` then;
+  /// `what` names the object.
   func enter<Result>(_ what: StaticString, _ body: () throws(NNKitError) -> Result) throws(NNKitError) -> Result {
     guard busy.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else {
       throw NNKitError(.busy, "the \(what) is already in a call; wait for it to return, or use one \(what) per thread")
     }
-    defer { busy.store(false, ordering: .releasing) }
-    return try body()
+    defer { leave() }
+    return try withDefaultFloatEnvironment(body)
   }
 
   /// Runs `body`, which calls the host, inside of a call.
@@ -25,6 +26,15 @@ final class BusyFlag: Sendable {
 
   /// As `enter`, and for the host while a call of the same thread calls it back: `body` changes nothing.
   func read<Result>(_ what: StaticString, _ body: () throws(NNKitError) -> Result) throws(NNKitError) -> Result {
-    callingBack.load(ordering: .relaxed) == UInt(pthread_self()) ? try body() : try enter(what, body)
+    isCallingBack ? try withDefaultFloatEnvironment(body) : try enter(what, body)
+  }
+
+  /// Whether this thread is in a call that calls the host back.
+  var isCallingBack: Bool { callingBack.load(ordering: .relaxed) == UInt(pthread_self()) }
+
+  /// Ends the call that is inside; by itself only for one that will never return.
+  func leave() {
+    callingBack.store(0, ordering: .relaxed)
+    busy.store(false, ordering: .releasing)
   }
 }

@@ -184,6 +184,10 @@ extension Trainer {
     return BatchResult(loss: lossSum / count, metric: metricSum / count)
   }
 
+  /// Ends a call that will never return, because the code that a fit reports to has left it by `longjmp` or the like.
+  /// What that call holds stays.
+  package func abandonCall() { busy.leave() }
+
   /// The validation samples of the next fits. Throws: `.busy`.
   public func setValidation(_ dataset: Dataset?) throws(NNKitError) {
     try busy.enter("trainer") { () throws(NNKitError) in validation = dataset }

@@ -75,6 +75,9 @@ extension Trainer {
     }
   }
 
+  /// Whether this thread is in a fit of this trainer, which reports to the host.
+  package var isCallingBack: Bool { busy.isCallingBack }
+
   /// The bytes that `writeState` gives.
   public func state() throws(NNKitError) -> [UInt8] {
     var bytes: [UInt8] = []
