@@ -86,6 +86,7 @@ package final class PlanBuilder {
   }
 
   private func tensor(_ type: ValueType, batch: Int) throws(NNKitError) -> Tensor {
+    try checkMemory()
     let count = try checkedProduct([batch] + type.shape.sizes, of: "the tensor [\(batch)] + \(type.shape)")
     return Tensor(buffer: add(PlannedBuffer(region: .arena, bytes: count * 4)), batch: batch, type: type)
   }
