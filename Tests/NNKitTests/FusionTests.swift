@@ -117,7 +117,9 @@ import Testing
   }
 
   /// The second pool finds a convolution that has a pool already.
-  @Test(arguments: ["maxpool2d size=2", "maxpool2d size=3 stride=1 padding=same", "avgpool2d size=2", "avgpool2d size=3 stride=2"])
+  @Test(arguments: [
+    "maxpool2d size=2", "maxpool2d size=3 stride=1 padding=same", "avgpool2d size=2", "avgpool2d size=3 stride=2",
+  ])
   func aPoolBehindAPoolIsNotForgotten(first: String) throws {
     func layer(_ text: String) -> (kind: String, options: String) {
       let parts = text.split(separator: " ", maxSplits: 1)

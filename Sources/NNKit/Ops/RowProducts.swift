@@ -232,8 +232,3 @@ extension PlanBuilder {
     }
   }
 }
-
-/// How many time steps each sequence of the batch really has: int32 `[N]`, each in `1 ... T`.
-package struct SequenceLengths: Sendable {
-  let tensor: Tensor
-}

@@ -45,6 +45,12 @@ package struct Plan {
   /// The values that each int32 input may hold.
   package let inputRanges: [ClosedRange<Int32>?]
   package let targetRanges: [ClosedRange<Int32>?]
+  /// Of each input and of each target: the position of the input that says how many of its steps are data; nil: all are.
+  /// What is behind them is neither read nor checked.
+  package let inputLengths: [Int?]
+  package let targetLengths: [Int?]
+  /// The positions of the inputs in an order in which lengths are loaded before what has them.
+  let loadOrder: [Int]
 
   package var arenaBytes: Int { memory.arenaBytes }
   package var persistentBytes: Int { memory.persistentBytes }
@@ -103,7 +109,7 @@ package struct Plan {
     var targetRanges: [ClosedRange<Int32>?] = []
     var reports: [LossReport] = []
     if let loss = purpose.loss {
-      for (output, prediction) in zip(graph.outputs, network.outputs) {
+      for (index, (output, prediction)) in zip(graph.outputs, network.outputs).enumerated() {
         builder.owner = output.name
         do throws(NNKitError) {
           let target = try builder.tensor(try loss.targetType(prediction.type))
@@ -111,8 +117,9 @@ package struct Plan {
           targets.append(target)
           targetRanges.append(loss.targetRange(prediction.type))
           let (report, dPrediction) = try loss.addSteps(
-            builder, prediction: prediction, target: target, gradient: purpose.isTraining)
-          builder.keepToEnd(report.lossSum)
+            builder, prediction: prediction, target: target, lengths: network.lengths(ofOutput: index),
+            gradient: purpose.isTraining)
+          builder.keepToEnd(report.sums)
           reports.append(report)
           if let dPrediction { network.contribute(dPrediction, to: output.value) }
         } catch {
@@ -136,6 +143,12 @@ package struct Plan {
     self.dInputs = inputGradients ? dInputs : []
     self.updatedState = network.updatedState
     self.inputRanges = network.inputRanges
+    // A step of streams has no axis of time that could end early.
+    let inputLengths: [Int?] = purpose.isStreamStep ? network.inputs.map { _ in nil } : network.inputLengths
+    self.inputLengths = inputLengths
+    self.targetLengths = network.outputLengths
+    self.loadOrder =
+      inputLengths.indices.filter { inputLengths[$0] == nil } + inputLengths.indices.filter { inputLengths[$0] != nil }
     self.steps = builder.steps
     self.prologue = builder.prologue
     self.buffers = builder.buffers

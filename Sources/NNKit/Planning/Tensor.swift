@@ -98,9 +98,9 @@ final class BatchSource {
     samples[slot] = sample
   }
 
-  /// Copies the `count` floats of the sample in slot `slot` to its place in `values`.
-  func load(_ position: Int, slot: Int, count: Int, to values: UnsafeMutablePointer<Float>) {
-    views[position]?.copySample(samples[slot], count: count, to: values + slot * count)
+  /// Copies the `count` floats of the sample in slot `slot` to its place in `values`; see `TensorView.copySample`.
+  func load(_ position: Int, slot: Int, steps: Int?, count: Int, to values: UnsafeMutablePointer<Float>) {
+    views[position]?.copySample(samples[slot], steps: steps, count: count, to: values + slot * count)
   }
 }
 
