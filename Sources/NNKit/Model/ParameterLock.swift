@@ -31,6 +31,10 @@ package final class ParameterLock: @unchecked Sendable {
     word = .allocate(capacity: 1)
     word.initialize(to: Atomic(0))
     GlobalLock.withLock {
+      if Self.first == nil {
+        nnkit_platform_set_fork_hooks(
+          { ParameterLock.beforeFork() }, { ParameterLock.inParent() }, { ParameterLock.inChild() })
+      }
       following = Self.first
       following?.previous = self
       Self.first = self
@@ -129,9 +133,9 @@ package final class ParameterLock: @unchecked Sendable {
   // MARK: Forks; the process's lock is held from before to behind
 
   /// Waits for all writers, and keeps new ones out.
-  static func beforeFork() { forEach { $0.enterReading(beforeWriters: true) } }
-  static func inParent() { forEach { $0.leaveReading() } }
-  static func inChild() { forEach { $0.word.pointee.store(0, ordering: .relaxed) } }
+  private static func beforeFork() { forEach { $0.enterReading(beforeWriters: true) } }
+  private static func inParent() { forEach { $0.leaveReading() } }
+  private static func inChild() { forEach { $0.word.pointee.store(0, ordering: .relaxed) } }
 
   private static func forEach(_ body: (ParameterLock) -> Void) {
     var next = first

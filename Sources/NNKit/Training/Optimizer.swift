@@ -31,6 +31,8 @@ package struct OptimizerDefinition: Sendable {
   package let className: String
   package let summary: String
   package let options: [OptionSpecification]
+  /// The names of the numbers that it may keep for each parameter, in a state's file.
+  let slots: [String]
   package let make: @Sendable (Options) -> Optimizer
 
   private static func rate(_ value: Double) -> OptionSpecification {
@@ -55,6 +57,7 @@ package struct OptimizerDefinition: Sendable {
         OptionSpecification("nesterov", .bool, default: .bool(false), "whether momentum looks ahead (Nesterov)"),
         weightDecay,
       ],
+      slots: ["velocity"],
       make: {
         .sgd(
           learningRate: $0.float("learning_rate"), momentum: $0.float("momentum"), nesterov: $0.bool("nesterov"),
@@ -69,6 +72,7 @@ package struct OptimizerDefinition: Sendable {
           "epsilon", .float(1e-30, 1, upperOpen: false), default: .float(1e-7), "added to the divisor"),
         weightDecay,
       ],
+      slots: ["first_moment", "second_moment"],
       make: {
         .adam(
           learningRate: $0.float("learning_rate"), beta1: $0.float("beta1"), beta2: $0.float("beta2"),

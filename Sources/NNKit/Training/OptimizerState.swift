@@ -17,8 +17,8 @@ final class OptimizerState {
   private let tile: (Int, Int) -> Void
   /// The logarithms of the products of all `β` so far, of which the bias corrections are made; `β` may change from
   /// update to update.
-  private var logDecay = (first: 0.0, second: 0.0)
-  /// Of the parameters as `boundsVersion` has them; another version is somebody else's work.
+  var logDecay = (first: 0.0, second: 0.0)
+  /// Of what there was at `boundsVersion` of the parameters; another version is somebody else's work.
   private var bounds = MagnitudeBounds(weight: 0, first: 0, second: 0)
   private var boundsVersion = 0
   /// Three tiles, to try an update on.
@@ -59,7 +59,7 @@ final class OptimizerState {
     _ optimizer: Optimizer, slots: [AlignedMemory], gradientScale: Float, gradientNorm: Double
   ) -> Int? {
     let (next, decay) = self.next(optimizer, slots, gradientScale)
-    if parameters.version != boundsVersion { bounds.weight = norm(parameters.floats) }
+    if parameters.version != boundsVersion { measure(next) }
     var after = bounds.after(next, gradient: gradientNorm)
     if after == nil {
       measure(next)

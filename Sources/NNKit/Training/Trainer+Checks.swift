@@ -17,48 +17,60 @@ extension Trainer {
     let bound = try plan(dataset, batch: batch, isTraining: isTraining)
     let rest = samples.count % batch
     if rest > 0 { _ = try plan(dataset, batch: rest, isTraining: isTraining) }
-    for (position, tensor) in bound.plan.targets.enumerated() {
-      let what = "the target of output \"\(model.graph.outputs[position].name)\""
-      try dataset.target(position).check(tensor.type, what)
-      try check(dataset.target(position), samples, bound.plan.targetRanges[position], what)
+    let plan = bound.plan
+    for (position, tensor) in plan.targets.enumerated() {
+      try dataset.target(position).check(tensor.type, targetName(position))
     }
-    for position in bound.plan.inputs.indices {
+    for position in plan.loadOrder {
       try check(
-        dataset.input(position), samples, bound.plan.inputRanges[position],
-        "input \"\(model.graph.inputs[position].name)\"")
+        dataset.input(position), samples, plan.inputRanges[position], plan.inputLengths[position].map(dataset.input),
+        inputName(position))
+    }
+    for position in plan.targets.indices {
+      try check(
+        dataset.target(position), samples, plan.targetRanges[position],
+        plan.targetLengths[position].map(dataset.input), targetName(position))
     }
   }
 
+  /// `lengths`: how many of each sample's steps are real, checked before; what is behind them is nobody's.
   private func check(
-    _ view: TensorView, _ samples: Range<Int>, _ range: ClosedRange<Int32>?, _ what: String
+    _ view: TensorView, _ samples: Range<Int>, _ range: ClosedRange<Int32>?, _ lengths: TensorView?, _ what: String
   ) throws(NNKitError) {
-    guard view.type != .float32, let bad = view.firstOutside(range ?? Int32.min...Int32.max, samples) else { return }
+    guard view.type != .float32,
+      let bad = view.firstOutside(range ?? Int32.min...Int32.max, samples, lengths: lengths)
+    else { return }
     throw outOfRange(what, bad.sample, bad.value, range)
+  }
+
+  private func inputName(_ position: Int) -> String { "input \"\(model.graph.inputs[position].name)\"" }
+  private func targetName(_ position: Int) -> String {
+    "the target of output \"\(model.graph.outputs[position].name)\""
   }
 
   // MARK: After a number that is not finite
 
-  /// Throws where the loss of a batch is not finite.
+  /// Throws where the loss of a batch is not finite, and names the first sample that explains it.
   func requireFinite(
-    _ loss: Double, batch: Int, inputCount: Int, _ input: TensorSource, targetCount: Int, _ target: TensorSource,
-    index: (Int) -> Int
+    _ bound: BoundPlan, _ input: TensorSource, _ target: TensorSource, index: (Int) -> Int
   ) throws(NumericFault) {
+    let loss = bound.loss
     if loss.isFinite { return }
-    let what = "the loss is \(name(of: Float(loss)))"
-    for slot in 0..<batch {
-      for position in 0..<inputCount + targetCount {
-        let isInput = position < inputCount
-        let graph = model.graph
-        guard let view = try? isInput ? input(position) : target(position - inputCount), view.type == .float32,
-          let bad = view.firstNonFinite(sample: index(slot))
-        else { continue }
-        let place =
-          isInput
-          ? "of input \"\(graph.inputs[position].name)\""
-          : "of the target of output \"\(graph.outputs[position - inputCount].name)\""
+    let (plan, what) = (bound.plan, "the loss is \(name(of: Float(loss)))")
+    for slot in 0..<plan.batch {
+      let sample = index(slot)
+      func throwIfBad(_ view: TensorView?, _ lengths: Int?, _ tensor: String) throws(NumericFault) {
+        let steps = lengths.map { Int(bound.integers(plan.inputs[$0])[slot]) }
+        guard let view, view.type == .float32, let bad = view.firstNonFinite(sample: sample, steps: steps) else { return }
         throw NumericFault(
-          what: "\(what), and sample \(index(slot)) \(place) holds \(name(of: bad))",
+          what: "\(what), and sample \(sample) of \(tensor) holds \(name(of: bad))",
           advice: "Mend or leave out such samples")
+      }
+      for position in plan.inputs.indices {
+        try throwIfBad(try? input(position), plan.inputLengths[position], inputName(position))
+      }
+      for position in plan.targets.indices {
+        try throwIfBad(try? target(position), plan.targetLengths[position], targetName(position))
       }
     }
     throw NumericFault(

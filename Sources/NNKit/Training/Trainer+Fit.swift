@@ -14,7 +14,7 @@ public struct Progress: Sendable, CustomStringConvertible {
   /// Of this epoch, from 1.
   public var step: Int
   public var steps: Int
-  /// The mean over this epoch's training samples so far.
+  /// The mean over this epoch's training data so far.
   public var loss: Double
   /// nil without a metric.
   public var trainMetric: Double?
@@ -115,12 +115,13 @@ extension Trainer {
     let samples = order.base.bindMemory(to: Int.self, capacity: batchSize)
     let random = Random(seed: model.seed, kernels: model.runtime.kernels)
     var position = FitPosition(steps: ceilDivide(trained, batchSize))
+    var totals = LossTotals(outputs: model.graph.outputs.count)
     for epoch in 1...options.epochs {
       let start = seconds()
       // The order of an epoch depends on its number alone.
       let number = model.epochs.add(1, ordering: .relaxed).oldValue
       let permutation = options.shuffle ? random.permutation(.shuffle(epoch: number), count: trained) : nil
-      var (lossSum, metricSum, seen) = (0.0, 0.0, 0)
+      totals.removeAll()
       var progress = Progress(
         event: .step, epoch: epoch, epochs: options.epochs, step: 0, steps: position.steps, loss: 0, seconds: 0)
       position.epoch = epoch
@@ -129,16 +130,13 @@ extension Trainer {
         let batch = min(batchSize, trained - first)
         for slot in 0..<batch { samples[slot] = permutation?[first + slot] ?? first + slot }
         position.step = step + 1
-        let result = try trainingStep(dataset, samples, batch: batch, position)
+        totals.add(try trainingStep(dataset, samples, batch: batch, position))
         position.updates &+= 1
-        seen += batch
-        lossSum += result.loss * Double(batch)
-        metricSum += result.metric * Double(batch)
         progress.step = step + 1
-        progress.loss = lossSum / Double(seen)
-        progress.trainMetric = countsMetric ? metricSum / Double(seen) : nil
+        progress.loss = totals.loss
+        progress.trainMetric = countsMetric ? totals.metric : nil
         progress.seconds = seconds() - start
-        if options.reportsSteps && !report(progress) { return }
+        if options.reportsSteps && !busy.callBack({ report(progress) }) { return }
       }
       if let (data, samples) = split.validation {
         let result = try evaluateAlone(data, samples, batchSize: options.batchSize)
@@ -147,7 +145,7 @@ extension Trainer {
       }
       progress.event = .epoch
       progress.seconds = seconds() - start
-      if !report(progress) { return }
+      if !busy.callBack({ report(progress) }) { return }
     }
   }
 
@@ -201,30 +199,28 @@ extension Trainer {
 
   private func trainingStep(
     _ dataset: Dataset, _ samples: UnsafeMutablePointer<Int>, batch: Int, _ position: FitPosition
-  ) throws(NNKitError) -> BatchResult {
-    let result: BatchResult
+  ) throws(NNKitError) -> BoundPlan {
+    let bound: BoundPlan
     do throws(NNKitError) {
-      result = try computeGradients(
+      bound = try computeGradients(
         batch: batch, inputCount: dataset.inputCount, { dataset.input($0) }, targetCount: dataset.targetCount,
         { dataset.target($0) }, index: { samples[$0] })
     } catch {
       throw NNKitError(error.code, "\(position.place): \(error.message); \(position.state)")
     }
     do throws(NumericFault) {
-      try requireFinite(
-        result.loss, batch: batch, inputCount: dataset.inputCount, { dataset.input($0) },
-        targetCount: dataset.targetCount, { dataset.target($0) }, index: { samples[$0] })
+      try requireFinite(bound, { dataset.input($0) }, { dataset.target($0) }, index: { samples[$0] })
       try applyGradients()
     } catch {
       throw error.error(position.state).at(position.place)
     }
-    return result
+    return bound
   }
 
   /// The mean loss over `dataset` and, where there is one, the metric; in inference mode.
   /// Throws: as `fit`, without `.numeric`.
   public func evaluate(_ dataset: Dataset, batchSize: Int = 32) throws(NNKitError) -> (loss: Double, metric: Double?) {
-    let result = try busy.enter("trainer") { () throws(NNKitError) -> BatchResult in
+    let result = try busy.enter("trainer") { () throws(NNKitError) -> LossTotals in
       guard dataset.sampleCount > 0, batchSize > 0 else {
         throw NNKitError(
           .invalidArgument,
@@ -239,22 +235,24 @@ extension Trainer {
   }
 
   private func evaluateAlone(_ dataset: Dataset, _ samples: Range<Int>, batchSize: Int) throws(NNKitError)
-    -> BatchResult
+    -> LossTotals
   {
-    var (lossSum, metricSum) = (0.0, 0.0)
+    var totals = LossTotals(outputs: model.graph.outputs.count)
     var first = samples.lowerBound
     while first < samples.upperBound {
       let batch = min(batchSize, samples.upperBound - first)
-      let result = try evaluateBatch(
-        batch: batch, inputCount: dataset.inputCount, { dataset.input($0) }, targetCount: dataset.targetCount,
-        { dataset.target($0) }, index: { first + $0 })
-      lossSum += result.loss * Double(batch)
-      metricSum += result.metric * Double(batch)
+      totals.add(
+        try evaluateBatch(
+          batch: batch, inputCount: dataset.inputCount, { dataset.input($0) }, targetCount: dataset.targetCount,
+          { dataset.target($0) }, index: { first + $0 }))
       first += batch
     }
-    let count = Double(samples.count)
-    return BatchResult(loss: lossSum / count, metric: metricSum / count)
+    return totals
   }
+
+  /// Ends a call that will never return, because the code that a fit reports to has left it by `longjmp` or the like.
+  /// What that call holds stays.
+  package func abandonCall() { busy.leave() }
 
   /// The validation samples of the next fits. Throws: `.busy`.
   public func setValidation(_ dataset: Dataset?) throws(NNKitError) {
@@ -279,10 +277,10 @@ extension Trainer {
     throws(NNKitError) -> Double
   {
     try busy.enter("trainer") { () throws(NNKitError) -> Double in
-      let (loss, batch) = try batchGradients(inputCount, input, targetCount, target)
+      let bound = try batchGradients(inputCount, input, targetCount, target)
+      let loss = bound.loss
       do throws(NumericFault) {
-        try requireFinite(
-          loss, batch: batch, inputCount: inputCount, input, targetCount: targetCount, target, index: { $0 })
+        try requireFinite(bound, input, target, index: { $0 })
         try applyGradients()
       } catch {
         throw error.error(Self.nothingChanged)
@@ -292,7 +290,7 @@ extension Trainer {
   }
 
   private func batchGradients(_ inputCount: Int, _ input: TensorSource, _ targetCount: Int, _ target: TensorSource)
-    throws(NNKitError) -> (loss: Double, batch: Int)
+    throws(NNKitError) -> BoundPlan
   {
     guard inputCount > 0 else { throw NNKitError(.invalidArgument, "a step needs at least one input") }
     let first = try input(0)
@@ -307,9 +305,8 @@ extension Trainer {
             + "same number of samples")
       }
     }
-    let result = try computeGradients(
+    return try computeGradients(
       batch: batch, inputCount: inputCount, input, targetCount: targetCount, target, index: { $0 })
-    return (result.loss, batch)
   }
 
   /// Lets the optimizer use the gradients. Throws: `.numeric`, `.busy`.

@@ -12,7 +12,7 @@ final class TrainerSettings: @unchecked Sendable {
     var slots: [AlignedMemory]
   }
 
-  private let definition: OptimizerDefinition
+  let definition: OptimizerDefinition
   private let slotCount: Int
   /// All of these under the process's lock, which is held for moments and is safe to fork with.
   private var options: Options
@@ -29,16 +29,16 @@ final class TrainerSettings: @unchecked Sendable {
     self.options = options
     self.slotCount = slotCount
     current = Values(optimizer: definition.make(options), clipNorm: options.float("clip_norm"), slots: [])
-    current.slots = try Self.extend([], for: current.optimizer, slotCount)
+    current.slots = try Self.extend([], count: current.optimizer.slotCount, slotCount)
   }
 
-  /// `slots`, and new ones where `optimizer` needs more.
+  /// `slots`, and new ones up to `count`, of `elements` each.
   private static func extend(
-    _ slots: [AlignedMemory], for optimizer: Optimizer, _ count: Int
+    _ slots: [AlignedMemory], count: Int, _ elements: Int
   ) throws(NNKitError) -> [AlignedMemory] {
     var slots = slots
-    while slots.count < optimizer.slotCount {
-      slots.append(try AlignedMemory(byteCount: count * MemoryLayout<Float>.stride))
+    while slots.count < count {
+      slots.append(try AlignedMemory(byteCount: elements * MemoryLayout<Float>.stride))
     }
     return slots
   }
@@ -61,7 +61,7 @@ final class TrainerSettings: @unchecked Sendable {
       let optimizer = definition.make(new)
       let values = Values(
         optimizer: optimizer, clipNorm: new.float("clip_norm"),
-        slots: try Self.extend(slots, for: optimizer, slotCount))
+        slots: try Self.extend(slots, count: optimizer.slotCount, slotCount))
       let isDone = GlobalLock.withLock {
         // Another thread may have set something else meanwhile, which must not be lost.
         guard self.version == version else { return false }
@@ -83,6 +83,39 @@ final class TrainerSettings: @unchecked Sendable {
       }
     }
     return try Options(text, specifications.map { $0.with(default: options.value($0.name)) }, owner: owner)
+  }
+
+  /// All settings as they were last set, as text that `set` reads, and the optimizer's memory.
+  var snapshot: (text: String, slots: [AlignedMemory]) {
+    let (options, slots) = GlobalLock.withLock { (self.options, current.slots) }
+    let words = specifications.compactMap { option in options.value(option.name).map { "\(option.name)=\($0)" } }
+    return (words.joined(separator: " "), slots)
+  }
+
+  /// Settings that are ready to be taken over.
+  struct Prepared {
+    fileprivate let options: Options
+    fileprivate let values: Values
+    var slots: [AlignedMemory] { values.slots }
+  }
+
+  /// What `snapshot` gave, with `slotCount` slots. Throws: as `set`.
+  func prepare(_ text: String, slotCount: Int) throws(NNKitError) -> Prepared {
+    let (options, slots) = GlobalLock.withLock { (self.options, current.slots) }
+    let new = try read(text, over: options)
+    var values = Values(optimizer: definition.make(new), clipNorm: new.float("clip_norm"), slots: slots)
+    // No more than there were: a slot that is there is kept up to date, whether it is needed or not.
+    let count = max(slotCount, values.optimizer.slotCount)
+    values.slots = try Self.extend(Array(slots.prefix(count)), count: count, self.slotCount)
+    return Prepared(options: new, values: values)
+  }
+
+  func take(_ prepared: Prepared) {
+    GlobalLock.withLock {
+      options = prepared.options
+      current = prepared.values
+      currentVersion.store(version + 1, ordering: .releasing)
+    }
   }
 
   /// The value of a setting as it was last set; of one that is true or false, 1 or 0. Throws: `.invalidArgument`.
