@@ -343,7 +343,7 @@ static long allocations_of(const struct operation *operation) {
 
 /* Walks the operations in order, in a process where nothing was called before (cold) or everything was (warm). */
 static void fail_operations(network *n, int is_warm, long wanted) {
-    long counts[OPERATIONS], all = 0, every;
+    long counts[OPERATIONS], every;
     int i, and_all_after;
     o.n = n;
     if (is_warm) {
@@ -353,7 +353,6 @@ static void fail_operations(network *n, int is_warm, long wanted) {
         char what[96];
         long point;
         counts[i] = allocations_of(&operations[i]);
-        all += counts[i];
         /* A quarter of the points that are wanted, shared out among 16 operations: so many of each, or all. */
         every = counts[i] * OPERATIONS * 2 / (wanted / 4 + 1);
         if (every < 1) every = 1;
