@@ -162,7 +162,8 @@ public func nnk_trainer_write_state(
 ) -> nnk_status {
   status(of: "nnk_trainer_write_state") { () throws(NNKitError) in
     let trainer: Trainer = try HandleTable.get(handle)
-    try trainer.writeState(try requireWriter(writer, user, trainer))
+    // In the callback of a fit it is that call which the trainer is in, and which goes on.
+    try trainer.writeState(try requireWriter(writer, user, trainer.isCallingBack ? nil : trainer))
   }
 }
 

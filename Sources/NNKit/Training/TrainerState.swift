@@ -55,11 +55,12 @@ private struct TrainerDescription: Codable {
 extension Trainer {
   /// Gives `write`, piece by piece, all that training goes on from, to the bit: the file of the model, as
   /// `Model.write` gives it, and with it the optimizer's memory, the counters from which the order of samples and
-  /// dropout are drawn, the settings, and the gradients if `apply` may still use them.
+  /// dropout are drawn, the settings, and the gradients if `apply` may still use them. The report of a fit may ask for
+  /// it: what is left of the epoch is no part of it.
   ///
   /// Throws: `.busy`; what `write` throws.
   public func writeState(_ write: (UnsafeRawBufferPointer) throws(NNKitError) -> Void) throws(NNKitError) {
-    try busy.enter("trainer") { () throws(NNKitError) in
+    try busy.read("trainer") { () throws(NNKitError) in
       let (text, slots) = settings.snapshot
       let description = TrainerDescription(
         version: TrainerDescription.currentVersion, choices: choices, settings: text, slots: slots.count,
@@ -73,6 +74,9 @@ extension Trainer {
       }
     }
   }
+
+  /// Whether this thread is in a fit of this trainer, which reports to the host.
+  package var isCallingBack: Bool { busy.isCallingBack }
 
   /// The bytes that `writeState` gives.
   public func state() throws(NNKitError) -> [UInt8] {
