@@ -8,7 +8,7 @@ BUILD   := .build/release
 DIST    := dist
 VENV    := .venv
 LIBRARY := $(DIST)/lib/libnnkit.so
-SOURCES := Package.swift Makefile $(shell find Sources include -name '*.swift' -o -name '*.h' -o -name '*.map' -o -name '*.c')
+SOURCES := Package.swift Makefile $(shell find Sources include -name '*.swift' -o -name '*.h' -o -name '*.map' -o -name '*.c' -o -name '*.cpp')
 
 .PHONY: help lib demo test test-swift test-c test-python test-levels bench bench-kernels golden lint clean
 

@@ -29,7 +29,7 @@ fi
 seconds_limit=$([ -n "$runner" ] && echo 1800 || echo 300)
 
 programs=(abi api streams states hostile_options hostile_calls hostile_tensors files allocations threads fork citizenship
-    environment saves corners ffi)
+    environment saves corners memory fuzz ffi)
 linked_programs=(abi api)
 [ $# -gt 0 ] && programs=("$@") && linked_programs=()
 
