@@ -187,6 +187,22 @@ NNK_API nnk_status nnk_graph_layer_multi(nnk_graph *graph, const char *kind, con
                                          const nnk_value *inputs, int32_t n_inputs, nnk_value *outputs,
                                          int32_t n_outputs);
 
+/* SEQUENCES OF DIFFERENT LENGTHS. A recurrent layer (lstm, gru) takes a second input, int32 [], that says how many of a
+ * sequence's T time steps are data: 1 to T. What is behind them is padding, and counts nowhere:
+ *  - The layer's states have these lengths, and so has behind it the output of every layer that acts on each step by
+ *    itself (dense, activation, softmax, log_softmax, dropout, batchnorm, add). A recurrent layer that is given no
+ *    lengths has those of its input. An add of sequences with two different lengths is an error; one of a sequence
+ *    with lengths and one without has them. A last state has none.
+ *  - In front of the recurrent layer a value has its lengths where nothing reads more of it: where it is no output of
+ *    the model, and all layers that read it, directly or through layers that act on each step by itself (embedding
+ *    too), have the same lengths.
+ *  - The loss and the metric of an output that has lengths are means over the real steps of all samples (of an epoch,
+ *    of a dataset); its target is not read behind them, and no gradient comes from there. batchnorm takes its
+ *    statistics from the real steps. An input that has lengths is not read behind them either, and counts as zeros
+ *    (index 0) there. So NaN, labels and indices out of range may stand behind the lengths.
+ *  - Behind the lengths the states are 0, and every layer's output is what it makes of that. A layer that acts on all
+ *    steps together (flatten) finds zeros there. */
+
 /* Declares `value` an output of the model. Outputs are given to the caller in the order of these calls. */
 NNK_API nnk_status nnk_graph_output(nnk_graph *graph, const char *name, nnk_value value);
 
@@ -298,7 +314,7 @@ typedef struct nnk_progress {
     int32_t epochs;         /* how many there are to be */
     int64_t step;           /* the current step of this epoch, from 1 */
     int64_t steps;          /* steps in an epoch */
-    double loss;            /* mean training loss of this epoch so far */
+    double loss;            /* mean training loss of this epoch so far, over all its rows or elements of real steps */
     double metric;          /* the metric on the validation samples if there are any, else on the training samples
                            of this epoch so far; NaN without a metric, or where it is not known yet */
     double train_metric;    /* the metric on the training samples of this epoch so far; NaN without a metric */
@@ -329,8 +345,9 @@ NNK_API nnk_status nnk_trainer_fit(nnk_trainer *trainer, nnk_dataset *dataset, c
  * Returns: NNK_OK, INVALID_HANDLE, BUSY. */
 NNK_API nnk_status nnk_trainer_set_validation(nnk_trainer *trainer, nnk_dataset *dataset);
 
-/* Mean loss and metric over a dataset, in inference mode. Options: batch_size=32. `loss` and `metric` may be
- * NULL; *metric is NaN without a metric.
+/* Mean loss and metric over a dataset, in inference mode: over all its rows or elements of real steps, however they
+ * are divided into batches; with several outputs the sum of their losses and the mean of their metrics. Options:
+ * batch_size=32. `loss` and `metric` may be NULL; *metric is NaN without a metric.
  * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, BUSY. */
 NNK_API nnk_status nnk_trainer_evaluate(nnk_trainer *trainer, nnk_dataset *dataset, const char *options, double *loss,
                                         double *metric);

@@ -52,7 +52,7 @@ package final class BoundPlan {
 
     var addresses: [UnsafeMutableRawPointer] = []
     addresses.reserveCapacity(plan.buffers.count)
-    for (buffer, offset) in zip(plan.buffers, plan.offsets) {
+    for (buffer, offset) in zip(plan.buffers, plan.memory.offsets) {
       switch buffer.region {
       case .arena: addresses.append(arena.base + offset)
       case .persistent: addresses.append(persistent.base + offset)

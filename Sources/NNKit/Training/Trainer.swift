@@ -93,35 +93,30 @@ public final class Trainer: @unchecked Sendable {
 
   // MARK: One batch
 
-  /// What one batch gave.
-  struct BatchResult {
-    var loss: Double
-    var metric: Double
-  }
-
   /// Computes loss and gradients of one batch, whose sample `i` is sample `index(i)` of the views; changes no parameter.
+  /// Returns the plan that did, which has the losses.
   func computeGradients(
     batch: Int, inputCount: Int, _ input: TensorSource, targetCount: Int, _ target: TensorSource, index: (Int) -> Int
-  ) throws(NNKitError) -> BatchResult {
+  ) throws(NNKitError) -> BoundPlan {
     let bound = try plan(
       &trainingPlans, .training(definition.loss), batch: batch, inputCount: inputCount, input, targetCount: targetCount)
     try load(bound, input, target, index: index)
     bound.run(seed: model.seed, step: model.passes.add(1, ordering: .relaxed).oldValue)
     pendingState = bound.plan.updatedState
     hasGradients = true
-    return result(bound)
+    return bound
   }
 
-  /// Loss and metric of one batch, in inference mode.
+  /// Computes the losses of one batch, in inference mode, and returns the plan that has them.
   func evaluateBatch(
     batch: Int, inputCount: Int, _ input: TensorSource, targetCount: Int, _ target: TensorSource, index: (Int) -> Int
-  ) throws(NNKitError) -> BatchResult {
+  ) throws(NNKitError) -> BoundPlan {
     let bound = try plan(
       &evaluationPlans, .evaluation(definition.loss), batch: batch, inputCount: inputCount, input,
       targetCount: targetCount)
     try load(bound, input, target, index: index)
     bound.run()
-    return result(bound)
+    return bound
   }
 
   /// Lets the optimizer use the gradients, clipped, and gives running statistics the values that the last batch left.
@@ -192,16 +187,10 @@ public final class Trainer: @unchecked Sendable {
   {
     let graph = model.graph
     for (position, tensor) in bound.plan.targets.enumerated() {
-      let view = try target(position)
-      try view.check(tensor.type, "the target of output \"\(graph.outputs[position].name)\"")
-      for slot in 0..<bound.plan.batch {
-        try bound.load(
-          view, sample: index(slot), into: tensor, slot: slot, range: bound.plan.targetRanges[position],
-          "the target of output \"\(graph.outputs[position].name)\"")
-      }
+      try target(position).check(tensor.type, "the target of output \"\(graph.outputs[position].name)\"")
     }
-    for (position, tensor) in bound.plan.inputs.enumerated() {
-      let view = try input(position)
+    for position in bound.plan.loadOrder {
+      let (view, tensor) = (try input(position), bound.plan.inputs[position])
       for slot in 0..<bound.plan.batch {
         if bound.plan.loadsInputs && tensor.type.dataType == .float32 {
           bound.source.set(view, sample: index(slot), position: position, slot: slot)
@@ -209,21 +198,18 @@ public final class Trainer: @unchecked Sendable {
         }
         try bound.load(
           view, sample: index(slot), into: tensor, slot: slot, range: bound.plan.inputRanges[position],
-          "input \"\(graph.inputs[position].name)\"")
+          lengths: bound.plan.inputLengths[position], "input \"\(graph.inputs[position].name)\"")
       }
     }
-  }
-
-  /// The sum over the outputs of their mean losses, and the mean of their metrics.
-  private func result(_ bound: BoundPlan) -> BatchResult {
-    var result = BatchResult(loss: 0, metric: 0)
-    let reports = bound.plan.lossReports
-    for report in reports {
-      let sums = bound.doubles(report.lossSum)
-      result.loss += sums[0] / Double(report.count)
-      result.metric += sums[1] / Double(report.count) / Double(reports.count)
+    for (position, tensor) in bound.plan.targets.enumerated() {
+      let view = try target(position)
+      for slot in 0..<bound.plan.batch {
+        try bound.load(
+          view, sample: index(slot), into: tensor, slot: slot, range: bound.plan.targetRanges[position],
+          lengths: bound.plan.targetLengths[position],
+          "the target of output \"\(graph.outputs[position].name)\"")
+      }
     }
-    return result
   }
 }
 

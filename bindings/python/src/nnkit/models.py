@@ -176,7 +176,8 @@ class Model(Fixed):
 
         Arguments:
             x: the inputs; a list, or a dictionary by input name, where the model has several.
-            y: the targets; a list where the model has several outputs.
+            y: the targets; a list where the model has several outputs. Behind the lengths of sequences anything may
+                stand, in `x` too: it counts nowhere.
             epochs: how often every sample is used.
             batch_size: samples in a step.
             validation_data: `(x, y)` to measure loss and metric on after every epoch.
@@ -208,7 +209,7 @@ class Model(Fixed):
         return training.fit(inputs, targets, validation, validation_split > 0, options, verbose, callbacks)
 
     def evaluate(self, x: Arrays, y: Arrays, batch_size: int = 32) -> dict[str, float]:
-        """The mean loss, and the metric by its name, over the samples."""
+        """The mean loss, and the metric by its name, over the samples; of sequences, over the steps before their lengths."""
         training = self._compiled("evaluate")
         inputs, targets = self._inputs(x, "x"), training.targets(y, "y")
         self._announce_writes()
