@@ -73,6 +73,7 @@ public struct Graph: Sendable {
   /// Adds a layer and returns its outputs; nil after an error.
   public mutating func layer(_ kind: String, _ options: String, _ layerInputs: [Value]) -> [Value]? {
     attempt { (graph) throws(NNKitError) -> [Value] in
+      try checkMemory()
       guard let definition = LayerCatalog.definition(of: kind) else {
         var message = "there is no layer kind \"\(excerpt(kind))\""
         if let near = nearest(String(kind.prefix(64)), in: LayerCatalog.kinds) { message += "; did you mean \(near)?" }

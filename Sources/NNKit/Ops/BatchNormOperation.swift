@@ -131,8 +131,8 @@ package struct BatchNormOperation: Operation, ActivationFusing {
     let (kernels, channels, rowCount) = (plan.kernels, channels, x.rows)
     let tileRows = elementwiseRows
     plan.step(
-      "batch norm", reads: [x] + factors.tensors, writes: [y.product], tiles: ceilDivide(rowCount, tileRows),
-      work: [x.count, 2], inPlace: [x]
+      "batch norm", reads: factors.tensors, elementwise: [x], writes: [y.product],
+      tiles: ceilDivide(rowCount, tileRows), work: [x.count, 2]
     ) { binding in
       let (input, output) = (UnsafePointer(binding.floats(x)), binding.floats(y.product))
       let normalization = factors.bind(binding)
@@ -192,8 +192,8 @@ package struct BatchNormOperation: Operation, ActivationFusing {
     let dx = try plan.tensor(x.type)
     let (tileRows, rowCount) = (elementwiseRows, x.rows)
     plan.step(
-      "batch norm input gradient", reads: [x, dz, slope, offset] + factors.tensors + rows.tensors, writes: [dx],
-      tiles: ceilDivide(rowCount, tileRows), work: [x.count, 4], inPlace: [dz, x]
+      "batch norm input gradient", reads: [slope, offset] + factors.tensors + rows.tensors, elementwise: [dz, x],
+      writes: [dx], tiles: ceilDivide(rowCount, tileRows), work: [x.count, 4]
     ) { binding in
       let (input, gradient) = (UnsafePointer(binding.floats(x)), UnsafePointer(binding.floats(dz)))
       let (slopes, offsets) = (UnsafePointer(binding.floats(slope)), UnsafePointer(binding.floats(offset)))

@@ -2,7 +2,7 @@
 struct PlannedNetwork {
   private let graph: Graph
   /// The graph's nodes as they are planned, after fusion.
-  private let nodes: [PlannedNode]
+  let nodes: [PlannedNode]
   /// Of each planned node.
   private let parameters: [[Parameter]]
   /// Of each value: see `carriedLengths`.

@@ -120,7 +120,7 @@ extension PlanBuilder {
     let y = try tensor(x.type)
     let (time, count) = (x.shape[0], x.sampleCount)
     step(
-      "zeros behind the lengths", reads: [x, lengths.tensor], writes: [y], tiles: batch, work: [x.count], inPlace: [x]
+      "zeros behind the lengths", reads: [lengths.tensor], elementwise: [x], writes: [y], tiles: batch, work: [x.count]
     ) { binding in
       let (source, target) = (UnsafePointer(binding.floats(x)), binding.floats(y))
       let lengths = binding.integers(lengths.tensor)

@@ -132,7 +132,9 @@ package struct Binding {
   }
 
   private func pointer<Element>(_ tensor: Tensor, _: Element.Type) -> UnsafeMutablePointer<Element> {
-    address(tensor.buffer).assumingMemoryBound(to: Element.self)
+    // Whoever reads such a tensor normalises it.
+    for factor in tensor.pending?.tensors ?? [] { audit.note(substitutes[factor.buffer] ?? factor.buffer) }
+    return address(tensor.buffer).assumingMemoryBound(to: Element.self)
   }
 
   private func address(_ buffer: Int) -> UnsafeMutableRawPointer {
@@ -142,7 +144,8 @@ package struct Binding {
   }
 }
 
-/// Watches that a step fetches no buffer that it did not declare: its lifetime would be too short.
+/// Watches that a step fetches no buffer that it did not declare, since its lifetime would be too short, and no tensor
+/// whose normalisation is pending without declaring that.
 final class BindingAudit {
   /// What the step that is being bound has declared; nil: anything goes.
   var declared: Set<Int>?

@@ -133,7 +133,7 @@ extension Trainer {
         progress.loss = totals.loss
         progress.trainMetric = countsMetric ? totals.metric : nil
         progress.seconds = seconds() - start
-        if options.reportsSteps && !report(progress) { return }
+        if options.reportsSteps && !busy.callBack({ report(progress) }) { return }
       }
       if let validation {
         let result = try evaluateAlone(validation, 0..<validation.sampleCount, batchSize: options.batchSize)
@@ -146,7 +146,7 @@ extension Trainer {
       }
       progress.event = .epoch
       progress.seconds = seconds() - start
-      if !report(progress) { return }
+      if !busy.callBack({ report(progress) }) { return }
     }
   }
 
@@ -180,6 +180,10 @@ extension Trainer {
     }
     return totals
   }
+
+  /// Ends a call that will never return, because the code that a fit reports to has left it by `longjmp` or the like.
+  /// What that call holds stays.
+  package func abandonCall() { busy.leave() }
 
   /// The validation samples of the next fits. Throws: `.busy`.
   public func setValidation(_ dataset: Dataset?) throws(NNKitError) {

@@ -1,12 +1,16 @@
 import NNKitKernelTable
+import Synchronization
 
 /// A model with a loss, an optimizer and gradients. A trainer serves one call at a time.
 public final class Trainer: @unchecked Sendable {
   package let model: Model
   let definition: LossDefinition
-  let countsMetric: Bool
-  private let clipNorm: Double
-  private let optimizer: OptimizerState
+  let metric: String?
+  let settings: TrainerSettings
+  /// The settings that steps use, and their version.
+  private var values: TrainerSettings.Values
+  private var valuesVersion: Int
+  let optimizer: OptimizerState
   package let gradients: AlignedMemory
   private let sums: NormSums
   let busy = BusyFlag()
@@ -14,26 +18,35 @@ public final class Trainer: @unchecked Sendable {
   private var evaluationPlans = PlanCache()
   var validation: Dataset?
   /// Whose next values of running statistics wait among the gradients.
-  private var pendingState: [Range<Int>] = []
+  var pendingState: [Range<Int>] = []
+  /// Whether `apply` may still use what lies among the gradients: a batch's that have not been used, or the host's.
+  var hasGradients: Bool {
+    get { batchGradientsWait || gradientsAreShown.load(ordering: .relaxed) }
+    set { batchGradientsWait = newValue }
+  }
+  private var batchGradientsWait = false
+  private let gradientsAreShown = Atomic<Bool>(false)
 
-  package static let options: [OptionSpecification] =
-    [
-      OptionSpecification("loss", .choice(LossDefinition.all.map(\.name)), "what is minimised"),
-      OptionSpecification(
-        "optimizer", .choice(OptimizerDefinition.all.map(\.name)), default: .string("sgd"),
-        "how parameters follow their gradients"),
-      OptionSpecification(
-        "metric", .choice(LossDefinition.metrics.map(\.name)), optional: true, "what is measured besides the loss"),
-      OptionSpecification(
-        "clip_norm", .float(0, .infinity, upperOpen: false), default: .float(0),
-        "the largest global norm of the gradients, which are scaled down to it; 0: any"),
-    ]
+  var countsMetric: Bool { metric != nil }
+
+  /// The options that are chosen once.
+  static let fixedOptions = [
+    OptionSpecification("loss", .choice(LossDefinition.all.map(\.name)), "what is minimised"),
+    OptionSpecification(
+      "optimizer", .choice(OptimizerDefinition.all.map(\.name)), default: .string("sgd"),
+      "how parameters follow their gradients"),
+    OptionSpecification(
+      "metric", .choice(LossDefinition.metrics.map(\.name)), optional: true, "what is measured besides the loss"),
+  ]
+
+  package static let options = fixedOptions + [TrainerSettings.clipNorm]
 
   /// Throws: `.invalidArgument` where the loss cannot give the metric; `.shape` or `.type` where it cannot take the
   /// model's outputs; `.outOfMemory`.
-  package init(_ model: Model, loss: LossDefinition, optimizer: Optimizer, metric: String?, clipNorm: Double)
+  private init(_ model: Model, loss: LossDefinition, optimizer: OptimizerDefinition, _ options: Options)
     throws(NNKitError)
   {
+    let metric = options.has("metric") ? options.string("metric") : nil
     if let metric, !loss.metrics.contains(metric) {
       throw NNKitError(
         .invalidArgument,
@@ -49,10 +62,12 @@ public final class Trainer: @unchecked Sendable {
     }
     self.model = model
     self.definition = loss
-    self.countsMetric = metric != nil
-    self.clipNorm = clipNorm
+    self.metric = metric
     gradients = try AlignedMemory(byteCount: model.arena.memory.byteCount)
-    self.optimizer = try OptimizerState(optimizer, model.arena, gradients: gradients, runtime: model.runtime)
+    settings = try TrainerSettings(optimizer, options, slotCount: model.arena.trainableCount)
+    values = settings.values
+    valuesVersion = settings.version
+    self.optimizer = OptimizerState(model.arena, gradients: gradients, runtime: model.runtime)
     sums = NormSums(gradients, count: model.arena.trainableCount, runtime: model.runtime)
   }
 
@@ -67,10 +82,13 @@ public final class Trainer: @unchecked Sendable {
     guard let loss = LossDefinition.all.first(where: { $0.name == lossName }) else {
       throw NNKitError(.internal, "the loss \(lossName) is listed but not there")
     }
-    try self.init(
-      model, loss: loss, optimizer: optimizer.make(options),
-      metric: options.has("metric") ? options.string("metric") : nil,
-      clipNorm: options.float("clip_norm"))
+    try self.init(model, loss: loss, optimizer: optimizer, options)
+  }
+
+  /// All gradients, for the host to read and to write: from now on they are part of the trainer's state.
+  package func showGradients() -> UnsafeMutableRawPointer {
+    gradientsAreShown.store(true, ordering: .relaxed)
+    return gradients.base
   }
 
   // MARK: One batch
@@ -85,6 +103,7 @@ public final class Trainer: @unchecked Sendable {
     try load(bound, input, target, index: index)
     bound.run(seed: model.seed, step: model.passes.add(1, ordering: .relaxed).oldValue)
     pendingState = bound.plan.updatedState
+    hasGradients = true
     return bound
   }
 
@@ -103,6 +122,8 @@ public final class Trainer: @unchecked Sendable {
   /// Lets the optimizer use the gradients, clipped, and gives running statistics the values that the last batch left.
   /// Throws: `.numeric` where a number is not finite; then nothing changes.
   func applyGradients() throws(NNKitError) {
+    let version = settings.version
+    if version != valuesVersion { (values, valuesVersion) = (settings.values, version) }
     let norm = sums.norm()
     let next = gradients.base.assumingMemoryBound(to: Float.self)
     let kernels = model.runtime.kernels
@@ -117,7 +138,9 @@ public final class Trainer: @unchecked Sendable {
       (model.arena.floats + range.lowerBound).update(from: next + range.lowerBound, count: range.count)
     }
     pendingState = []
-    optimizer.apply(gradientScale: clipNorm > 0 && norm > clipNorm ? Float(clipNorm / norm) : 1)
+    hasGradients = false
+    let clips = values.clipNorm > 0 && norm > values.clipNorm
+    optimizer.apply(values.optimizer, slots: values.slots, gradientScale: clips ? Float(values.clipNorm / norm) : 1)
   }
 
   /// Throws: `.numeric` for a loss that is not finite.
