@@ -190,7 +190,8 @@ struct PlannedNetwork {
   private mutating func narrowRanges(_ node: PlannedNode, _ inputTypes: [ValueType]) {
     for (position, value) in node.inputs.enumerated() {
       guard let range = node.operation.inputRange(position, inputTypes) else { continue }
-      for (index, input) in graph.inputs.enumerated() where input.value == value {
+      // An input seen with another shape is still the input.
+      for (index, input) in inputs.enumerated() where input.buffer == tensors[value.index]?.buffer {
         inputRanges[index] = inputRanges[index]?.clamped(to: range) ?? range
       }
     }
