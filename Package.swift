@@ -74,10 +74,15 @@ let package = Package(
       name: "kernel-benchmark", dependencies: ["NNKit", "NNKitKernelTable", "CMachineLimits"],
       path: "benchmarks/kernels"),
 
+    // Random graphs, compared with the reference.
+    .target(name: "RandomGraphs", dependencies: ["NNKit", "NNKitKernelTable"], path: "Tests/graphs/RandomGraphs"),
+    .executableTarget(
+      name: "random-graphs", dependencies: ["RandomGraphs", "NNKit"], path: "Tests/graphs/tool"),
+
     .testTarget(
       name: "NNKitKernelsTests",
       dependencies: ["NNKitKernelTable", "NNKit"]),
     .testTarget(
-      name: "NNKitTests", dependencies: ["NNKit", "NNKitKernelTable", "CNNKitPlatform"], exclude: ["Fixtures"]),
+      name: "NNKitTests", dependencies: ["NNKit", "NNKitKernelTable", "CNNKitPlatform", "RandomGraphs"], exclude: ["Fixtures"]),
   ]
 )

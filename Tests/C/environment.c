@@ -122,6 +122,23 @@ static int report(const nnk_progress *progress, void *user) {
     return 0;
 }
 
+/* A host that keeps what it is given. */
+static unsigned char kept[1 << 20];
+static int64_t kept_count;
+static int in_writer, writes;
+
+static int keep(const void *bytes, int64_t count, void *user) {
+    const environment now = get_environment(), *next = (const environment *)user;
+    set_environment(&environments[0]);
+    writes++;
+    in_writer += is_same(&now, host);
+    if (kept_count + count > (int64_t)sizeof kept) return 1;
+    memcpy(kept + kept_count, bytes, (size_t)count);
+    kept_count += count;
+    set_environment(next);
+    return 0;
+}
+
 static void add_parameters(nnk_model *model) {
     size_t bytes;
     void *copy = network_parameters(model, &bytes);
@@ -168,6 +185,12 @@ static void files(network *n) {
     TRY(nnk_model_load, (NULL, path, &model));
     add_parameters(model);
     VOID(nnk_model_destroy, (model));
+    kept_count = 0;
+    TRY(nnk_model_write, (n->model, keep, (void *)(uintptr_t)host));
+    add(kept, (size_t)kept_count);
+    TRY(nnk_model_read, (NULL, kept, kept_count, &model));
+    add_parameters(model);
+    VOID(nnk_model_destroy, (model));
     unlink(path), rmdir(folder);
     free(path), free(folder);
 }
@@ -192,6 +215,11 @@ static void training(network *n, const char *options) {
     add(&loss, sizeof loss);
     TRY(nnk_trainer_gradients_view, (trainer, &view));
     add((const char *)view.data + view.byte_offset, (size_t)view.shape[0] * sizeof(float));
+    kept_count = 0;
+    TRY(nnk_trainer_write_state, (trainer, keep, (void *)(uintptr_t)host));
+    add(kept, (size_t)kept_count);
+    TRY(nnk_trainer_apply, (trainer));
+    TRY(nnk_trainer_read_state, (trainer, kept, kept_count));
     TRY(nnk_trainer_apply, (trainer));
     VOID(nnk_trainer_destroy, (trainer));
     VOID(nnk_dataset_destroy, (dataset));
@@ -280,10 +308,11 @@ static void one_environment(void *argument) {
     const environment *e = (const environment *)argument;
     const uint64_t expected = round_in(&environments[0]);
     char what[96];
-    in_callback = callbacks = 0;
+    in_callback = callbacks = in_writer = writes = 0;
     snprintf(what, sizeof what, "%s: other bits", e->title);
     check_true(round_in(e) == expected, what, __FILE__, __LINE__);
     CHECK(callbacks == 8 && in_callback == callbacks);
+    CHECK(writes > 8 && in_writer == writes);
 }
 
 static void every_function_is_called(void *unused) {

@@ -20,9 +20,9 @@ public struct Graph: Sendable {
     let kind: String
     /// Every option with its value, as text that reads back as the same options.
     let options: String
-    let operation: any Operation
-    let inputs: [Value]
-    let outputs: [Value]
+    package let operation: any Operation
+    package let inputs: [Value]
+    package let outputs: [Value]
   }
 
   package private(set) var inputs: [Input] = []

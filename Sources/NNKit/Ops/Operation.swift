@@ -31,6 +31,13 @@ package protocol Operation: Sendable {
   /// Adds the steps that compute the gradients of all parameters and of the inputs asked for, and returns the
   /// latter. Every gradient tensor is written by the operation, none is added to.
   func backward(_ plan: PlanBuilder, _ node: BackwardNode) throws(NNKitError) -> [Tensor?]
+
+  /// The outputs by plain loops in double precision, as the definition writes them: what the steps of `forward` are
+  /// compared with.
+  func reference(_ node: ReferenceNode) -> ReferenceResult
+
+  /// The gradients of inputs and parameters by plain loops in double precision. `dOutputs`: of each output.
+  func referenceGradient(_ node: ReferenceNode, _ result: ReferenceResult, _ dOutputs: [[Double]]) -> ReferenceGradient
 }
 
 extension Operation {

@@ -167,9 +167,10 @@ struct PlannedNetwork {
         source.load(position, slot: slot, steps: lengths.map { Int($0[slot]) }, count: count, to: values)
       }
     }
+    // The lengths are not worth a choice: they stay as long as they are read.
     candidates.append(
       RecomputationCandidate(
-        node: nodes.count + position, inputs: reads, output: tensor,
+        node: nodes.count + position, inputs: [], output: tensor,
         steps: firstStep..<plan.steps.count))
   }
 
@@ -189,7 +190,8 @@ struct PlannedNetwork {
   private mutating func narrowRanges(_ node: PlannedNode, _ inputTypes: [ValueType]) {
     for (position, value) in node.inputs.enumerated() {
       guard let range = node.operation.inputRange(position, inputTypes) else { continue }
-      for (index, input) in graph.inputs.enumerated() where input.value == value {
+      // An input seen with another shape is still the input.
+      for (index, input) in inputs.enumerated() where input.buffer == tensors[value.index]?.buffer {
         inputRanges[index] = inputRanges[index]?.clamped(to: range) ?? range
       }
     }

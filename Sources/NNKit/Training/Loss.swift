@@ -11,6 +11,8 @@ package protocol Loss: Sendable {
   func addSteps(
     _ plan: PlanBuilder, prediction: Tensor, target: Tensor, lengths: SequenceLengths?, gradient: Bool
   ) throws(NNKitError) -> (report: LossReport, dPrediction: Tensor?)
+  /// The loss and the gradient of its mean by plain loops in double precision.
+  func reference(_ prediction: ReferenceTensor, _ target: [Double]) -> ReferenceLoss
 }
 
 /// A loss as programs choose it.
