@@ -10,7 +10,8 @@ VENV    := .venv
 LIBRARY := $(DIST)/lib/libnnkit.so
 SOURCES := Package.swift Makefile $(shell find Sources include -name '*.swift' -o -name '*.h' -o -name '*.map' -o -name '*.c' -o -name '*.cpp')
 
-.PHONY: help lib demo test test-swift test-c test-python count-plans test-graphs test-torch bench bench-kernels golden lint clean
+.PHONY: help lib demo test test-swift test-c test-python count-plans test-graphs test-torch test-attacks bench bench-kernels \
+  golden lint clean
 
 help:                ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -80,6 +81,9 @@ test-c: $(LIBRARY)
 	Tests/check-exports.sh $(LIBRARY) include/nnkit.h
 	set -e; for level in $(LEVELS); do echo "C tests at $$level"; NNKIT_ISA=$$level Tests/C/run.sh $(DIST); done
 	Tests/emulated.sh Tests/C/run.sh $(DIST)
+
+test-attacks: $(LIBRARY)  ## a million random calls, failing allocations, killed saves, ...: how many ended the host
+	Tests/C/attacks.sh $(DIST)
 
 test-python: $(VENV)/installed
 	$(VENV)/bin/python -m pytest bindings/python/tests

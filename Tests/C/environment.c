@@ -178,6 +178,46 @@ static void graphs_and_models(nnk_runtime *runtime) {
     VOID(nnk_graph_destroy, (graph));
 }
 
+/* What a writer of the host gets. */
+typedef struct written {
+    char bytes[1 << 20];
+    int64_t count;
+    int in_own_environment;
+} written;
+
+static int write_down(const void *bytes, int64_t count, void *user) {
+    written *w = (written *)user;
+    const environment now = get_environment();
+    set_environment(&environments[0]);
+    w->in_own_environment &= is_same(&now, host);
+    memcpy(w->bytes + w->count, bytes, (size_t)count);
+    w->count += count;
+    add(bytes, (size_t)count);
+    set_environment(host);
+    return 0;
+}
+
+static written *new_written(void) {
+    written *w = (written *)network_memory(sizeof *w);
+    w->in_own_environment = 1;
+    return w;
+}
+
+static void in_memory(network *n, nnk_trainer *trainer) {
+    written *w = new_written();
+    nnk_model *model = NULL;
+    TRY(nnk_model_write, (n->model, write_down, w));
+    CHECK(w->in_own_environment);
+    TRY(nnk_model_read, (NULL, w->bytes, w->count, &model));
+    add_parameters(model);
+    nnk_model_destroy(model);
+    w->count = 0;
+    TRY(nnk_trainer_write_state, (trainer, write_down, w));
+    CHECK(w->in_own_environment);
+    TRY(nnk_trainer_read_state, (trainer, w->bytes, w->count));
+    free(w);
+}
+
 static void files(network *n) {
     char *folder = temporary_folder(), *path = path_in(folder, "model.nnkit");
     nnk_model *model = NULL;
@@ -221,6 +261,7 @@ static void training(network *n, const char *options) {
     TRY(nnk_trainer_apply, (trainer));
     TRY(nnk_trainer_read_state, (trainer, kept, kept_count));
     TRY(nnk_trainer_apply, (trainer));
+    in_memory(n, trainer);
     VOID(nnk_trainer_destroy, (trainer));
     VOID(nnk_dataset_destroy, (dataset));
     add_parameters(n->model);

@@ -190,7 +190,7 @@ static int32_t count_argument(int usual) {
 
 /* A tensor whose elements all lie in the fuzzer's memory, or one that a check must refuse. */
 static void tensor(nnk_tensor *t, int64_t *shape, int64_t *stride, int64_t samples, int kind) {
-    static const int64_t strange[] = {0, -1, 1, INT64_MAX, INT64_MIN, INT64_C(1) << 31, INT64_C(1) << 61, 1 << 20};
+    static const int64_t strange[] = {0, -1, 1, INT64_MAX, INT64_MIN, INT64_C(1) << 31, INT64_C(1) << 61, 3000};
     static const nnk_dtype types[] = {NNK_FLOAT32, NNK_INT32, NNK_INT64, 0, 77};
     int rank, i;
     /* The networks of start(): images [6,6,2], sequences [T,3], tokens [5] and lengths [], targets and outputs. */
@@ -452,6 +452,49 @@ static void build(void) {
     MAKE(MODEL, nnk_model, nnk_model_create, ((nnk_runtime *)handle(RUNTIME), graph, TEXT("seed=1", ""), out));
 }
 
+/* Bytes that a writer got, mostly whole. */
+static char written[1 << 16];
+static int64_t written_count;
+
+static int write_down(const void *bytes, int64_t count, void *user) {
+    (void)user;
+    if (chance(2)) return below(3) - 1;
+    if (written_count + count > (int64_t)sizeof written) return 1;
+    memcpy(written + written_count, bytes, (size_t)count);
+    written_count += count;
+    return 0;
+}
+
+static void damage(void) {
+    if (written_count == 0 || chance(85)) return;
+    if (chance(50))
+        written[random_word() % (uint64_t)written_count] ^= (char)(1 << below(8));
+    else
+        written_count = (int64_t)(random_word() % (uint64_t)written_count);
+}
+
+static void memory_call(void) {
+    switch (below(4)) {
+    case 0:
+        written_count = 0;
+        CALL(nnk_model_write, ((nnk_model *)handle(MODEL), chance(97) ? write_down : NULL, NULL));
+        break;
+    case 1:
+        damage();
+        MAKE(MODEL, nnk_model, nnk_model_read,
+             ((nnk_runtime *)handle(RUNTIME), chance(97) ? written : NULL, chance(97) ? written_count : -1, out));
+        break;
+    case 2:
+        written_count = 0;
+        CALL(nnk_trainer_write_state, ((nnk_trainer *)handle(TRAINER), chance(97) ? write_down : NULL, NULL));
+        break;
+    default:
+        damage();
+        CALL(nnk_trainer_read_state,
+             ((nnk_trainer *)handle(TRAINER), chance(97) ? written : NULL, chance(97) ? written_count : INT64_MIN));
+    }
+}
+
 static void model_call(void) {
     nnk_model *model = (nnk_model *)handle(MODEL);
     nnk_tensor view;
@@ -636,8 +679,10 @@ static void one_call(int depth) {
         build();
     else if (way < 15)
         graph_call();
-    else if (way < 35)
+    else if (way < 30)
         model_call();
+    else if (way < 35)
+        memory_call();
     else if (way < 65)
         training_call(depth);
     else if (way < 90)
@@ -784,7 +829,7 @@ int main(int argc, char **argv) {
     snprintf(what, sizeof what,
              "random calls from seed %" PRIu64 ": %ld in %ld processes, %ld succeeded, %ld ended the host, %ld hung, %ld wrong",
              seed, all.calls, children, all.succeeded, ended, hung, wrong);
-    fprintf(stderr, "%s\n", what);
+    fprintf(stderr, "attack: %s\n", what);
     check_true(ended + hung + wrong == 0, what, __FILE__, __LINE__);
 #define IS_CALLED(result, name, parameters)                                                                            \
     for (i = 0; all.function[i][0] && strcmp(all.function[i], #name) != 0; i++) {}                                     \

@@ -179,6 +179,35 @@ static nnk_status load(void) {
     return status;
 }
 
+/* Where writers write to. */
+static char written[1 << 20];
+static int64_t written_count;
+
+static int write_down(const void *bytes, int64_t count, void *user) {
+    (void)user;
+    if (written_count + count > (int64_t)sizeof written) return 1;
+    memcpy(written + written_count, bytes, (size_t)count);
+    written_count += count;
+    return 0;
+}
+
+static nnk_status write_and_read(void) {
+    nnk_model *model = NULL;
+    nnk_status status;
+    written_count = 0;
+    status = nnk_model_write(o.model, write_down, NULL);
+    if (status == NNK_OK) status = nnk_model_read(o.runtime, written, written_count, &model);
+    if (status == NNK_OK) nnk_model_destroy(model);
+    return status;
+}
+
+static nnk_status write_and_read_state(void) {
+    nnk_status status;
+    written_count = 0;
+    status = nnk_trainer_write_state(o.trainer, write_down, NULL);
+    return status == NNK_OK ? nnk_trainer_read_state(o.trainer, written, written_count) : status;
+}
+
 static nnk_status texts(void) {
     const char *text = NULL;
     nnk_status status = nnk_model_info_json(o.model, &text);
@@ -235,6 +264,7 @@ static const struct operation {
     {"evaluate", evaluate},      {"session", create_session},
     {"run", run},                {"bytes", session_bytes},
     {"save", save},              {"load", load},
+    {"memory", write_and_read},  {"state", write_and_read_state},
     {"texts", texts},            {"stream", create_stream},
     {"stream step", step_stream}, {"wrong calls", wrong_calls},
 };
@@ -353,7 +383,7 @@ static void fail_operations(network *n, int is_warm, long wanted) {
         char what[96];
         long point;
         counts[i] = allocations_of(&operations[i]);
-        /* A quarter of the points that are wanted, shared out among 16 operations: so many of each, or all. */
+        /* A quarter of the points that are wanted, shared out among the operations: so many of each, or all. */
         every = counts[i] * OPERATIONS * 2 / (wanted / 4 + 1);
         if (every < 1) every = 1;
         for (and_all_after = 0; and_all_after < 2; and_all_after++) {
@@ -422,7 +452,7 @@ static void report(const char *what, const tally *t) {
     int i;
     snprintf(text, sizeof text, "%s: %ld, %ld gave a status, %ld ended the host, %ld hung, %ld gave something else", what,
              t->tried, t->survived, t->ended, t->hung, t->wrong);
-    fprintf(stderr, "%s\n", text);
+    fprintf(stderr, "attack: %s\n", text);
     for (i = 0; i < 8 && t->named[i][0]; i++) fprintf(stderr, "    %s\n", t->named[i]);
     check_true(t->tried > 0 && t->ended + t->hung + t->wrong == 0, text, __FILE__, __LINE__);
     checks_passed += (int)t->survived;
