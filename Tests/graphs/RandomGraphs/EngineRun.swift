@@ -39,9 +39,9 @@ struct EngineRun {
     bound.run(seed: model.seed, step: step)
     outputs = plan.outputs.map { bound.read($0) }
     for report in plan.lossReports {
-      let sums = bound.doubles(report.lossSum)
-      losses.append(sums[0] / Double(report.count))
-      metrics.append(sums[1] / Double(report.count))
+      let sums = bound.doubles(report.sums)
+      losses.append(sums[0] / sums[2])
+      metrics.append(sums[1] / sums[2])
     }
     guard purpose == .training else { return }
     dInputs = plan.dInputs.map { $0.map { bound.read($0) } }

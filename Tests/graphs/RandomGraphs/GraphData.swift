@@ -81,6 +81,8 @@ extension GraphProgram {
     LossDefinition.all.first { $0.name == loss } ?? LossDefinition.all[0]
   }
 
+  var lossKind: LossKind { LossKind(rawValue: loss) ?? .softmaxCrossEntropy }
+
   /// With concrete sizes.
   func outputTypes(_ model: Model) throws(NNKitError) -> [ValueType] {
     try model.plan(batch: batch, inputShapes: inputShapes, purpose: .inference).outputs.map(\.type)

@@ -19,7 +19,7 @@ extension GraphCheck {
     var passes: UInt64 = 0
     for (name, optimizer, clipNorm) in Self.optimizers {
       let trainer = try Trainer(
-        model, loss: program.lossDefinition, optimizer: optimizer, metric: nil, clipNorm: clipNorm)
+        model, loss: program.lossKind, optimizer: optimizer, clipNorm: clipNorm)
       let count = model.arena.trainableCount
       var expected = ReferenceOptimizer(optimizer, clipNorm: clipNorm, count: count)
       for _ in 0..<2 {
@@ -73,8 +73,7 @@ extension GraphCheck {
 
   /// The loss over the data after training, by the trainer's own way.
   private mutating func checkEvaluation() throws {
-    let trainer = try Trainer(
-      model, loss: program.lossDefinition, optimizer: .sgd(), metric: nil, clipNorm: 0)
+    let trainer = try Trainer(model, loss: program.lossKind, optimizer: .sgd())
     let views = try BatchViews(program, data)
     let result = try trainer.evaluate(
       try Dataset(inputs: views.inputs, targets: views.targets), batchSize: program.batch)
