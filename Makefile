@@ -10,7 +10,7 @@ VENV    := .venv
 LIBRARY := $(DIST)/lib/libnnkit.so
 SOURCES := Package.swift Makefile $(shell find Sources include -name '*.swift' -o -name '*.h' -o -name '*.map' -o -name '*.c')
 
-.PHONY: help lib demo test test-swift test-c test-python test-graphs test-torch bench bench-kernels golden lint clean
+.PHONY: help lib demo test test-swift test-c test-python test-graphs test-torch count-plans bench bench-kernels golden lint clean
 
 help:                ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -42,7 +42,15 @@ $(VENV)/installed: $(VENV)/bin/python $(LIBRARY) $(shell find bindings/python -n
 demo: $(VENV)/installed  ## trains a CNN and an LSTM on real data, runs them from C, draws demo/*.png
 	$(VENV)/bin/python examples/demo/demo.py --library $(LIBRARY) --output demo
 
-test: test-swift test-c test-python  ## everything: Swift, C and Python, at every instruction-set level
+# Tests verify each plan that they make; a byte for each comes into this file.
+PLANS := $(abspath .build/verified-plans)
+test test-swift test-c test-python: export NNKIT_VERIFY_PLANS = $(PLANS)
+
+test: count-plans test-swift test-c test-python  ## everything: Swift, C and Python, at every instruction-set level
+	@echo "$$(stat -c %s $(PLANS)) plans verified"
+
+count-plans:
+	mkdir -p $(dir $(PLANS)) && : > $(PLANS)
 
 # More of them, others, and what they cover: make test-graphs N=200000 SEED=7 GRAPHS="--pairs --jobs 8".
 N    ?= 1000

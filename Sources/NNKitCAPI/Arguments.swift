@@ -36,6 +36,15 @@ func requireArray<Element>(_ array: UnsafePointer<Element>?, _ count: Int32, _ w
   return UnsafeBufferPointer(start: array, count: Int(count))
 }
 
+/// A file in memory. Throws: `.invalidArgument` for NULL with bytes and for a negative count.
+func requireBytes(_ bytes: UnsafeRawPointer?, _ count: Int64) throws(NNKitError) -> UnsafeRawBufferPointer {
+  guard count >= 0 else { throw NNKitError(.invalidArgument, "the number of bytes is \(count); expected 0 or more") }
+  guard count == 0 || bytes != nil else {
+    throw NNKitError(.invalidArgument, "bytes is NULL; expected \(count) bytes")
+  }
+  return UnsafeRawBufferPointer(start: bytes, count: Int(count))
+}
+
 /// A runtime; NULL is the default one.
 func runtime(_ handle: OpaquePointer?) throws(NNKitError) -> Runtime {
   handle == nil ? try Runtime.shared() : try HandleTable.get(handle)

@@ -28,8 +28,10 @@ public final class Model: @unchecked Sendable {
   public convenience init(_ graph: Graph, seed: UInt64 = 0, runtime: Runtime? = nil) throws(NNKitError) {
     try self.init(uninitialized: graph, seed: seed, runtime: runtime)
     let random = Random(seed: seed, kernels: self.runtime.kernels)
-    for (index, parameter) in parameters.enumerated() {
-      initialize(parameter, .initializer(parameter: index), random, arena.floats + parameter.offset)
+    withDefaultFloatEnvironment {
+      for (index, parameter) in parameters.enumerated() {
+        initialize(parameter, .initializer(parameter: index), random, arena.floats + parameter.offset)
+      }
     }
   }
 

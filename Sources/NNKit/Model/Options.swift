@@ -49,6 +49,11 @@ package struct OptionSpecification: Sendable {
     self.summary = summary
   }
 
+  /// The same option with another default.
+  func with(default value: OptionValue?) -> OptionSpecification {
+    OptionSpecification(name, kind, default: value, optional: optional, summary)
+  }
+
   /// What the option takes, in words: "a whole number from 1 to 16".
   package var expectation: String {
     switch kind {
@@ -165,7 +170,7 @@ package struct Options: Sendable {
 
   private static let maximumTextBytes = 1 << 16
 
-  private static func unknown(
+  static func unknown(
     _ key: Substring, _ specifications: [OptionSpecification], _ owner: String
   ) -> NNKitError {
     let names = specifications.map(\.name)
@@ -176,6 +181,7 @@ package struct Options: Sendable {
   }
 
   package func has(_ name: String) -> Bool { values[name] != nil }
+  func value(_ name: String) -> OptionValue? { values[name] }
 
   // The readers below are asked for names and types that the specifications declare; a mismatch is a fault of
   // NNKit's that every test of the layer shows, so the fallback values are never seen.

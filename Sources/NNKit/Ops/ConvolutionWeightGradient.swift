@@ -26,6 +26,10 @@ struct ConvolutionWeightGradient {
   func addSteps(_ plan: PlanBuilder, _ x: Tensor, _ dz: Tensor, to dKernel: Tensor, bias dBias: Tensor?)
     throws(NNKitError)
   {
+    let (rows, columns) = (vertical.reachablePlaces, horizontal.reachablePlaces)
+    guard rows.count == vertical.window, columns.count == horizontal.window else {
+      return try addReachableSteps(rows, columns, plan, x, dz, to: dKernel, bias: dBias)
+    }
     if let winograd = WinogradWeightGradient(self, plan) {
       try winograd.addSteps(plan, x, dz, to: dKernel, bias: dBias)
     } else if let loops = pointwiseLoops(plan, x) {
@@ -35,6 +39,32 @@ struct ConvolutionWeightGradient {
       try addPackedSteps(plan, x, dz, to: dKernel, bias: dBias)
     } else {
       try addDirectSteps(plan, x, dz, to: dKernel, bias: dBias)
+    }
+  }
+
+  /// The same for the places of the window that meet the input at all; the gradient of the others is zero. A dilated
+  /// window may be far wider than its input, and tiles have memory for all that lies between its places.
+  private func addReachableSteps(
+    _ rows: Range<Int>, _ columns: Range<Int>, _ plan: PlanBuilder, _ x: Tensor, _ dz: Tensor, to dKernel: Tensor,
+    bias dBias: Tensor?
+  ) throws(NNKitError) {
+    let part = try plan.floats([rows.count, columns.count, channels, filters])
+    let gradient = ConvolutionWeightGradient(
+      vertical: vertical.only(rows), horizontal: horizontal.only(columns), channels: channels, filters: filters,
+      allowsWinograd: allowsWinograd)
+    try gradient.addSteps(plan, x, dz, to: part, bias: dBias)
+    let (window, width, place) = (vertical.window, horizontal.window, channels * filters)
+    plan.step(
+      "convolution kernel gradient, all places", reads: [part], writes: [dKernel], tiles: window, work: [dKernel.count]
+    ) { binding in
+      let (source, target) = (UnsafePointer(binding.floats(part)), binding.floats(dKernel))
+      return { row, _ in
+        let line = target + row * width * place
+        line.update(repeating: 0, count: width * place)
+        guard rows ~= row else { return }
+        (line + columns.lowerBound * place).update(
+          from: source + (row - rows.lowerBound) * columns.count * place, count: columns.count * place)
+      }
     }
   }
 
@@ -53,7 +83,7 @@ struct ConvolutionWeightGradient {
 
   /// Whether a tile copies the lines it reads: with a border of zeros, or normalised.
   func copiesLines(_ x: Tensor) -> Bool {
-    x.pending != nil || vertical.before > 0 || horizontal.before > 0
+    x.pending != nil || vertical.before != 0 || horizontal.before != 0
       || (vertical.output - 1) * vertical.stride + WindowAxis.span(vertical.window, vertical.dilation) > vertical.input
       || copiedWidth > horizontal.input
   }

@@ -34,7 +34,7 @@ struct GatherConvolution {
   let stepY: Int
   let stepX: Int
   /// In ascending order of `(y, x)`: every `x` of one row of the window, then the next row.
-  let taps: [ConvolutionTap]
+  var taps: [ConvolutionTap]
   /// In the destination image, in elements: of grid pixel `(0, 0)`, and from one to the next.
   let destinationStart: Int
   let destinationRowStep: Int
@@ -50,6 +50,23 @@ struct GatherConvolution {
     let row = taps.prefix { $0.y == taps[0].y }
     let contiguous = zip(row, row.dropFirst()).allSatisfy { $1.x - $0.x == 1 }
     return contiguous ? row.count : 1
+  }
+
+  /// Without the taps that lie in the source for no pixel: a dilated window may be far wider than its source, and tiles
+  /// have memory for all that lies between their taps.
+  private var withReachableTaps: GatherConvolution {
+    let (lastY, lastX) = ((gridHeight - 1) * stepY, (gridWidth - 1) * stepX)
+    var convolution = self
+    convolution.taps = taps.filter {
+      -lastY..<sourceHeight ~= $0.y && -lastX..<sourceWidth ~= $0.x
+    }
+    if convolution.taps.isEmpty {
+      // A sum needs a tap: one that is just outside.
+      var tap = taps[0]
+      (tap.y, tap.x) = (min(max(tap.y, -lastY - 1), sourceHeight), min(max(tap.x, -lastX - 1), sourceWidth))
+      convolution.taps = [tap]
+    }
+    return convolution
   }
 
   /// Adds the steps. `addend` is laid out as the destination is, and may be it. `pool` reads the destination.
@@ -74,7 +91,7 @@ struct GatherConvolution {
         if part.clearsDestination { plan.fill(name, destination, from: nil) }
         try winograd.addSteps(plan, name, source, bias: bias, addend: addend, activation, to: destination, pool: pool)
       } else {
-        direct.append(part)
+        direct.append(part.withReachableTaps)
       }
     }
     guard !direct.isEmpty else { return }
@@ -105,9 +122,8 @@ struct GridBlocks {
     blockWidth = ceilDivide(width, columnBlocks)
     // Few blocks are equal ones where fewer divide the rows.
     let most = ceilDivide(height, max(1, min(height, pixels / blockWidth)))
-    let equal = (2..<max(2, most)).last { height % $0 == 0 }
-    let wantedBlocks = most < 8 && height % most != 0 ? equal ?? most : most
-    blockHeight = ceilDivide(height, wantedBlocks).roundedUp(toMultipleOf: rowMultiple)
+    let equal = most < 8 ? (2..<max(2, most + 1)).last { height % $0 == 0 } : nil
+    blockHeight = min(height, ceilDivide(height, equal ?? most).roundedUp(toMultipleOf: rowMultiple))
     rowBlocks = ceilDivide(height, blockHeight)
   }
 

@@ -29,19 +29,30 @@ struct PlaneAxis {
   let weightFirst: Int
   let weightStep: Int
 
+  /// `places` of them, without those that no pixel has in the source: a dilated window may be far wider than it.
+  private init(
+    source: Int, pixels: Int, stride: Int, first: Int, placeStep: Int, places: Int, weightFirst: Int, weightStep: Int
+  ) {
+    let inside = reachablePlaces(
+      source: source, pixels: pixels, stride: stride, first: first, placeStep: placeStep, places: places)
+    (self.source, self.pixels, self.stride) = (source, pixels, stride)
+    (self.first, self.placeStep, self.places) = (first + inside.lowerBound * placeStep, placeStep, inside.count)
+    (self.weightFirst, self.weightStep) = (weightFirst + inside.lowerBound * weightStep, weightStep)
+  }
+
   init(forward axis: WindowAxis) {
-    (source, pixels, stride) = (axis.input, axis.output, axis.stride)
-    (first, placeStep, places) = (-axis.before, axis.dilation, axis.window)
-    (weightFirst, weightStep) = (0, 1)
+    self.init(
+      source: axis.input, pixels: axis.output, stride: axis.stride, first: -axis.before, placeStep: axis.dilation,
+      places: axis.window, weightFirst: 0, weightStep: 1)
   }
 
   /// The pixels of an input gradient that share one residue of the stride. Their places are evenly spaced.
   init(phase: StridePhase, source: Int) {
-    (self.source, pixels, stride) = (source, phase.pixels, 1)
     let places = phase.places
-    (first, self.places, weightFirst) = (places[0].offset, places.count, places[0].place)
-    placeStep = places.count > 1 ? places[1].offset - places[0].offset : 1
-    weightStep = places.count > 1 ? places[1].place - places[0].place : 1
+    self.init(
+      source: source, pixels: phase.pixels, stride: 1, first: places[0].offset,
+      placeStep: places.count > 1 ? places[1].offset - places[0].offset : 1, places: places.count,
+      weightFirst: places[0].place, weightStep: places.count > 1 ? places[1].place - places[0].place : 1)
   }
 
   /// Neighbouring pixels whose windows have the same places inside of the source.
@@ -50,26 +61,30 @@ struct PlaneAxis {
     var places: Range<Int>
   }
 
-  /// All pixels, in ascending order.
+  /// All pixels, in ascending order; found place by place, as there may be very many pixels.
   var regions: [Region] {
-    var regions: [Region] = []
-    for pixel in 0..<pixels {
-      let origin = pixel * stride + first
-      let begin = origin >= 0 ? 0 : min(places, ceilDivide(-origin, placeStep))
-      let end = origin >= source ? 0 : min(places, (source - 1 - origin) / placeStep + 1)
-      let inside = begin..<max(begin, end)
-      if let last = regions.last, last.places == inside {
-        regions[regions.count - 1].pixels = last.pixels.lowerBound..<pixel + 1
-      } else {
-        regions.append(Region(pixels: pixel..<pixel + 1, places: inside))
-      }
+    var borders: Set = [0, pixels]
+    for place in 0..<places {
+      // From the first of these on the place is inside, from the second on it is no more.
+      let offset = first + place * placeStep
+      for border in [ceilDivide(max(0, -offset), stride), ceilDivide(max(0, source - offset), stride)]
+      where border < pixels { borders.insert(border) }
     }
-    return regions
+    let ordered = borders.sorted()
+    return zip(ordered, ordered.dropFirst()).map { start, end in
+      let origin = start * stride + first
+      let begin = origin >= 0 ? 0 : min(places, ceilDivide(-origin, placeStep))
+      let limit = origin >= source ? 0 : min(places, (source - 1 - origin) / placeStep + 1)
+      return Region(pixels: start..<end, places: begin..<max(begin, limit))
+    }
   }
 
   /// Source pixels that `count` grid pixels read, from the first to the last.
   @inline(__always)
   func extent(_ count: Int) -> Int { (count - 1) * stride + (places - 1) * placeStep + 1 }
+
+  /// How many grid pixels read no more than `extent` source pixels; 0: not even one.
+  fileprivate func most(within limit: Int) -> Int { limit < extent(1) ? 0 : (limit - extent(1)) / stride + 1 }
 }
 
 /// A convolution over planes of channels, from a source image to a grid of pixels of a destination image. A tile of several
@@ -224,16 +239,14 @@ struct PlaneBlocks {
     let leastRows = min(vertical.pixels, max(4, (vertical.places - 1) * vertical.placeStep / vertical.stride))
     let leastColumns = min(
       horizontal.pixels, max(16, 2 * (horizontal.places - 1) * horizontal.placeStep / horizontal.stride))
-    var columnBlocks = 1
-    while vertical.extent(leastRows) * horizontal.extent(ceilDivide(horizontal.pixels, columnBlocks)) * pixel
-      > Self.cacheFloats && ceilDivide(horizontal.pixels, columnBlocks + 1) >= leastColumns
-    {
-      columnBlocks += 1
-    }
-    columnsPerBlock = ceilDivide(horizontal.pixels, columnBlocks)
-    self.columnBlocks = ceilDivide(horizontal.pixels, columnsPerBlock)
-    let lines = Self.cacheFloats / max(1, horizontal.extent(columnsPerBlock) * pixel)
-    let rows = max(leastRows, min(vertical.pixels, (lines - vertical.extent(1)) / vertical.stride + 1))
+    // As few equal parts of a row as fit the cache, but not so many that one is narrower than the least.
+    let fitting = horizontal.most(within: Self.cacheFloats / pixel / vertical.extent(leastRows))
+    let mostBlocks = leastColumns > 1 ? ceilDivide(horizontal.pixels, leastColumns - 1) - 1 : 1
+    columnsPerBlock = ceilDivide(
+      horizontal.pixels, fitting > 0 ? min(ceilDivide(horizontal.pixels, fitting), mostBlocks) : mostBlocks)
+    columnBlocks = ceilDivide(horizontal.pixels, columnsPerBlock)
+    let lines = Self.cacheFloats / pixel / horizontal.extent(columnsPerBlock)
+    let rows = max(leastRows, min(vertical.pixels, vertical.most(within: lines)))
     rowBlocks = ceilDivide(vertical.pixels, rows)
     rowsPerBlock = ceilDivide(vertical.pixels, rowBlocks)
   }

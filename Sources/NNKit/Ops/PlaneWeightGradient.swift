@@ -46,9 +46,10 @@ struct PlaneWeightGradient {
         let (chunk, channelBlock) = tile.quotientAndRemainder(dividingBy: blocks.channelBlocks)
         let lines = workspace.base + worker * workspace.stride
         let first = blocks.block(channelBlock * blocks.pixelBlocks)
-        let dWeights = kernelTargets(chunk) + first.firstChannel
+        let allWeights = kernelTargets(chunk) + first.firstChannel
+        let dWeights = allWeights + blocks.firstWeight(gradient.weightSteps)
         let dBiases = biasTargets(chunk) + first.firstChannel
-        for place in 0..<places { (dWeights + place * filters).update(repeating: 0, count: first.channels) }
+        for place in 0..<places { (allWeights + place * filters).update(repeating: 0, count: first.channels) }
         if dBias != nil { dBiases.update(repeating: 0, count: first.channels) }
         let begin = chunk * blocksPerChunk
         for index in begin..<min(begin + blocksPerChunk, pixelBlocks) {

@@ -31,6 +31,31 @@ package struct WindowAxis: Sendable, Equatable {
 
   /// The number of places that the window spans, with its gaps.
   static func span(_ window: Int, _ dilation: Int) -> Int { (window - 1) * dilation + 1 }
+
+  /// The places of the window that lie in the input for some output.
+  var reachablePlaces: Range<Int> {
+    NNKit.reachablePlaces(
+      source: input, pixels: output, stride: stride, first: -before, placeStep: dilation, places: window)
+  }
+
+  /// The same outputs with these places of the window alone.
+  func only(_ places: Range<Int>) -> WindowAxis {
+    WindowAxis(
+      input: input, window: places.count, stride: stride, dilation: dilation,
+      before: before - places.lowerBound * dilation, after: after - (window - places.upperBound) * dilation,
+      output: output)
+  }
+}
+
+/// Those of `places` places, `k` at source pixel `i · stride + first + k · placeStep` for grid pixel `i`, that lie between
+/// the first and the last one that is in the source for some pixel; one place where none is.
+func reachablePlaces(
+  source: Int, pixels: Int, stride: Int, first: Int, placeStep: Int, places: Int
+) -> Range<Int> {
+  let last = first + (pixels - 1) * stride
+  let begin = min(places - 1, last >= 0 ? 0 : ceilDivide(-last, placeStep))
+  let end = first >= source ? 0 : (source - 1 - first) / placeStep + 1
+  return begin..<max(begin + 1, min(places, end))
 }
 
 /// A window that slides over the two axes of an image.

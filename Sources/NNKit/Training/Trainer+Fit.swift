@@ -14,7 +14,7 @@ public struct Progress: Sendable, CustomStringConvertible {
   /// Of this epoch, from 1.
   public var step: Int
   public var steps: Int
-  /// The mean over this epoch's training samples so far.
+  /// The mean over this epoch's training data so far.
   public var loss: Double
   /// nil without a metric.
   public var trainMetric: Double?
@@ -108,33 +108,32 @@ extension Trainer {
     let random = Random(seed: model.seed, kernels: model.runtime.kernels)
     let steps = ceilDivide(trained, options.batchSize)
     var order = Array(0..<trained)
+    var totals = LossTotals(outputs: model.graph.outputs.count)
     for epoch in 1...options.epochs {
       let start = seconds()
       // Each epoch shuffles the ordered samples, so that its order depends on its number alone.
       for index in 0..<trained { order[index] = index }
       let number = model.epochs.add(1, ordering: .relaxed).oldValue
       if options.shuffle { random.shuffle(.shuffle(epoch: number), &order) }
-      var (lossSum, metricSum, seen) = (0.0, 0.0, 0)
+      totals.removeAll()
       var progress = Progress(
         event: .step, epoch: epoch, epochs: options.epochs, step: 0, steps: steps, loss: 0, seconds: 0)
       for step in 0..<steps {
         let first = step * options.batchSize
         let batch = min(options.batchSize, trained - first)
-        let result = try order.withUnsafeBufferPointer { order throws(NNKitError) -> BatchResult in
+        let bound = try order.withUnsafeBufferPointer { order throws(NNKitError) -> BoundPlan in
           try computeGradients(
             batch: batch, inputCount: dataset.inputCount, { dataset.input($0) }, targetCount: dataset.targetCount,
             { dataset.target($0) }, index: { order[first + $0] })
         }
-        try requireFinite(result.loss)
+        try requireFinite(bound.loss)
         try applyGradients()
-        seen += batch
-        lossSum += result.loss * Double(batch)
-        metricSum += result.metric * Double(batch)
+        totals.add(bound)
         progress.step = step + 1
-        progress.loss = lossSum / Double(seen)
-        progress.trainMetric = countsMetric ? metricSum / Double(seen) : nil
+        progress.loss = totals.loss
+        progress.trainMetric = countsMetric ? totals.metric : nil
         progress.seconds = seconds() - start
-        if options.reportsSteps && !report(progress) { return }
+        if options.reportsSteps && !busy.callBack({ report(progress) }) { return }
       }
       if let validation {
         let result = try evaluateAlone(validation, 0..<validation.sampleCount, batchSize: options.batchSize)
@@ -147,14 +146,14 @@ extension Trainer {
       }
       progress.event = .epoch
       progress.seconds = seconds() - start
-      if !report(progress) { return }
+      if !busy.callBack({ report(progress) }) { return }
     }
   }
 
   /// The mean loss over `dataset` and, where there is one, the metric; in inference mode.
   /// Throws: as `fit`, without `.numeric`.
   public func evaluate(_ dataset: Dataset, batchSize: Int = 32) throws(NNKitError) -> (loss: Double, metric: Double?) {
-    let result = try busy.enter("trainer") { () throws(NNKitError) -> BatchResult in
+    let result = try busy.enter("trainer") { () throws(NNKitError) -> LossTotals in
       guard dataset.sampleCount > 0, batchSize > 0 else {
         throw NNKitError(
           .invalidArgument,
@@ -167,22 +166,24 @@ extension Trainer {
   }
 
   private func evaluateAlone(_ dataset: Dataset, _ samples: Range<Int>, batchSize: Int) throws(NNKitError)
-    -> BatchResult
+    -> LossTotals
   {
-    var (lossSum, metricSum) = (0.0, 0.0)
+    var totals = LossTotals(outputs: model.graph.outputs.count)
     var first = samples.lowerBound
     while first < samples.upperBound {
       let batch = min(batchSize, samples.upperBound - first)
-      let result = try evaluateBatch(
-        batch: batch, inputCount: dataset.inputCount, { dataset.input($0) }, targetCount: dataset.targetCount,
-        { dataset.target($0) }, index: { first + $0 })
-      lossSum += result.loss * Double(batch)
-      metricSum += result.metric * Double(batch)
+      totals.add(
+        try evaluateBatch(
+          batch: batch, inputCount: dataset.inputCount, { dataset.input($0) }, targetCount: dataset.targetCount,
+          { dataset.target($0) }, index: { first + $0 }))
       first += batch
     }
-    let count = Double(max(1, samples.count))
-    return BatchResult(loss: lossSum / count, metric: metricSum / count)
+    return totals
   }
+
+  /// Ends a call that will never return, because the code that a fit reports to has left it by `longjmp` or the like.
+  /// What that call holds stays.
+  package func abandonCall() { busy.leave() }
 
   /// The validation samples of the next fits. Throws: `.busy`.
   public func setValidation(_ dataset: Dataset?) throws(NNKitError) {
