@@ -9,9 +9,10 @@ DIST    := dist
 VENV    := .venv
 BENCH_VENV := $(VENV)-bench
 LIBRARY := $(DIST)/lib/libnnkit.so
-SOURCES := Package.swift Makefile $(shell find Sources include -name '*.swift' -o -name '*.h' -o -name '*.map' -o -name '*.c')
+SOURCES := Package.swift Makefile $(shell find Sources include -name '*.swift' -o -name '*.h' -o -name '*.map' -o -name '*.c' -o -name '*.cpp')
 
-.PHONY: help lib demo test test-swift test-c test-python test-graphs test-torch count-plans bench bench-kernels golden lint clean
+.PHONY: help lib demo bench bench-kernels golden lint clean count-plans
+.PHONY: test test-swift test-c test-python test-graphs test-torch test-attacks
 
 help:                ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -58,6 +59,7 @@ N    ?= 1000
 SEED ?= 1
 GRAPHS_TOOL := $(BUILD)/random-graphs
 
+test-graphs: export NNKIT_VERIFY_PLANS = 1
 test-graphs:         ## N random graphs, compared with the reference, and the table of neighbouring layers
 	$(SWIFT) build -c release --product random-graphs
 	$(GRAPHS_TOOL) --graphs $(N) --seed $(SEED) --pairs $(GRAPHS)
@@ -85,6 +87,9 @@ test-c: $(LIBRARY)
 	Tests/check-exports.sh $(LIBRARY) include/nnkit.h
 	set -e; for level in $(LEVELS); do echo "C tests at $$level"; NNKIT_ISA=$$level Tests/C/run.sh $(DIST); done
 	Tests/emulated.sh Tests/C/run.sh $(DIST)
+
+test-attacks: $(LIBRARY)  ## a million random calls, failing allocations, killed saves, ...: how many ended the host
+	Tests/C/attacks.sh $(DIST)
 
 test-python: $(VENV)/installed
 	$(VENV)/bin/python -m pytest bindings/python/tests

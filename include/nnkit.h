@@ -21,8 +21,10 @@
  *             nnk_catalog_json() for every option with its type, range and default.
  * Threads     Different handles may be used from different threads at the same time, and one model may be
  *             used by any number of sessions at once. One trainer, session or stream serves one call at a time;
- *             a second, simultaneous call on it gives NNK_ERROR_BUSY. While a trainer changes a model's
- *             parameters, sessions of that model may read a mixture of old and new values.
+ *             a second, simultaneous call on it gives NNK_ERROR_BUSY. While a model is being trained, its sessions
+ *             run and files are saved all the same: each run, and each file, has the parameters as they are between
+ *             two steps. An update waits for the runs that are under way, and runs that come meanwhile wait for it;
+ *             neither can keep the other out. Who reads or writes through nnk_model_parameters_view sees to that alone.
  * Tensors     Channels last: images [N,H,W,C], sequences [N,T,C]. N is the batch.
  * Determinism The same seed, data and instruction-set level give the same bits for any number of threads.
  * Environment NNKIT_ISA=baseline|avx2|avx512 forces an instruction-set level (a level that the processor
@@ -84,7 +86,7 @@ enum {
     NNK_ERROR_OUT_OF_MEMORY = 5,    /* memory that cannot be had, or more than max_bytes allows */
     NNK_ERROR_IO = 6,               /* a file that cannot be read or written, a writer that stopped */
     NNK_ERROR_FORMAT = 7,           /* a file that is not a valid model, or bytes that are no valid state */
-    NNK_ERROR_NUMERIC = 8,          /* a loss or gradient that is not finite; no parameter was changed */
+    NNK_ERROR_NUMERIC = 8,          /* a loss, gradient or update that is not finite: that step changed nothing */
     NNK_ERROR_BUSY = 9,             /* the trainer, session or stream is already in a call */
     NNK_ERROR_UNSUPPORTED = 10,     /* a valid request that this version or processor cannot serve */
     NNK_ERROR_INTERNAL = 11         /* a fault of NNKit's own; please report it */
@@ -226,7 +228,8 @@ NNK_API void nnk_model_destroy(nnk_model *model);
  * metadata. Atomic: on any error a file that was there before is still there, whole. A symbolic link is followed; mode
  * and owner of a file that is replaced stay (other hard links to it keep the old contents). `path` may be no folder,
  * device, FIFO or socket. A save that is killed may leave a file .nnkit-save-*.tmp beside the target, which the next save
- * into that folder removes.
+ * into that folder removes. While the model is being trained, the file has the parameters as they are
+ * between two steps; needs memory for one copy of them.
  * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, IO, OUT_OF_MEMORY. */
 NNK_API nnk_status nnk_model_save(nnk_model *model, const char *path);
 
@@ -260,7 +263,8 @@ NNK_API nnk_status nnk_model_info_json(nnk_model *model, const char **out);
 /* Fills *out with a view of all parameters: one contiguous float32 buffer of rank 1, in which
  * nnk_model_info_json gives each parameter's place; gaps between parameters are zero and stay unused. The
  * memory belongs to the model and stays until the model and every object made from it are destroyed.
- * Whoever writes to it calls nnk_model_parameters_changed before the model is used again.
+ * Whoever writes to it calls nnk_model_parameters_changed before the model is used again, and neither reads nor writes
+ * while a trainer of the model is in a call, nor writes while a session is.
  * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE. */
 NNK_API nnk_status nnk_model_parameters_view(nnk_model *model, nnk_tensor *out);
 
@@ -274,8 +278,9 @@ NNK_API nnk_status nnk_model_parameters_changed(nnk_model *model);
 typedef struct nnk_dataset nnk_dataset;
 
 /* A dataset over arrays whose first axis is the sample: inputs[i] goes to the model's i-th input, targets[i]
- * to its i-th output. n_targets may be 0 for data without targets. KEEPS THE VIEWS' MEMORY (`data`, not
- * `shape`) in use until nnk_dataset_destroy returns and no call that was given the dataset is running.
+ * to its i-th output. n_targets may be 0 for data without targets. Any number of samples is fine: with a stride of 0
+ * they need no memory. KEEPS THE VIEWS' MEMORY (`data`, not `shape`) in use until nnk_dataset_destroy returns and no
+ * call that was given the dataset is running.
  * Returns: NNK_OK, INVALID_ARGUMENT, SHAPE (first axes differ), TYPE, OUT_OF_MEMORY. */
 NNK_API nnk_status nnk_dataset_create_from_arrays(const nnk_tensor *inputs, int32_t n_inputs, const nnk_tensor *targets,
                                                   int32_t n_targets, nnk_dataset **out);
@@ -334,9 +339,14 @@ enum {
 typedef int (*nnk_progress_callback)(const nnk_progress *progress, void *user);
 
 /* Trains. Options: epochs=1, batch_size=32, shuffle=true (a new order each epoch, from the model's seed),
- * validation_split=0 (the last fraction of the samples is held out), report=epoch|step.
- * `callback` may be NULL. The trainer is busy until this returns.
- * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, NUMERIC, BUSY. */
+ * validation_split=0 (the last fraction of the samples, rounded to whole ones, is held out), report=epoch|step.
+ * `callback` may be NULL; with report=step it can stop within an epoch. The trainer is busy until this returns.
+ * Shapes, and all labels and indices, of the validation samples too, are checked before the first step. Where a later
+ * step fails, the steps before it have changed the model: the message says which step of which epoch it was, what it
+ * met in which sample or parameter, and whose parameters the model keeps. A step that fails changes nothing, and one
+ * that does not leaves every parameter finite.
+ * Returns: NNK_OK, INVALID_ARGUMENT (also for no sample to train on, or none to validate with where that was asked
+ * for), INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, NUMERIC, BUSY. */
 NNK_API nnk_status nnk_trainer_fit(nnk_trainer *trainer, nnk_dataset *dataset, const char *options,
                                    nnk_progress_callback callback, void *user);
 
@@ -347,8 +357,10 @@ NNK_API nnk_status nnk_trainer_set_validation(nnk_trainer *trainer, nnk_dataset 
 
 /* Mean loss and metric over a dataset, in inference mode: over all its rows or elements of real steps, however they
  * are divided into batches; with several outputs the sum of their losses and the mean of their metrics. Options:
- * batch_size=32. `loss` and `metric` may be NULL; *metric is NaN without a metric.
- * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, BUSY. */
+ * batch_size=32. `loss` and `metric` may be NULL; *metric is NaN without a metric. All labels and
+ * indices are checked first.
+ * Returns: NNK_OK, INVALID_ARGUMENT (also for a dataset without samples), INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY,
+ * BUSY. */
 NNK_API nnk_status nnk_trainer_evaluate(nnk_trainer *trainer, nnk_dataset *dataset, const char *options, double *loss,
                                         double *metric);
 
@@ -365,7 +377,8 @@ NNK_API nnk_status nnk_trainer_gradients(nnk_trainer *trainer, const nnk_tensor 
                                          const nnk_tensor *targets, int32_t n_targets, double *loss);
 
 /* The second half: clips the gradients in the buffer if clip_norm asks for it and lets the optimizer use
- * them. Returns: NNK_OK, INVALID_HANDLE, NUMERIC (a gradient is not finite), BUSY. */
+ * them. Returns: NNK_OK, INVALID_HANDLE, NUMERIC (a gradient is not finite, or a parameter would not be: nothing has
+ * changed), BUSY. */
 NNK_API nnk_status nnk_trainer_apply(nnk_trainer *trainer);
 
 /* Fills *out with a view of all gradients, laid out as the parameters are (nnk_model_parameters_view). In the

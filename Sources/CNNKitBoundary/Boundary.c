@@ -122,7 +122,12 @@ const char *nnkit_boundary_set_text(nnkit_text which, const char *text, size_t b
     return copy;
 }
 
-const char *nnkit_boundary_text(nnkit_text which) { return texts[which]; }
+const char *nnkit_boundary_text(nnkit_text which) {
+    if (which == nnkit_text_last_error && atomic_load(&is_closed))
+        return "a call ran out of memory, and out of the reserve, where it could not end in order: the library serves no "
+               "call of this process any more";
+    return texts[which];
+}
 
 #define TEXT_OF(number)  #number
 #define EXPANDED(number) TEXT_OF(number)

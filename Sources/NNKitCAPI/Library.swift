@@ -48,7 +48,11 @@ public func nnk_tensor_view(
 }
 
 @_cdecl("nnk_catalog_json") @implementation
-public func nnk_catalog_json() -> UnsafePointer<CChar>! { call(nil) { PermanentText.catalog } }
+public func nnk_catalog_json() -> UnsafePointer<CChar>! {
+  var text: UnsafePointer<CChar>?
+  _ = status(of: "nnk_catalog_json") { () throws(NNKitError) in text = try PermanentText.catalog() }
+  return text
+}
 
 @_cdecl("nnk_runtime_create") @implementation
 public func nnk_runtime_create(
@@ -82,17 +86,23 @@ public func nnk_shutdown() { call { Runtime.shutDown() } }
 private enum PermanentText {
   nonisolated(unsafe) private static var madeCatalog: UnsafePointer<CChar>?
 
-  /// The catalog, made at the first call; nil where memory cannot be had, and then the next call tries again.
-  static var catalog: UnsafePointer<CChar>? {
+  /// The catalog, made at the first call that has the memory. Throws: `.outOfMemory`.
+  static func catalog() throws(NNKitError) -> UnsafePointer<CChar> {
     if let made = GlobalLock.withLock({ madeCatalog }) { return made }
     let json = Catalog.json
     let text = UnsafeMutablePointer<CChar>.allocate(capacity: json.utf8.count + 1)
     for (index, byte) in json.utf8.enumerated() { text[index] = CChar(bitPattern: byte) }
     text[json.utf8.count] = 0
-    let isMade = (try? checkMemory()) != nil
-    let kept = GlobalLock.withLock { () -> UnsafePointer<CChar>? in
-      if isMade, madeCatalog == nil { madeCatalog = UnsafePointer(text) }
-      return madeCatalog
+    do throws(NNKitError) {
+      try checkMemory()
+    } catch {
+      text.deallocate()
+      throw error
+    }
+    let kept = GlobalLock.withLock { () -> UnsafePointer<CChar> in
+      let kept = madeCatalog ?? UnsafePointer(text)
+      madeCatalog = kept
+      return kept
     }
     if kept != UnsafePointer(text) { text.deallocate() }
     return kept

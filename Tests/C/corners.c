@@ -98,9 +98,13 @@ static void all_keys_are_taken(void *before) {
 
 typedef enum way { RETURNS, LONGJMP, EXITS_THREAD, THROWS, THROWS_A_NUMBER, IS_CANCELLED } way;
 
-/* A fit in a thread of its own, whose callback leaves it. */
+/* The calls that call back. */
+typedef enum left_call { FIT, MODEL, STATE } left_call;
+
+/* A call in a thread of its own, whose callback leaves it. */
 typedef struct leaving_fit {
     way how;
+    left_call what;
     int nested; /* the callback leaves a second fit, which it began, too */
     network *n;
     nnk_trainer *trainer, *other;
@@ -110,6 +114,35 @@ typedef struct leaving_fit {
     char message[256];
     int rounding, cancellation, returned;
 } leaving_fit;
+
+static void leave_by(leaving_fit *fit) {
+    CHECK(fegetround() == FE_UPWARD);
+    switch (fit->how) {
+    case LONGJMP:
+        longjmp(fit->back, 1);
+    case EXITS_THREAD:
+        pthread_exit(NULL);
+    case IS_CANCELLED:
+        pthread_cancel(pthread_self());
+        pthread_testcancel(); /* waits until after the call */
+        usleep(1000);
+        break;
+#ifdef __cplusplus
+    case THROWS:
+        throw std::runtime_error("no more of this");
+    case THROWS_A_NUMBER:
+        throw 7;
+#endif
+    default:
+        break;
+    }
+}
+
+static int leave_writing(const void *bytes, int64_t count, void *user) {
+    (void)bytes, (void)count;
+    leave_by((leaving_fit *)user);
+    return 0;
+}
 
 static int leave(const nnk_progress *progress, void *user) {
     leaving_fit *fit = (leaving_fit *)user;
@@ -123,26 +156,7 @@ static int leave(const nnk_progress *progress, void *user) {
         CHECK_OK(nnk_trainer_fit(fit->other, fit->dataset, "batch_size=2", leave, fit));
         return 0;
     }
-    CHECK(fegetround() == FE_UPWARD);
-    switch (fit->how) {
-    case LONGJMP:
-        longjmp(fit->back, 1);
-    case EXITS_THREAD:
-        pthread_exit(NULL);
-    case IS_CANCELLED:
-        pthread_cancel(pthread_self());
-        pthread_testcancel(); /* waits until after the fit */
-        usleep(1000);
-        break;
-#ifdef __cplusplus
-    case THROWS:
-        throw std::runtime_error("no more of this");
-    case THROWS_A_NUMBER:
-        throw 7;
-#endif
-    default:
-        break;
-    }
+    leave_by(fit);
     return 0;
 }
 
@@ -150,7 +164,10 @@ static void *fit_and_leave(void *argument) {
     leaving_fit *volatile const fit = (leaving_fit *)argument;
     fesetround(FE_UPWARD);
     if (setjmp(fit->back) == 0) {
-        fit->status = nnk_trainer_fit(fit->trainer, fit->dataset, "epochs=3 batch_size=2 report=step", leave, fit);
+        fit->status = fit->what == FIT
+                          ? nnk_trainer_fit(fit->trainer, fit->dataset, "epochs=3 batch_size=2 report=step", leave, fit)
+                      : fit->what == MODEL ? nnk_model_write(fit->n->model, leave_writing, fit)
+                                           : nnk_trainer_write_state(fit->trainer, leave_writing, fit);
         snprintf(fit->message, sizeof fit->message, "%.255s", nnk_last_error());
         fit->returned = 1;
     }
@@ -163,6 +180,7 @@ static void *fit_and_leave(void *argument) {
 
 typedef struct variant {
     way how;
+    left_call what;
     int nested;
     const char *threads;
 } variant;
@@ -180,7 +198,7 @@ static void callbacks_leave(void *argument) {
     fit.trainer = network_trainer(fit.n);
     fit.other = network_trainer(fit.n);
     fit.dataset = network_dataset(fit.n);
-    fit.how = v->how;
+    fit.how = v->how, fit.what = v->what;
     for (round = 0; round < 3; round++) {
         fit.returned = 0, fit.cancellation = -1, fit.rounding = -1, fit.nested = v->nested;
         if (pthread_create(&thread, NULL, fit_and_leave, &fit) != 0) exit(3);
@@ -284,13 +302,10 @@ static void a_handle_stays_stale(void *unused) {
 }
 
 int main(int argc, char **argv) {
-    static variant variants[] = {
-        {RETURNS, 0, "threads=2"},      {LONGJMP, 0, "threads=1"},      {LONGJMP, 0, "threads=2"},
-        {LONGJMP, 1, "threads=2"},      {EXITS_THREAD, 0, "threads=1"}, {EXITS_THREAD, 0, "threads=2"},
-        {EXITS_THREAD, 1, "threads=2"}, {IS_CANCELLED, 0, "threads=1"}, {IS_CANCELLED, 0, "threads=2"},
-        {IS_CANCELLED, 1, "threads=2"},
+    static const way ways[] = {
+        RETURNS, LONGJMP, EXITS_THREAD, IS_CANCELLED,
 #ifdef __cplusplus
-        {THROWS, 0, "threads=1"},       {THROWS, 0, "threads=2"},       {THROWS_A_NUMBER, 0, "threads=2"},
+        THROWS,  THROWS_A_NUMBER,
 #endif
     };
     int yes = 1, no = 0;
@@ -299,11 +314,15 @@ int main(int argc, char **argv) {
     check_in_child("no thread keys are left", CHILD_SECONDS, all_keys_are_taken, &yes);
     check_in_child("no thread keys are left any more", CHILD_SECONDS, all_keys_are_taken, &no);
     nnkit_load(library_path);
-    for (i = 0; i < sizeof variants / sizeof variants[0]; i++) {
+    for (i = 0; i < sizeof ways / sizeof ways[0] * 8; i++) {
+        static const left_call calls[] = {FIT, FIT, MODEL, STATE};
+        variant v;
         char name[64];
-        snprintf(name, sizeof name, "callbacks that leave (%d%s), %s", (int)variants[i].how,
-                 variants[i].nested ? ", nested" : "", variants[i].threads);
-        check_in_child(name, CHILD_SECONDS, callbacks_leave, &variants[i]);
+        v.how = ways[i / 8], v.what = calls[i % 4], v.threads = i % 8 < 4 ? "threads=1" : "threads=2";
+        v.nested = i % 4 == 1 && v.how != THROWS && v.how != THROWS_A_NUMBER;
+        snprintf(name, sizeof name, "callbacks that leave: way %d, call %d%s, %s", (int)v.how, (int)v.what,
+                 v.nested ? ", nested" : "", v.threads);
+        check_in_child(name, CHILD_SECONDS, callbacks_leave, &v);
     }
     check_in_child("steps that are cancelled", CHILD_SECONDS, steps_are_cancelled, NULL);
     check_in_child("a small stack", CHILD_SECONDS, a_small_stack_is_enough, NULL);

@@ -122,6 +122,23 @@ static int report(const nnk_progress *progress, void *user) {
     return 0;
 }
 
+/* A host that keeps what it is given. */
+static unsigned char kept[1 << 20];
+static int64_t kept_count;
+static int in_writer, writes;
+
+static int keep(const void *bytes, int64_t count, void *user) {
+    const environment now = get_environment(), *next = (const environment *)user;
+    set_environment(&environments[0]);
+    writes++;
+    in_writer += is_same(&now, host);
+    if (kept_count + count > (int64_t)sizeof kept) return 1;
+    memcpy(kept + kept_count, bytes, (size_t)count);
+    kept_count += count;
+    set_environment(next);
+    return 0;
+}
+
 static void add_parameters(nnk_model *model) {
     size_t bytes;
     void *copy = network_parameters(model, &bytes);
@@ -161,11 +178,57 @@ static void graphs_and_models(nnk_runtime *runtime) {
     VOID(nnk_graph_destroy, (graph));
 }
 
+/* What a writer of the host gets. */
+typedef struct written {
+    char bytes[1 << 20];
+    int64_t count;
+    int in_own_environment;
+} written;
+
+static int write_down(const void *bytes, int64_t count, void *user) {
+    written *w = (written *)user;
+    const environment now = get_environment();
+    set_environment(&environments[0]);
+    w->in_own_environment &= is_same(&now, host);
+    memcpy(w->bytes + w->count, bytes, (size_t)count);
+    w->count += count;
+    add(bytes, (size_t)count);
+    set_environment(host);
+    return 0;
+}
+
+static written *new_written(void) {
+    written *w = (written *)network_memory(sizeof *w);
+    w->in_own_environment = 1;
+    return w;
+}
+
+static void in_memory(network *n, nnk_trainer *trainer) {
+    written *w = new_written();
+    nnk_model *model = NULL;
+    TRY(nnk_model_write, (n->model, write_down, w));
+    CHECK(w->in_own_environment);
+    TRY(nnk_model_read, (NULL, w->bytes, w->count, &model));
+    add_parameters(model);
+    nnk_model_destroy(model);
+    w->count = 0;
+    TRY(nnk_trainer_write_state, (trainer, write_down, w));
+    CHECK(w->in_own_environment);
+    TRY(nnk_trainer_read_state, (trainer, w->bytes, w->count));
+    free(w);
+}
+
 static void files(network *n) {
     char *folder = temporary_folder(), *path = path_in(folder, "model.nnkit");
     nnk_model *model = NULL;
     TRY(nnk_model_save, (n->model, path));
     TRY(nnk_model_load, (NULL, path, &model));
+    add_parameters(model);
+    VOID(nnk_model_destroy, (model));
+    kept_count = 0;
+    TRY(nnk_model_write, (n->model, keep, (void *)(uintptr_t)host));
+    add(kept, (size_t)kept_count);
+    TRY(nnk_model_read, (NULL, kept, kept_count, &model));
     add_parameters(model);
     VOID(nnk_model_destroy, (model));
     unlink(path), rmdir(folder);
@@ -192,7 +255,13 @@ static void training(network *n, const char *options) {
     add(&loss, sizeof loss);
     TRY(nnk_trainer_gradients_view, (trainer, &view));
     add((const char *)view.data + view.byte_offset, (size_t)view.shape[0] * sizeof(float));
+    kept_count = 0;
+    TRY(nnk_trainer_write_state, (trainer, keep, (void *)(uintptr_t)host));
+    add(kept, (size_t)kept_count);
     TRY(nnk_trainer_apply, (trainer));
+    TRY(nnk_trainer_read_state, (trainer, kept, kept_count));
+    TRY(nnk_trainer_apply, (trainer));
+    in_memory(n, trainer);
     VOID(nnk_trainer_destroy, (trainer));
     VOID(nnk_dataset_destroy, (dataset));
     add_parameters(n->model);
@@ -280,10 +349,11 @@ static void one_environment(void *argument) {
     const environment *e = (const environment *)argument;
     const uint64_t expected = round_in(&environments[0]);
     char what[96];
-    in_callback = callbacks = 0;
+    in_callback = callbacks = in_writer = writes = 0;
     snprintf(what, sizeof what, "%s: other bits", e->title);
     check_true(round_in(e) == expected, what, __FILE__, __LINE__);
     CHECK(callbacks == 8 && in_callback == callbacks);
+    CHECK(writes > 8 && in_writer == writes);
 }
 
 static void every_function_is_called(void *unused) {

@@ -116,15 +116,14 @@ static inline void network_fill(network *n) {
     }
 }
 
-/* The network with `samples` samples, on `runtime` (NULL: the default). */
-static inline network *network_create(network_kind kind, nnk_runtime *runtime, int64_t samples) {
+/* The data of a network with `samples` samples, without a model: no function of the library allocates anything. */
+static inline network *network_data(network_kind kind, int64_t samples) {
     network *n = (network *)network_memory(sizeof *n);
     const int64_t size = network_image_size();
     const size_t count = (size_t)samples, rows = (size_t)network_rows(kind);
     const int32_t stepped = kind == NETWORK_TAGGER ? 1 : 0;
     n->kind = kind;
     n->samples = samples;
-    n->model = network_model(kind, runtime);
     if (network_is_recurrent(kind)) {
         n->n_inputs = 2;
         n->shapes[0][0] = samples, n->shapes[0][1] = NETWORK_STEPS;
@@ -147,6 +146,13 @@ static inline network *network_create(network_kind kind, nnk_runtime *runtime, i
     n->output = (float *)n->memory[3];
     n->outputs[0] = nnk_tensor_view(n->memory[3], NNK_FLOAT32, n->shapes[3], 2 + stepped);
     network_fill(n);
+    return n;
+}
+
+/* The network with `samples` samples, on `runtime` (NULL: the default). */
+static inline network *network_create(network_kind kind, nnk_runtime *runtime, int64_t samples) {
+    network *n = network_data(kind, samples);
+    n->model = network_model(kind, runtime);
     return n;
 }
 

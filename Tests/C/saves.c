@@ -1,7 +1,7 @@
 /* saves.c: what a save does to the folder, the file and the process around it, whatever stands at its path; and what
  * loading does with paths that are no model's. argv[1]: the library.
  *
- * NNKIT_KILLS: how many saves are killed (default 25). */
+ * NNKIT_KILLS: how many saves are killed (default 25). NNKIT_SAVES: how many there are during a fit (default 15). */
 #include "nnkit_loader.h"
 
 #include "check.h"
@@ -151,10 +151,62 @@ static void kills(void *unused) {
     }
     snprintf(what, sizeof what, "%d kills (%d of process 1): %d torn files, %d saves stuck, at most %d left-over files",
              count, firsts, torn, stuck, most);
-    fprintf(stderr, "%s\n", what);
+    fprintf(stderr, "attack: %s\n", what);
     check_true(torn == 0 && stuck == 0 && most <= 1, what, __FILE__, __LINE__);
     CHECK_OK(nnk_model_save(models[0], target));
     CHECK(entries_in(inside) == 1);
+    remove_folder(inside);
+}
+
+/* Stops a fit when it is told to. */
+static int go_on(const nnk_progress *progress, void *user) {
+    (void)progress;
+    return __atomic_load_n((int *)user, __ATOMIC_RELAXED);
+}
+
+typedef struct fit {
+    nnk_trainer *trainer;
+    nnk_dataset *dataset;
+    int stop;
+    nnk_status status;
+} fit;
+
+static void *fit_for_ever(void *argument) {
+    fit *f = (fit *)argument;
+    f->status = nnk_trainer_fit(f->trainer, f->dataset, "epochs=1000000 batch_size=8 report=step", go_on, &f->stop);
+    return NULL;
+}
+
+/* What a save writes while another thread trains is a whole model, and a state between two steps. */
+static void saves_during_a_fit(void *unused) {
+    enum { ROWS = 64, SIZE = 200 };
+    static float x[ROWS * SIZE], y[ROWS * SIZE];
+    const char *wanted = getenv("NNKIT_SAVES");
+    const int count = wanted ? atoi(wanted) : scaled(15, 3);
+    char *inside = new_folder("during a fit"), *target = path_in(inside, "model.nnkit");
+    const int64_t shape[2] = {ROWS, SIZE};
+    const nnk_tensor in = nnk_tensor_view(x, NNK_FLOAT32, shape, 2), to = nnk_tensor_view(y, NNK_FLOAT32, shape, 2);
+    nnk_model *model = dense_model(SIZE, "units=200", "seed=1");
+    pthread_t thread;
+    char what[96];
+    fit f;
+    int i, refused = 0, torn = 0;
+    (void)unused;
+    memset(&f, 0, sizeof f);
+    for (i = 0; i < ROWS * SIZE; i++) x[i] = (float)(i % 17) / 17, y[i] = (float)(i % 13) / 13;
+    REQUIRE_OK(nnk_trainer_create(model, "loss=mean_squared_error learning_rate=0.001", &f.trainer));
+    REQUIRE_OK(nnk_dataset_create_from_arrays(&in, 1, &to, 1, &f.dataset));
+    if (pthread_create(&thread, NULL, fit_for_ever, &f) != 0) exit(3);
+    for (i = 0; i < count; i++) {
+        refused += nnk_model_save(model, target) != NNK_OK;
+        torn += !loads(target);
+    }
+    __atomic_store_n(&f.stop, 1, __ATOMIC_RELAXED);
+    pthread_join(thread, NULL);
+    CHECK_OK(f.status);
+    snprintf(what, sizeof what, "%d saves during a fit: %d refused, %d torn files", count, refused, torn);
+    fprintf(stderr, "attack: %s\n", what);
+    check_true(refused == 0 && torn == 0, what, __FILE__, __LINE__);
     remove_folder(inside);
 }
 
@@ -439,6 +491,7 @@ int main(int argc, char **argv) {
     folder = temporary_folder();
     check_in_child("left-over files", CHILD_SECONDS, leftovers, NULL);
     check_in_child("killed saves", getenv("NNKIT_KILLS") ? 600 : CHILD_SECONDS, kills, NULL);
+    check_in_child("saves during a fit", CHILD_SECONDS, saves_during_a_fit, NULL);
     check_in_child("saves side by side", CHILD_SECONDS, saves_side_by_side, NULL);
     check_in_child("no regular files", CHILD_SECONDS, no_regular_files, NULL);
     check_in_child("links", CHILD_SECONDS, links, NULL);

@@ -7,6 +7,9 @@
 #error "NNKit supports x86-64 Linux only."
 #endif
 
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -159,6 +162,20 @@ static inline void nnkit_platform_set_thread_name(const char *name) { prctl(PR_S
 /* Writes the calling thread's name, zero-terminated, to 16 bytes. */
 static inline void nnkit_platform_get_thread_name(char *name) { prctl(PR_GET_NAME, name, 0, 0, 0); }
 
+/* Blocks until the word is woken, unless it is not `expected` any more; may return for no reason. errno stays. */
+static inline void nnkit_platform_futex_wait(const void *word, uint32_t expected) {
+    const int number = errno;
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, NULL, NULL, 0);
+    errno = number;
+}
+
+/* Wakes every thread that blocks on the word. errno stays. */
+static inline void nnkit_platform_futex_wake_all(const void *word) {
+    const int number = errno;
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+    errno = number;
+}
+
 /* A number that no other process has: random or, where the kernel gives no such thing, the time. */
 static inline uint64_t nnkit_platform_random_number(void) {
     uint64_t number = 0;
@@ -197,6 +214,10 @@ void nnkit_platform_lock_global(void);
 void nnkit_platform_unlock_global(void);
 /* Where the calling thread holds it. */
 void nnkit_platform_unlock_global_if_held(void);
+
+/* What else a fork does while it holds the lock: before, and afterwards in the parent and in the child. To be called
+ * with the lock held. */
+void nnkit_platform_set_fork_hooks(void (*before)(void), void (*in_parent)(void), void (*in_child)(void));
 
 /* ---------------------------------------------------------------------------------------- memory that is gone */
 

@@ -89,6 +89,7 @@ struct GraphDescription: Codable, Equatable {
 
   private func check(_ values: [Value], _ expected: [Int], _ graph: Graph) throws(NNKitError) {
     if let error = graph.firstError {
+      if error.code == .outOfMemory { throw error }
       throw NNKitError(.format, "the graph in the file is not valid: \(error.message)")
     }
     guard values.map(\.index) == expected else {

@@ -6,7 +6,9 @@ extension Model {
   /// Writes the model to one file, which any reader of safetensors can open: the parameters by name, the graph as
   /// JSON in the metadata, and a checksum of both. At any moment the old file or the new one stands there, whole.
   ///
-  /// Throws: `.io`.
+  /// While the model is being trained, the file holds the parameters as they are between two updates.
+  ///
+  /// Throws: `.io`; `.outOfMemory` where a copy of the parameters does not fit into memory.
   public func save(to path: String) throws(NNKitError) {
     try withFile { (parts) throws(NNKitError) in try writeAtomically(to: path, parts) }
   }
@@ -38,7 +40,10 @@ extension Model {
     var metadata = [Self.graphKey: try GraphDescription(graph, seed: seed).json()]
     // The tensors of a trainer's state are all checked against its description; a model's file says whose it is.
     metadata[training == nil ? "format" : Self.trainerKey] = training?.json ?? "nnkit"
-    let tensors = parameters.map { arena.tensor($0) } + (training?.tensors ?? [])
+    // What is written is what was checked, and neither trainers nor runs wait for the writer.
+    let snapshot = try arena.snapshot()
+    defer { withExtendedLifetime(snapshot) {} }
+    let tensors = parameters.map { arena.tensor($0, in: snapshot) } + (training?.tensors ?? [])
     var checksum = Checksum()
     checksum.add(metadata[Self.graphKey] ?? "")
     checksum.add(training?.json ?? "")
@@ -85,9 +90,10 @@ extension Model {
 }
 
 extension ParameterArena {
-  /// A parameter as it is written to a file.
-  func tensor(_ parameter: Parameter) -> Safetensors.Tensor {
-    Safetensors.Tensor(parameter.name, parameter.shape, floats + parameter.offset)
+  /// A parameter as it is written to a file. `memory`: the arena's, or a copy.
+  func tensor(_ parameter: Parameter, in memory: AlignedMemory) -> Safetensors.Tensor {
+    Safetensors.Tensor(
+      parameter.name, parameter.shape, memory.base.assumingMemoryBound(to: Float.self) + parameter.offset)
   }
 
   /// `bytes` are those of the parameter's shape.

@@ -3,8 +3,8 @@ import Synchronization
 
 /// A checked graph with its parameters.
 ///
-/// A model may be used by any number of sessions at the same time; while a trainer changes its parameters, running
-/// sessions may see a mixture of old and new values.
+/// A model may be used by any number of sessions at the same time, and saved, while a trainer changes its parameters:
+/// a run and a save see them as they are between two updates.
 public final class Model: @unchecked Sendable {
   package let graph: Graph
   package let runtime: Runtime
@@ -92,7 +92,8 @@ public final class Model: @unchecked Sendable {
   /// The names of the parameters, "<layer>/<parameter>", in the order of the layers.
   public var parameterNames: [String] { parameters.map(\.name) }
 
-  /// Calls `body` with the parameter's values, which it may change. Throws: `.invalidArgument` for an unknown name.
+  /// Calls `body` with the parameter's values, which it may change while no session and no trainer of the model is in a
+  /// call. Throws: `.invalidArgument` for an unknown name.
   public func withParameter<Result>(
     _ name: String, _ body: (UnsafeMutableBufferPointer<Float>, Shape) -> Result
   ) throws(NNKitError) -> Result {

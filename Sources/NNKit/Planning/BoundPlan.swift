@@ -93,17 +93,19 @@ package final class BoundPlan {
   package func integers(_ tensor: Tensor) -> UnsafeMutablePointer<Int32> { binding.integers(tensor) }
   package func doubles(_ tensor: Tensor) -> UnsafeMutablePointer<Double> { binding.doubles(tensor) }
 
-  /// Runs all steps. `seed` and `step` choose the random numbers of a training step.
+  /// Runs all steps, on one state of the parameters. `seed` and `step` choose the random numbers of a training step.
   package func run(seed: UInt64 = 0, step: UInt64 = 0) {
     // Steps that run on the calling thread must see the floating-point environment that the workers have.
     withDefaultFloatEnvironment {
       state.pointee = RunState(seed: seed, step: step)
-      let version = parameters.version
-      if version != packedVersion {
-        run(prologue)
-        packedVersion = version
+      parameters.lock.read {
+        let version = parameters.version
+        if version != packedVersion {
+          run(prologue)
+          packedVersion = version
+        }
+        run(steps)
       }
-      run(steps)
     }
   }
 

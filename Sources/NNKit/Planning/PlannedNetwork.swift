@@ -167,9 +167,10 @@ struct PlannedNetwork {
         source.load(position, slot: slot, steps: lengths.map { Int($0[slot]) }, count: count, to: values)
       }
     }
+    // The lengths are not worth a choice: they stay as long as they are read.
     candidates.append(
       RecomputationCandidate(
-        node: nodes.count + position, inputs: reads, output: tensor,
+        node: nodes.count + position, inputs: [], output: tensor,
         steps: firstStep..<plan.steps.count))
   }
 

@@ -39,11 +39,17 @@ extension BoundPlan {
       view.copySample(sample, steps: steps, count: count, to: floats(tensor) + slot * count)
       return
     }
-    let range = range ?? Int32.min...Int32.max
-    if let bad = view.copySample(sample, steps: steps, count: count, to: integers(tensor) + slot * count, in: range) {
-      throw NNKitError(
-        .invalidArgument,
-        "\(what()): sample \(sample) holds \(bad); expected \(range.lowerBound) to \(range.upperBound)")
+    if let bad = view.copySample(
+      sample, steps: steps, count: count, to: integers(tensor) + slot * count, in: range ?? Int32.min...Int32.max)
+    {
+      throw outOfRange(what(), sample, bad, range)
     }
   }
+}
+
+/// A label or index that the model does not know; nil: that is no int32.
+func outOfRange(_ what: String, _ sample: Int, _ value: Int64, _ range: ClosedRange<Int32>?) -> NNKitError {
+  let range = range ?? Int32.min...Int32.max
+  return NNKitError(
+    .invalidArgument, "\(what): sample \(sample) holds \(value); expected \(range.lowerBound) to \(range.upperBound)")
 }

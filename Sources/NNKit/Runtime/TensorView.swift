@@ -153,6 +153,59 @@ package struct TensorView {
     return bad
   }
 
+  /// The first sample of `samples` with a whole number outside of `range`, and that number. `lengths` holds how many
+  /// entries of each sample's first axis to look at. An axis of stride 0 repeats one element, which is looked at once.
+  func firstOutside(
+    _ range: ClosedRange<Int32>, _ samples: Range<Int>, lengths: TensorView?
+  ) -> (sample: Int, value: Int64)? {
+    let wanted = Int64(range.lowerBound)...Int64(range.upperBound)
+    func outside(_ element: UnsafeMutableRawPointer) -> Int64? {
+      let value = wholeNumber(element)
+      return wanted.contains(value) ? nil : value
+    }
+    let repeats = byteStride(0) == 0 && lengths?.byteStride(0) ?? 0 == 0
+    let (areDense, count) = (samplesAreDense, (1..<max(1, rank)).reduce(1) { $0 &* size($1) })
+    for index in repeats ? samples.prefix(1) : samples {
+      let steps = lengths.map { min(max(0, Int($0.wholeNumber($0.sample(index)))), size(1)) }
+      let first = sample(index)
+      if !areDense {
+        if let bad = firstElement(first, axis: 1, steps: steps, outside) { return (index, bad) }
+        continue
+      }
+      for element in 0..<self.count(of: steps, count) {
+        if let bad = outside(first + element &* type.bytes) { return (index, bad) }
+      }
+    }
+    return nil
+  }
+
+  /// The first float32 element of sample `index` that is not finite; `steps` as above.
+  func firstNonFinite(sample index: Int, steps: Int?) -> Float? {
+    firstElement(sample(index), axis: 1, steps: steps) { element -> Float? in
+      let value = element.loadUnaligned(as: Float.self)
+      return value.isFinite ? nil : value
+    }
+  }
+
+  private func wholeNumber(_ element: UnsafeMutableRawPointer) -> Int64 {
+    type == .int64 ? element.loadUnaligned(as: Int64.self) : Int64(element.loadUnaligned(as: Int32.self))
+  }
+
+  /// The first result of `body` for the elements of the axes from `axis` on, and of the first `steps` entries of `axis`
+  /// only where that is given; of an axis of stride 0, for one element.
+  private func firstElement<Result>(
+    _ base: UnsafeMutableRawPointer, axis: Int, steps: Int? = nil, _ body: (UnsafeMutableRawPointer) -> Result?
+  ) -> Result? {
+    if axis >= rank { return body(base) }
+    let (stride, count) = (byteStride(axis), steps ?? size(axis))
+    var element = base
+    for _ in 0..<(stride == 0 ? min(1, count) : count) {
+      if let result = firstElement(element, axis: axis + 1, body) { return result }
+      element = element.advanced(by: stride)
+    }
+    return nil
+  }
+
   /// Calls `body` for each element of the axes from `axis` on, the last axis fastest, and of the first `steps` entries of
   /// `axis` only where that is given.
   private func forEachElement(

@@ -37,11 +37,12 @@ package struct OptimizerDefinition: Sendable {
 
   private static func rate(_ value: Double) -> OptionSpecification {
     OptionSpecification(
-      "learning_rate", .float(0, .infinity, upperOpen: false), default: .float(value), "the size of a step")
+      "learning_rate", .float(0, OptionSpecification.largestFloat, upperOpen: false), default: .float(value),
+      "the size of a step")
   }
 
   private static let weightDecay = OptionSpecification(
-    "weight_decay", .float(0, .infinity, upperOpen: false), default: .float(0),
+    "weight_decay", .float(0, OptionSpecification.largestFloat, upperOpen: false), default: .float(0),
     "this times the parameter is added to its gradient (L2)")
 
   private static func fraction(_ name: String, _ value: Double, _ summary: String) -> OptionSpecification {

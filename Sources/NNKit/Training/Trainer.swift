@@ -12,7 +12,7 @@ public final class Trainer: @unchecked Sendable {
   private var valuesVersion: Int
   let optimizer: OptimizerState
   package let gradients: AlignedMemory
-  private let sums: NormSums
+  private let norm: VectorNorm
   let busy = BusyFlag()
   private var trainingPlans = PlanCache()
   private var evaluationPlans = PlanCache()
@@ -67,8 +67,10 @@ public final class Trainer: @unchecked Sendable {
     settings = try TrainerSettings(optimizer, options, slotCount: model.arena.trainableCount)
     values = settings.values
     valuesVersion = settings.version
-    self.optimizer = OptimizerState(model.arena, gradients: gradients, runtime: model.runtime)
-    sums = NormSums(gradients, count: model.arena.trainableCount, runtime: model.runtime)
+    self.optimizer = try OptimizerState(model.arena, gradients: gradients, runtime: model.runtime)
+    norm = VectorNorm(
+      count: model.arena.trainableCount, runtime: model.runtime,
+      of: gradients.base.assumingMemoryBound(to: Float.self))
   }
 
   /// Reads `loss=... optimizer=...` and the chosen optimizer's own options.
@@ -119,38 +121,43 @@ public final class Trainer: @unchecked Sendable {
     return bound
   }
 
-  /// Lets the optimizer use the gradients, clipped, and gives running statistics the values that the last batch left.
-  /// Throws: `.numeric` where a number is not finite; then nothing changes.
-  func applyGradients() throws(NNKitError) {
+  /// Lets the optimizer use the gradients, clipped, and gives running statistics the values that the last batch left:
+  /// both between two states that others see. Throws, and changes nothing, where a number is not finite or would not be.
+  func applyGradients() throws(NumericFault) {
     let version = settings.version
     if version != valuesVersion { (values, valuesVersion) = (settings.values, version) }
-    let norm = sums.norm()
     let next = gradients.base.assumingMemoryBound(to: Float.self)
     let kernels = model.runtime.kernels
-    let stateIsFinite = pendingState.allSatisfy { kernels.sumOfSquares(next + $0.lowerBound, $0.count).isFinite }
-    guard norm.isFinite, stateIsFinite else {
-      throw NNKitError(
-        .numeric,
-        "the \(norm.isFinite ? "batch's statistics" : "gradients") hold a number that is not finite; no parameter was "
-          + "changed. Check the data for NaN and infinity, or lower learning_rate")
+    let norm = norm(next)
+    guard norm.isFinite else { throw gradientFault(false) }
+    for range in pendingState where !kernels.sumOfSquares(next + range.lowerBound, range.count).isFinite {
+      throw gradientFault(true)
     }
-    for range in pendingState {
-      (model.arena.floats + range.lowerBound).update(from: next + range.lowerBound, count: range.count)
+    let clips = values.clipNorm > 0 && norm > values.clipNorm
+    let scale = clips ? Float(values.clipNorm / norm) : 1
+    let bad = model.arena.lock.write { () -> Int? in
+      let bad = optimizer.apply(values.optimizer, slots: values.slots, gradientScale: scale, gradientNorm: norm)
+      guard bad == nil else { return bad }
+      for range in pendingState {
+        (model.arena.floats + range.lowerBound).update(from: next + range.lowerBound, count: range.count)
+      }
+      return nil
     }
+    if let bad { throw updateFault(bad) }
     pendingState = []
     hasGradients = false
-    let clips = values.clipNorm > 0 && norm > values.clipNorm
-    optimizer.apply(values.optimizer, slots: values.slots, gradientScale: clips ? Float(values.clipNorm / norm) : 1)
   }
 
-  /// Throws: `.numeric` for a loss that is not finite.
-  func requireFinite(_ loss: Double) throws(NNKitError) {
-    guard loss.isFinite else {
-      throw NNKitError(
-        .numeric,
-        "the loss is \(loss.isNaN ? "NaN" : loss < 0 ? "-infinity" : "infinity"); no parameter was changed. Check the data for NaN and infinity, or lower "
-          + "learning_rate")
-    }
+  /// The plan for batches of a dataset.
+  func plan(_ dataset: Dataset, batch: Int, isTraining: Bool) throws(NNKitError) -> BoundPlan {
+    let loss = definition.loss
+    return isTraining
+      ? try plan(
+        &trainingPlans, .training(loss), batch: batch, inputCount: dataset.inputCount, { dataset.input($0) },
+        targetCount: dataset.targetCount)
+      : try plan(
+        &evaluationPlans, .evaluation(loss), batch: batch, inputCount: dataset.inputCount, { dataset.input($0) },
+        targetCount: dataset.targetCount)
   }
 
   private func plan(
@@ -210,36 +217,5 @@ public final class Trainer: @unchecked Sendable {
           "the target of output \"\(graph.outputs[position].name)\"")
       }
     }
-  }
-}
-
-/// The global norm of the gradients: sums of squares of fixed parts, added in ascending order.
-private final class NormSums {
-  private let parts: UnsafeMutablePointer<Double>
-  private let partCount: Int
-  private let pool: ThreadPool
-  private let body: (Int, Int) -> Void
-  private static let elementsPerPart = 32_768
-
-  init(_ gradients: AlignedMemory, count: Int, runtime: Runtime) {
-    let (values, kernels) = (gradients.base.assumingMemoryBound(to: Float.self), runtime.kernels)
-    partCount = ceilDivide(count, Self.elementsPerPart)
-    let parts = UnsafeMutablePointer<Double>.allocate(capacity: max(1, partCount))
-    parts.initialize(repeating: 0, count: max(1, partCount))
-    self.parts = parts
-    pool = runtime.pool
-    body = { part, _ in
-      let start = part * Self.elementsPerPart
-      parts[part] = kernels.sumOfSquares(values + start, min(Self.elementsPerPart, count - start))
-    }
-  }
-
-  deinit { parts.deallocate() }
-
-  func norm() -> Double {
-    pool.run(tiles: partCount, body)
-    var sum = 0.0
-    for part in 0..<partCount { sum += parts[part] }
-    return sum.squareRoot()
   }
 }

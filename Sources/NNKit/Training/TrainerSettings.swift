@@ -20,7 +20,7 @@ final class TrainerSettings: @unchecked Sendable {
   private let currentVersion = Atomic<Int>(0)
 
   static let clipNorm = OptionSpecification(
-    "clip_norm", .float(0, .infinity, upperOpen: false), default: .float(0),
+    "clip_norm", .float(0, OptionSpecification.largestFloat, upperOpen: false), default: .float(0),
     "the largest global norm of the gradients, which are scaled down to it; 0: any")
 
   /// `slotCount`: how many elements a slot of the optimizer has. Throws: `.outOfMemory`.

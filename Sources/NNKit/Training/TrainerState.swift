@@ -115,7 +115,8 @@ extension Trainer {
     var copies: [(from: UnsafeRawBufferPointer, to: UnsafeMutablePointer<Float>)] = []
     let slots = Array(prepared.slots.prefix(description.slots))
     let targets =
-      model.parameters.map { model.arena.tensor($0) } + stateTensors(slots, hasGradients: description.hasGradients)
+      model.parameters.map { model.arena.tensor($0, in: model.arena.memory) }
+      + stateTensors(slots, hasGradients: description.hasGradients)
     for target in targets {
       let values = UnsafeMutablePointer(mutating: target.values.baseAddress!)
       copies.append((try file.data(&entries, target.name, target.shape), values))
@@ -124,10 +125,13 @@ extension Trainer {
       throw NNKitError(.format, "the tensor \"\(excerpt(extra))\" belongs to no parameter of the model")
     }
     try busy.enter("trainer") { () throws(NNKitError) in
-      for copy in copies {
-        if let base = copy.from.baseAddress {
-          UnsafeMutableRawPointer(copy.to).copyMemory(from: base, byteCount: copy.from.count)
+      model.arena.lock.write {
+        for copy in copies {
+          if let base = copy.from.baseAddress {
+            UnsafeMutableRawPointer(copy.to).copyMemory(from: base, byteCount: copy.from.count)
+          }
         }
+        model.arena.markChanged()
       }
       settings.take(prepared)
       optimizer.logDecay = (
@@ -137,7 +141,6 @@ extension Trainer {
       model.passes.store(description.passes, ordering: .relaxed)
       pendingState = pending.map(\.range)
       hasGradients = description.hasGradients
-      model.arena.markChanged()
     }
   }
 

@@ -209,7 +209,7 @@ class Model(Fixed):
         return training.fit(inputs, targets, validation, validation_split > 0, options, verbose, callbacks)
 
     def evaluate(self, x: Arrays, y: Arrays, batch_size: int = 32) -> dict[str, float]:
-        """The mean loss, and the metric by its name, over the samples; of sequences, over the steps before their lengths."""
+        """The mean loss, and the metric by its name, over the samples; of sequences, over the steps before lengths."""
         training = self._compiled("evaluate")
         inputs, targets = self._inputs(x, "x"), training.targets(y, "y")
         self._announce_writes()
