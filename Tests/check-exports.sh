@@ -4,7 +4,8 @@
 #   Tests/check-exports.sh <libnnkit.so> <nnkit.h>
 #
 # It exports the functions that the header declares and nothing else, needs only the C library, libm, libstdc++,
-# libgcc_s and the loader, takes no memory past its reserve, and is at most 20 MB. The exit status is 1 where one of these does not hold.
+# libgcc_s and the loader, takes no memory past its reserve, and is at most 20 MB. The exit status is 1 where one of these
+# does not hold.
 set -u
 if [ $# != 2 ] || [ ! -f "$1" ] || [ ! -f "$2" ]; then
     echo "usage: $0 <libnnkit.so> <nnkit.h>" >&2
