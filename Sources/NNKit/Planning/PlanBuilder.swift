@@ -186,7 +186,7 @@ package final class PlanBuilder {
     steps.append(
       PlannedStep(
         name: step.name, tiles: step.tiles, work: step.work, sharesOut: step.sharesOut, buffers: buffers,
-        written: written, substitutes: substitutes.filter { step.buffers.contains($0.key) }, bind: step.bind))
+        written: written, substitutes: substitutes.isEmpty ? [:] : substitutes(of: step.buffers), bind: step.bind))
   }
 
   /// Adds a step that reads parameters alone and writes tensors that `packed` made: at inference one that runs when
@@ -207,6 +207,10 @@ package final class PlanBuilder {
   /// Lets the steps from now on have the tensor's values from a second run of `steps`, which made it: the tensor need
   /// not be kept until then. What those steps read must still be there, or be computed again itself.
   func computeAgain(_ tensor: Tensor, by steps: Range<Int>) { makers[tensor.buffer] = steps }
+
+  private func substitutes(of buffers: Set<Int>) -> [Int: Int] {
+    Dictionary(uniqueKeysWithValues: buffers.compactMap { buffer in substitutes[buffer].map { (buffer, $0) } })
+  }
 
   private func current(_ buffer: Int) -> Int { substitutes[buffer] ?? buffer }
 

@@ -5,6 +5,11 @@ struct PlannedNetwork {
   private let nodes: [PlannedNode]
   /// Of each planned node.
   private let parameters: [[Parameter]]
+  /// Of each value: the planned nodes that read it, and which of their inputs it is.
+  private let readers: [[(node: Int, position: Int)]]
+  private let isOutput: [Bool]
+  /// Of each value that is one: the inputs of the graph.
+  private let inputPositions: [Value: Int]
 
   private(set) var inputs: [Tensor] = []
   private(set) var inputRanges: [ClosedRange<Int32>?] = []
@@ -29,6 +34,16 @@ struct PlannedNetwork {
     let nodes = fuse(graph, forInference: !isTraining)
     self.nodes = nodes
     self.parameters = nodes.map { $0.parameterNodes.flatMap { parameters[$0] } }
+    var readers: [[(node: Int, position: Int)]] = Array(repeating: [], count: graph.types.count)
+    for (index, node) in nodes.enumerated() {
+      for (position, value) in node.inputs.enumerated() { readers[value.index].append((index, position)) }
+    }
+    self.readers = readers
+    var isOutput = Array(repeating: false, count: graph.types.count)
+    for output in graph.outputs { isOutput[output.value.index] = true }
+    self.isOutput = isOutput
+    // Each input has a value of its own.
+    inputPositions = Dictionary(uniqueKeysWithValues: graph.inputs.enumerated().map { ($1.value, $0) })
     tensors = Array(repeating: nil, count: graph.types.count)
     types = Array(repeating: nil, count: graph.types.count)
     contributions = Array(repeating: [], count: graph.types.count)
@@ -51,7 +66,8 @@ struct PlannedNetwork {
   ) throws(NNKitError) {
     for (position, (input, shape)) in zip(graph.inputs, inputShapes).enumerated() {
       let type = ValueType(graph.types[input.value.index].dataType, shape)
-      let tensor = try plan.tensor(type)
+      var tensor = try plan.tensor(type)
+      tensor.isModelInput = true
       if loadsInputs && type.dataType == .float32 {
         addLoading(plan, tensor, position, input.name)
       } else {
@@ -131,23 +147,15 @@ struct PlannedNetwork {
 
   /// Whether all readers of a node's first output can normalise it on the way.
   private func outputMayBePending(_ node: PlannedNode, _ inputTypes: [ValueType]) -> Bool {
-    guard let value = node.outputs.first, let type = types[value.index],
-      !graph.outputs.contains(where: { $0.value == value })
-    else { return false }
-    return nodes.allSatisfy { reader in
-      reader.inputs.indices.allSatisfy { position in
-        reader.inputs[position] != value || reader.operation.readsPending(position, type)
-      }
-    }
+    guard let value = node.outputs.first, let type = types[value.index], !isOutput[value.index] else { return false }
+    return readers[value.index].allSatisfy { nodes[$0.node].operation.readsPending($0.position, type) }
   }
 
   /// Every consumer of an int32 input may limit the values that it can hold.
   private mutating func narrowRanges(_ node: PlannedNode, _ inputTypes: [ValueType]) {
     for (position, value) in node.inputs.enumerated() {
       guard let range = node.operation.inputRange(position, inputTypes) else { continue }
-      for (index, input) in graph.inputs.enumerated() where input.value == value {
-        inputRanges[index] = inputRanges[index]?.clamped(to: range) ?? range
-      }
+      if let index = inputPositions[value] { inputRanges[index] = inputRanges[index]?.clamped(to: range) ?? range }
     }
   }
 
