@@ -8,9 +8,10 @@ BUILD   := .build/release
 DIST    := dist
 VENV    := .venv
 LIBRARY := $(DIST)/lib/libnnkit.so
-SOURCES := Package.swift Makefile $(shell find Sources include -name '*.swift' -o -name '*.h' -o -name '*.map' -o -name '*.c')
+SOURCES := Package.swift Makefile $(shell find Sources include -name '*.swift' -o -name '*.h' -o -name '*.map' -o -name '*.c' -o -name '*.cpp')
 
-.PHONY: help lib demo test test-swift test-c test-python test-levels bench bench-kernels golden lint clean
+.PHONY: help lib demo test test-swift test-c test-python count-plans test-graphs test-torch test-attacks bench bench-kernels \
+  golden lint clean
 
 help:                ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -42,7 +43,25 @@ $(VENV)/installed: $(VENV)/bin/python $(LIBRARY) $(shell find bindings/python -n
 demo: $(VENV)/installed  ## trains a CNN and an LSTM on real data, runs them from C, draws demo/*.png
 	$(VENV)/bin/python examples/demo/demo.py --library $(LIBRARY) --output demo
 
-test: test-swift test-c test-python  ## everything: Swift, C and Python, at every instruction-set level
+# Tests verify each plan that they make; a byte for each comes into this file.
+PLANS := $(abspath .build/verified-plans)
+test test-swift test-c test-python: export NNKIT_VERIFY_PLANS = $(PLANS)
+
+test: count-plans test-swift test-c test-python  ## everything: Swift, C and Python, at every instruction-set level
+	@echo "$$(stat -c %s $(PLANS)) plans verified"
+
+count-plans:
+	mkdir -p $(dir $(PLANS)) && : > $(PLANS)
+
+# More of them, others, and what they cover: make test-graphs N=200000 SEED=7 GRAPHS="--pairs --jobs 8".
+N    ?= 1000
+SEED ?= 1
+GRAPHS_TOOL := $(BUILD)/random-graphs
+
+test-graphs: export NNKIT_VERIFY_PLANS = 1
+test-graphs:         ## N random graphs, compared with the reference, and the table of neighbouring layers
+	$(SWIFT) build -c release --product random-graphs
+	$(GRAPHS_TOOL) --graphs $(N) --seed $(SEED) --pairs $(GRAPHS)
 
 TEST_PACKAGE := $(BUILD)/NNKitPackageTests.xctest
 LEVELS := $(shell Tests/levels.sh)
@@ -54,12 +73,17 @@ test-swift:
 	$(BUILD)/shapes-example $(BUILD)/shapes.nnkit
 	set -e; for level in $(LEVELS); do echo "Swift tests at $$level"; \
 	  NNKIT_ISA=$$level $(SWIFT) test -c release --skip-build; done
+	set -e; seed=1; for level in $(LEVELS); do \
+	  NNKIT_ISA=$$level $(GRAPHS_TOOL) --graphs 1000 --seed $$seed; seed=$$((seed + 1000)); done
 	Tests/emulated.sh $(TEST_PACKAGE)
 
 test-c: $(LIBRARY)
 	Tests/check-exports.sh $(LIBRARY) include/nnkit.h
 	set -e; for level in $(LEVELS); do echo "C tests at $$level"; NNKIT_ISA=$$level Tests/C/run.sh $(DIST); done
 	Tests/emulated.sh Tests/C/run.sh $(DIST)
+
+test-attacks: $(LIBRARY)  ## a million random calls, failing allocations, killed saves, ...: how many ended the host
+	Tests/C/attacks.sh $(DIST)
 
 test-python: $(VENV)/installed
 	$(VENV)/bin/python -m pytest bindings/python/tests

@@ -11,6 +11,12 @@ func kernelSettings(march: String, define: String?) -> [SwiftSetting] {
   return [.unsafeFlags(flags)] + (define.map { [.define($0)] } ?? [])
 }
 
+/// Allocations of the shared library that fail are served from a reserve: see CNNKitBoundary/Reserve.c.
+let wrappedFlags = [
+  "malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc", "free", "malloc_usable_size", "strdup", "_Znwm",
+  "_ZnwmSt11align_val_t", "_ZdlPv", "_ZdlPvm", "_ZdlPvmSt11align_val_t",
+].flatMap { ["-Xlinker", "--wrap=\($0)"] }
+
 /// The shared library carries the Swift runtime, exports `nnk_*` alone, and stays loaded once it is: `dlclose` with
 /// live worker threads would end the host.
 let libraryFlags =
@@ -19,7 +25,7 @@ let libraryFlags =
   + [
     "--version-script=\(Context.packageDirectory)/Sources/NNKitCAPI/exports.map", "--gc-sections", "-s", "-z",
     "nodelete", "-z", "defs", "-z", "now", "-z", "relro", "-soname=libnnkit.so",
-  ].flatMap { ["-Xlinker", $0] }
+  ].flatMap { ["-Xlinker", $0] } + wrappedFlags
 
 let package = Package(
   name: "NNKit",
@@ -32,6 +38,7 @@ let package = Package(
     .systemLibrary(name: "CNNKit", path: "include"),
     .target(name: "CNNKitPlatform"),
     .target(name: "CNNKitHostSignals"),
+    .target(name: "CNNKitBoundary", dependencies: ["CNNKitPlatform"]),
 
     // Kernels: pointers in, pointers out. The AVX modules hold symbolic links to NNKitKernels' sources.
     .target(name: "NNKitKernelTable"),
@@ -55,7 +62,8 @@ let package = Package(
       ],
       linkerSettings: [.linkedLibrary("m")]),
     .target(
-      name: "NNKitCAPI", dependencies: ["NNKit", "CNNKit", "CNNKitHostSignals"], exclude: ["exports.map"],
+      name: "NNKitCAPI", dependencies: ["NNKit", "CNNKit", "CNNKitHostSignals", "CNNKitBoundary"],
+      exclude: ["exports.map"],
       linkerSettings: [.unsafeFlags(libraryFlags)]),
 
     .executableTarget(name: "shapes-example", dependencies: ["NNKit"], path: "examples/swift"),
@@ -66,10 +74,15 @@ let package = Package(
       name: "kernel-benchmark", dependencies: ["NNKit", "NNKitKernelTable", "CMachineLimits"],
       path: "benchmarks/kernels"),
 
+    // Random graphs, compared with the reference.
+    .target(name: "RandomGraphs", dependencies: ["NNKit", "NNKitKernelTable"], path: "Tests/graphs/RandomGraphs"),
+    .executableTarget(
+      name: "random-graphs", dependencies: ["RandomGraphs", "NNKit"], path: "Tests/graphs/tool"),
+
     .testTarget(
       name: "NNKitKernelsTests",
       dependencies: ["NNKitKernelTable", "NNKit"]),
     .testTarget(
-      name: "NNKitTests", dependencies: ["NNKit", "NNKitKernelTable", "CNNKitPlatform"], exclude: ["Fixtures"]),
+      name: "NNKitTests", dependencies: ["NNKit", "NNKitKernelTable", "CNNKitPlatform", "RandomGraphs"], exclude: ["Fixtures"]),
   ]
 )

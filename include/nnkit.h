@@ -21,15 +21,27 @@
  *             nnk_catalog_json() for every option with its type, range and default.
  * Threads     Different handles may be used from different threads at the same time, and one model may be
  *             used by any number of sessions at once. One trainer, session or stream serves one call at a time;
- *             a second, simultaneous call on it gives NNK_ERROR_BUSY. While a trainer changes a model's
- *             parameters, sessions of that model may read a mixture of old and new values.
+ *             a second, simultaneous call on it gives NNK_ERROR_BUSY. While a model is being trained, its sessions
+ *             run and files are saved all the same: each run, and each file, has the parameters as they are between
+ *             two steps. An update waits for the runs that are under way, and runs that come meanwhile wait for it;
+ *             neither can keep the other out. Who reads or writes through nnk_model_parameters_view sees to that alone.
  * Tensors     Channels last: images [N,H,W,C], sequences [N,T,C]. N is the batch.
  * Determinism The same seed, data and instruction-set level give the same bits for any number of threads.
  * Environment NNKIT_ISA=baseline|avx2|avx512 forces an instruction-set level (a level that the processor
  *             lacks is an error of nnk_runtime_create and of the first call that needs the default runtime).
  *             NNKIT_NUM_THREADS sets the default number of threads.
+ * Thread      Every function computes in the default floating-point environment (nearest, no flushing to zero,
+ *             exceptions masked) and leaves the calling thread's as it was; a callback has the thread's own.
+ *             Cancellation (pthread_cancel) waits until the call has returned, callbacks included. 96 KiB of
+ *             stack are enough.
+ * Callbacks   A callback returns. If it throws a C++ exception, the call ends with NNK_ERROR_INVALID_ARGUMENT.
+ *             It must not leave by longjmp or pthread_exit; if it does, the object that was in the call can be
+ *             used again, and the memory that the call had in use is never freed.
+ * No memory   Memory that cannot be had is NNK_ERROR_OUT_OF_MEMORY; a function that returns a pointer gives NULL.
+ *             A small reserve, part of the library, lets a call end in order. If even that is used up, the call
+ *             ends with this status, and so does every later one of the process.
  *
- * All functions exist since ABI version 1.
+ * All functions exist since ABI version 1, but for those that say otherwise.
  */
 #ifndef NNKIT_H
 #define NNKIT_H
@@ -53,7 +65,7 @@ extern "C" {
 #define NNK_VERSION_PATCH 0
 
 /* Grows by one whenever functions, options or struct fields are added. Nothing is ever removed or changed. */
-#define NNK_ABI_VERSION 1
+#define NNK_ABI_VERSION 2
 
 /* The library's version, "major.minor.patch". Stays until the process ends. */
 NNK_API const char *nnk_version(void);
@@ -72,9 +84,9 @@ enum {
     NNK_ERROR_SHAPE = 3,            /* a shape that does not fit, or whose size overflows */
     NNK_ERROR_TYPE = 4,             /* an element type that does not fit */
     NNK_ERROR_OUT_OF_MEMORY = 5,    /* memory that cannot be had, or more than max_bytes allows */
-    NNK_ERROR_IO = 6,               /* a file that cannot be read or written */
-    NNK_ERROR_FORMAT = 7,           /* a file that is not a valid model */
-    NNK_ERROR_NUMERIC = 8,          /* a loss or gradient that is not finite; no parameter was changed */
+    NNK_ERROR_IO = 6,               /* a file that cannot be read or written, a writer that stopped */
+    NNK_ERROR_FORMAT = 7,           /* a file that is not a valid model, or bytes that are no valid state */
+    NNK_ERROR_NUMERIC = 8,          /* a loss, gradient or update that is not finite: that step changed nothing */
     NNK_ERROR_BUSY = 9,             /* the trainer, session or stream is already in a call */
     NNK_ERROR_UNSUPPORTED = 10,     /* a valid request that this version or processor cannot serve */
     NNK_ERROR_INTERNAL = 11         /* a fault of NNKit's own; please report it */
@@ -144,7 +156,8 @@ NNK_API nnk_status nnk_runtime_info_json(nnk_runtime *runtime, const char **out)
 NNK_API void nnk_shutdown(void);
 
 /* Every layer, loss, optimizer and metric, and the options of every function that takes options, each with
- * type, range, default and one line of documentation, as JSON. Stays until the process ends. */
+ * type, range, default and one line of documentation, as JSON. NULL if memory cannot be had; else it stays until the
+ * process ends. */
 NNK_API const char *nnk_catalog_json(void);
 
 /* ------------------------------------------------------------------------------------------------ graph */
@@ -176,6 +189,22 @@ NNK_API nnk_status nnk_graph_layer_multi(nnk_graph *graph, const char *kind, con
                                          const nnk_value *inputs, int32_t n_inputs, nnk_value *outputs,
                                          int32_t n_outputs);
 
+/* SEQUENCES OF DIFFERENT LENGTHS. A recurrent layer (lstm, gru) takes a second input, int32 [], that says how many of a
+ * sequence's T time steps are data: 1 to T. What is behind them is padding, and counts nowhere:
+ *  - The layer's states have these lengths, and so has behind it the output of every layer that acts on each step by
+ *    itself (dense, activation, softmax, log_softmax, dropout, batchnorm, add). A recurrent layer that is given no
+ *    lengths has those of its input. An add of sequences with two different lengths is an error; one of a sequence
+ *    with lengths and one without has them. A last state has none.
+ *  - In front of the recurrent layer a value has its lengths where nothing reads more of it: where it is no output of
+ *    the model, and all layers that read it, directly or through layers that act on each step by itself (embedding
+ *    too), have the same lengths.
+ *  - The loss and the metric of an output that has lengths are means over the real steps of all samples (of an epoch,
+ *    of a dataset); its target is not read behind them, and no gradient comes from there. batchnorm takes its
+ *    statistics from the real steps. An input that has lengths is not read behind them either, and counts as zeros
+ *    (index 0) there. So NaN, labels and indices out of range may stand behind the lengths.
+ *  - Behind the lengths the states are 0, and every layer's output is what it makes of that. A layer that acts on all
+ *    steps together (flatten) finds zeros there. */
+
 /* Declares `value` an output of the model. Outputs are given to the caller in the order of these calls. */
 NNK_API nnk_status nnk_graph_output(nnk_graph *graph, const char *name, nnk_value value);
 
@@ -196,13 +225,32 @@ NNK_API nnk_status nnk_model_create(nnk_runtime *runtime, nnk_graph *graph, cons
 NNK_API void nnk_model_destroy(nnk_model *model);
 
 /* Writes the model to one file, a valid safetensors file: the parameters by name, the graph as JSON in its
- * metadata. Atomic: on any error a file that was there before is still there, whole.
- * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, IO. */
+ * metadata. Atomic: on any error a file that was there before is still there, whole. A symbolic link is followed; mode
+ * and owner of a file that is replaced stay (other hard links to it keep the old contents). `path` may be no folder,
+ * device, FIFO or socket. A save that is killed may leave a file .nnkit-save-*.tmp beside the target, which the next save
+ * into that folder removes. While the model is being trained, the file has the parameters as they are
+ * between two steps; needs memory for one copy of them.
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, IO, OUT_OF_MEMORY. */
 NNK_API nnk_status nnk_model_save(nnk_model *model, const char *path);
 
-/* Reads a model that nnk_model_save wrote. A model file is data: no code runs, no other file is opened.
+/* Reads a model that nnk_model_save wrote. A model file is data: no code runs, no other file is opened. `path` is a
+ * regular file; one that is larger than its header explains is refused before it is read.
  * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, IO, FORMAT, SHAPE, OUT_OF_MEMORY, UNSUPPORTED. */
 NNK_API nnk_status nnk_model_load(nnk_runtime *runtime, const char *path, nnk_model **out);
+
+/* Takes `count` bytes, at least 1, that follow those of the calls before; they stay during the call only. Returns 0 to go
+ * on, anything else to stop: then the function that it was given to returns IO. Called in the calling thread. May use
+ * other handles. `user` is what that function was given. Since ABI version 2. */
+typedef int (*nnk_writer)(const void *bytes, int64_t count, void *user);
+
+/* Gives `writer` the bytes that nnk_model_save would write, a piece at a time.
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, IO (the writer stopped). Since ABI version 2. */
+NNK_API nnk_status nnk_model_write(nnk_model *model, nnk_writer writer, void *user);
+
+/* nnk_model_load from memory: the `count` bytes that nnk_model_save or nnk_model_write wrote, or those of a trainer's
+ * state (nnk_trainer_write_state), of which it takes the model. `bytes` need no alignment and are not kept.
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, FORMAT, SHAPE, OUT_OF_MEMORY, UNSUPPORTED. Since ABI version 2. */
+NNK_API nnk_status nnk_model_read(nnk_runtime *runtime, const void *bytes, int64_t count, nnk_model **out);
 
 /* The model as JSON: {"inputs":[{"name","dtype","shape","step_shape"}], "outputs":[...], "layers":[{"name","kind",
  * "options","inputs","output_shape","parameters"}], "parameters":[{"name","shape","offset","count",
@@ -215,7 +263,8 @@ NNK_API nnk_status nnk_model_info_json(nnk_model *model, const char **out);
 /* Fills *out with a view of all parameters: one contiguous float32 buffer of rank 1, in which
  * nnk_model_info_json gives each parameter's place; gaps between parameters are zero and stay unused. The
  * memory belongs to the model and stays until the model and every object made from it are destroyed.
- * Whoever writes to it calls nnk_model_parameters_changed before the model is used again.
+ * Whoever writes to it calls nnk_model_parameters_changed before the model is used again, and neither reads nor writes
+ * while a trainer of the model is in a call, nor writes while a session is.
  * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE. */
 NNK_API nnk_status nnk_model_parameters_view(nnk_model *model, nnk_tensor *out);
 
@@ -229,8 +278,9 @@ NNK_API nnk_status nnk_model_parameters_changed(nnk_model *model);
 typedef struct nnk_dataset nnk_dataset;
 
 /* A dataset over arrays whose first axis is the sample: inputs[i] goes to the model's i-th input, targets[i]
- * to its i-th output. n_targets may be 0 for data without targets. KEEPS THE VIEWS' MEMORY (`data`, not
- * `shape`) in use until nnk_dataset_destroy returns and no call that was given the dataset is running.
+ * to its i-th output. n_targets may be 0 for data without targets. Any number of samples is fine: with a stride of 0
+ * they need no memory. KEEPS THE VIEWS' MEMORY (`data`, not `shape`) in use until nnk_dataset_destroy returns and no
+ * call that was given the dataset is running.
  * Returns: NNK_OK, INVALID_ARGUMENT, SHAPE (first axes differ), TYPE, OUT_OF_MEMORY. */
 NNK_API nnk_status nnk_dataset_create_from_arrays(const nnk_tensor *inputs, int32_t n_inputs, const nnk_tensor *targets,
                                                   int32_t n_targets, nnk_dataset **out);
@@ -247,6 +297,20 @@ typedef struct nnk_trainer nnk_trainer;
 NNK_API nnk_status nnk_trainer_create(nnk_model *model, const char *options, nnk_trainer **out);
 NNK_API void nnk_trainer_destroy(nnk_trainer *trainer);
 
+/* Changes settings of a trainer, all or none of them: "learning_rate=3e-4 weight_decay=1e-4". A setting is any option
+ * of the trainer's optimizer, and clip_norm, with the ranges that nnk_catalog_json() lists; what is not named stays as
+ * it is. The optimizer keeps its state (moments, velocities, the number of updates). A momentum that was 0 since the
+ * trainer was created starts from nothing, as that of a new trainer does; later ones go on from the last gradient.
+ * Works at any time and from any thread, while the trainer is in another call too, so from the callback of a fit: the
+ * next step (in nnk_trainer_apply, nnk_trainer_step or nnk_trainer_fit) that begins to change parameters uses it.
+ * Returns: NNK_OK, INVALID_ARGUMENT (no setting of this name, a value out of range), INVALID_HANDLE, OUT_OF_MEMORY. */
+NNK_API nnk_status nnk_trainer_set(nnk_trainer *trainer, const char *settings);
+
+/* Writes a setting to *value as it was last set, whether a step has used it yet or not: "learning_rate". One that is
+ * true or false is 1 or 0. Works at any time and from any thread.
+ * Returns: NNK_OK, INVALID_ARGUMENT (no setting of this name), INVALID_HANDLE. */
+NNK_API nnk_status nnk_trainer_get(nnk_trainer *trainer, const char *name, double *value);
+
 /* How a fit is going. New fields are only ever appended; struct_bytes says how many bytes there are. */
 typedef struct nnk_progress {
     uint32_t struct_bytes;
@@ -255,7 +319,7 @@ typedef struct nnk_progress {
     int32_t epochs;         /* how many there are to be */
     int64_t step;           /* the current step of this epoch, from 1 */
     int64_t steps;          /* steps in an epoch */
-    double loss;            /* mean training loss of this epoch so far */
+    double loss;            /* mean training loss of this epoch so far, over all its rows or elements of real steps */
     double metric;          /* the metric on the validation samples if there are any, else on the training samples
                            of this epoch so far; NaN without a metric, or where it is not known yet */
     double train_metric;    /* the metric on the training samples of this epoch so far; NaN without a metric */
@@ -269,14 +333,20 @@ enum {
 };
 
 /* Called by nnk_trainer_fit in the calling thread. `progress` is valid during the call only. Returns 0 to go
- * on, anything else to stop early: then fit returns NNK_OK. May use other handles, save the model and
- * destroy any handle. */
+ * on, anything else to stop early: then fit returns NNK_OK. May use other handles, change the trainer's settings
+ * (nnk_trainer_set), save the model and destroy any handle. It returns, and does not throw: see "Callbacks" at the
+ * top. */
 typedef int (*nnk_progress_callback)(const nnk_progress *progress, void *user);
 
 /* Trains. Options: epochs=1, batch_size=32, shuffle=true (a new order each epoch, from the model's seed),
- * validation_split=0 (the last fraction of the samples is held out), report=epoch|step.
- * `callback` may be NULL. The trainer is busy until this returns.
- * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, NUMERIC, BUSY. */
+ * validation_split=0 (the last fraction of the samples, rounded to whole ones, is held out), report=epoch|step.
+ * `callback` may be NULL; with report=step it can stop within an epoch. The trainer is busy until this returns.
+ * Shapes, and all labels and indices, of the validation samples too, are checked before the first step. Where a later
+ * step fails, the steps before it have changed the model: the message says which step of which epoch it was, what it
+ * met in which sample or parameter, and whose parameters the model keeps. A step that fails changes nothing, and one
+ * that does not leaves every parameter finite.
+ * Returns: NNK_OK, INVALID_ARGUMENT (also for no sample to train on, or none to validate with where that was asked
+ * for), INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, NUMERIC, BUSY. */
 NNK_API nnk_status nnk_trainer_fit(nnk_trainer *trainer, nnk_dataset *dataset, const char *options,
                                    nnk_progress_callback callback, void *user);
 
@@ -285,9 +355,12 @@ NNK_API nnk_status nnk_trainer_fit(nnk_trainer *trainer, nnk_dataset *dataset, c
  * Returns: NNK_OK, INVALID_HANDLE, BUSY. */
 NNK_API nnk_status nnk_trainer_set_validation(nnk_trainer *trainer, nnk_dataset *dataset);
 
-/* Mean loss and metric over a dataset, in inference mode. Options: batch_size=32. `loss` and `metric` may be
- * NULL; *metric is NaN without a metric.
- * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, BUSY. */
+/* Mean loss and metric over a dataset, in inference mode: over all its rows or elements of real steps, however they
+ * are divided into batches; with several outputs the sum of their losses and the mean of their metrics. Options:
+ * batch_size=32. `loss` and `metric` may be NULL; *metric is NaN without a metric. All labels and
+ * indices are checked first.
+ * Returns: NNK_OK, INVALID_ARGUMENT (also for a dataset without samples), INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY,
+ * BUSY. */
 NNK_API nnk_status nnk_trainer_evaluate(nnk_trainer *trainer, nnk_dataset *dataset, const char *options, double *loss,
                                         double *metric);
 
@@ -304,7 +377,8 @@ NNK_API nnk_status nnk_trainer_gradients(nnk_trainer *trainer, const nnk_tensor 
                                          const nnk_tensor *targets, int32_t n_targets, double *loss);
 
 /* The second half: clips the gradients in the buffer if clip_norm asks for it and lets the optimizer use
- * them. Returns: NNK_OK, INVALID_HANDLE, NUMERIC (a gradient is not finite), BUSY. */
+ * them. Returns: NNK_OK, INVALID_HANDLE, NUMERIC (a gradient is not finite, or a parameter would not be: nothing has
+ * changed), BUSY. */
 NNK_API nnk_status nnk_trainer_apply(nnk_trainer *trainer);
 
 /* Fills *out with a view of all gradients, laid out as the parameters are (nnk_model_parameters_view). In the
@@ -313,6 +387,21 @@ NNK_API nnk_status nnk_trainer_apply(nnk_trainer *trainer);
  * after nnk_trainer_gradients.
  * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE. */
 NNK_API nnk_status nnk_trainer_gradients_view(nnk_trainer *trainer, nnk_tensor *out);
+
+/* Gives `writer`, a piece at a time, all that training goes on from, to the bit: what nnk_model_write gives and, in the
+ * same safetensors file, the optimizer's memory, the counters from which the order of samples and dropout are drawn, the
+ * trainer's options, and the gradients if nnk_trainer_apply may still use them. The trainer is busy until this returns.
+ * The callback of nnk_trainer_fit may call it for that trainer: what is left of the epoch is no part of the state.
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, IO (the writer stopped), BUSY. Since ABI version 2. */
+NNK_API nnk_status nnk_trainer_write_state(nnk_trainer *trainer, nnk_writer writer, void *user);
+
+/* Makes the trainer and its model go on where the trainer was whose nnk_trainer_write_state wrote these `count` bytes:
+ * parameters, optimizer, counters, and settings (nnk_trainer_set). The trainer must have been created with the same loss,
+ * optimizer and metric, its model with the same graph and seed; nnk_model_read makes one of the same bytes. On failure
+ * nothing has changed. `bytes` need no alignment and are not kept.
+ * Returns: NNK_OK, INVALID_ARGUMENT (the state of another model, or of other options), INVALID_HANDLE, FORMAT (no whole
+ * state), UNSUPPORTED (of a newer version), BUSY. Since ABI version 2. */
+NNK_API nnk_status nnk_trainer_read_state(nnk_trainer *trainer, const void *bytes, int64_t count);
 
 /* ---------------------------------------------------------------------------------------------- session */
 

@@ -36,6 +36,15 @@ func requireArray<Element>(_ array: UnsafePointer<Element>?, _ count: Int32, _ w
   return UnsafeBufferPointer(start: array, count: Int(count))
 }
 
+/// A file in memory. Throws: `.invalidArgument` for NULL with bytes and for a negative count.
+func requireBytes(_ bytes: UnsafeRawPointer?, _ count: Int64) throws(NNKitError) -> UnsafeRawBufferPointer {
+  guard count >= 0 else { throw NNKitError(.invalidArgument, "the number of bytes is \(count); expected 0 or more") }
+  guard count == 0 || bytes != nil else {
+    throw NNKitError(.invalidArgument, "bytes is NULL; expected \(count) bytes")
+  }
+  return UnsafeRawBufferPointer(start: bytes, count: Int(count))
+}
+
 /// A runtime; NULL is the default one.
 func runtime(_ handle: OpaquePointer?) throws(NNKitError) -> Runtime {
   handle == nil ? try Runtime.shared() : try HandleTable.get(handle)
@@ -65,28 +74,35 @@ func view(_ tensor: nnk_tensor, _ what: StaticString) throws(NNKitError) -> Tens
     throw NNKitError(.invalidArgument, "\(what): the tensor's data is NULL")
   }
   let elementType = try type(tensor.dtype, what)
-  try checkReach(tensor, elementBytes: elementType == .int64 ? 8 : 4, what)
+  if count > 0 { try checkReach(tensor, elementBytes: elementType == .int64 ? 8 : 4, what) }
   return TensorView(
     data: data.advanced(by: Int(truncatingIfNeeded: tensor.byte_offset)), type: elementType,
     rank: Int(tensor.ndim), shape: shape, strides: tensor.strides.map { UnsafePointer($0) })
 }
 
-/// Throws `.shape` where offset and strides lead out of any address space. What they reach inside of it is the host's
-/// to know.
+/// Throws `.shape` where sizes, offset and strides of a tensor with elements lead out of any address space, so that no
+/// element's address wraps. What they reach inside of it is the host's to know.
 private func checkReach(_ tensor: nnk_tensor, elementBytes: Int64, _ what: StaticString) throws(NNKitError) {
   let addressSpace: Int64 = 1 << 47
   guard tensor.byte_offset < UInt64(addressSpace) else {
     throw NNKitError(.shape, "\(what): the tensor's byte_offset is \(tensor.byte_offset); expected less than 2^47")
   }
-  guard let strides = tensor.strides, let shape = tensor.shape else { return }
-  for axis in 0..<Int(tensor.ndim) where shape[axis] > 1 {
-    let (elements, overflow) = strides[axis].multipliedReportingOverflow(by: shape[axis] - 1)
-    guard !overflow, elements.magnitude < UInt64(addressSpace / elementBytes) else {
+  guard let shape = tensor.shape else { return }
+  let limit = UInt64(addressSpace / elementBytes)
+  // From the last axis to the first: a dense axis strides over all that are behind it.
+  var dense: Int64 = 1
+  var reach: UInt64 = 0
+  for axis in (0..<Int(tensor.ndim)).reversed() {
+    let stride = tensor.strides?[axis] ?? dense
+    let (elements, overflow) = stride.multipliedReportingOverflow(by: shape[axis] - 1)
+    reach = min(reach, limit) + min(elements.magnitude, limit)
+    guard !overflow, reach < limit else {
       throw NNKitError(
         .shape,
-        "\(what): the stride \(strides[axis]) of axis \(axis) with \(shape[axis]) places leads out of memory; "
+        "\(what): the stride \(stride) of axis \(axis) with \(shape[axis]) places leads out of memory; "
           + "strides count elements")
     }
+    dense &*= shape[axis]
   }
 }
 

@@ -11,7 +11,11 @@ private func value(of function: StaticString, _ body: () throws(NNKitError) -> n
 extension GraphBox {
   /// Changes the graph. Throws the graph's first error, whether this change made it or an earlier one.
   func change<Result>(_ body: (inout Graph) -> Result) throws(NNKitError) -> Result {
-    let (result, error) = withGraph { graph in (body(&graph), graph.firstError) }
+    let (result, error) = withGraph { graph in
+      let result = body(&graph)
+      do throws(NNKitError) { try checkMemory() } catch { graph.remember(error) }
+      return (result, graph.firstError)
+    }
     if let error { throw error }
     return result
   }
@@ -25,7 +29,7 @@ public func nnk_graph_create() -> OpaquePointer! {
 }
 
 @_cdecl("nnk_graph_destroy") @implementation
-public func nnk_graph_destroy(_ graph: OpaquePointer!) { HandleTable.remove(graph, .graph) }
+public func nnk_graph_destroy(_ graph: OpaquePointer!) { call { HandleTable.remove(graph, .graph) } }
 
 @_cdecl("nnk_graph_input") @implementation
 public func nnk_graph_input(

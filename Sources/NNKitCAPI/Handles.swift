@@ -48,7 +48,8 @@ extension RecurrentStream: HandleObject { static var handleKind: HandleKind { .s
 
 /// The table behind the handles. A handle is a token of 64 bits, never an address: from the top, 8 bits `0x4E`
 /// (so that no pointer of this platform looks like one), 8 bits for the kind, 24 bits for the slot's generation and 24
-/// bits for the slot. A slot that is given back gets a new generation, so that old tokens stay invalid.
+/// bits for the slot. A slot that is given back gets a new generation, so that old tokens stay invalid; after its last
+/// generation it is never used again.
 enum HandleTable {
   private struct Slot {
     var object: AnyObject?
@@ -60,10 +61,12 @@ enum HandleTable {
   nonisolated(unsafe) private static var free: [Int] = []
   private static let mark: UInt64 = 0x4E
   private static let maximumSlots = 1 << 24
+  private static let lastGeneration: UInt32 = 0xFF_FFFF
 
-  /// Throws: `.outOfMemory` where 2²⁴ objects are alive.
+  /// Throws: `.outOfMemory` where 2²⁴ objects are alive, or where memory could not be had on the way to this one.
   static func add<Object: HandleObject>(_ object: Object) throws(NNKitError) -> OpaquePointer? {
-    try GlobalLock.withLock { () throws(NNKitError) -> OpaquePointer? in
+    try checkMemory()
+    return try GlobalLock.withLock { () throws(NNKitError) -> OpaquePointer? in
       let index: Int
       if let reused = free.popLast() {
         index = reused
@@ -114,8 +117,10 @@ enum HandleTable {
       guard let index = index(of: token, kind) else { return nil }
       let object = slots[index].object
       slots[index].object = nil
-      slots[index].generation = (slots[index].generation + 1) & 0xFF_FFFF
-      free.append(index)
+      if slots[index].generation < lastGeneration {
+        slots[index].generation += 1
+        free.append(index)
+      }
       return object
     }
     withExtendedLifetime(object) {}

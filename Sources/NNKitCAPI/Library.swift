@@ -1,15 +1,30 @@
 import CNNKit
+import CNNKitBoundary
 import NNKit
 
 @_cdecl("nnk_version") @implementation
-public func nnk_version() -> UnsafePointer<CChar>! { versionPointer }
+public func nnk_version() -> UnsafePointer<CChar>! { nnkit_boundary_version() }
 
 @_cdecl("nnk_abi_version") @implementation
 public func nnk_abi_version() -> UInt32 { UInt32(NNK_ABI_VERSION) }
 
 @_cdecl("nnk_status_name") @implementation
 public func nnk_status_name(_ status: nnk_status) -> UnsafePointer<CChar>! {
-  statusNames.indices.contains(Int(status)) ? statusNames[Int(status)] : unknownStatus
+  switch status {
+  case 0: constantText("NNK_OK")
+  case 1: constantText("NNK_ERROR_INVALID_ARGUMENT")
+  case 2: constantText("NNK_ERROR_INVALID_HANDLE")
+  case 3: constantText("NNK_ERROR_SHAPE")
+  case 4: constantText("NNK_ERROR_TYPE")
+  case 5: constantText("NNK_ERROR_OUT_OF_MEMORY")
+  case 6: constantText("NNK_ERROR_IO")
+  case 7: constantText("NNK_ERROR_FORMAT")
+  case 8: constantText("NNK_ERROR_NUMERIC")
+  case 9: constantText("NNK_ERROR_BUSY")
+  case 10: constantText("NNK_ERROR_UNSUPPORTED")
+  case 11: constantText("NNK_ERROR_INTERNAL")
+  default: constantText("unknown status")
+  }
 }
 
 @_cdecl("nnk_last_error") @implementation
@@ -33,7 +48,11 @@ public func nnk_tensor_view(
 }
 
 @_cdecl("nnk_catalog_json") @implementation
-public func nnk_catalog_json() -> UnsafePointer<CChar>! { catalogPointer }
+public func nnk_catalog_json() -> UnsafePointer<CChar>! {
+  var text: UnsafePointer<CChar>?
+  _ = status(of: "nnk_catalog_json") { () throws(NNKitError) in text = try PermanentText.catalog() }
+  return text
+}
 
 @_cdecl("nnk_runtime_create") @implementation
 public func nnk_runtime_create(
@@ -47,7 +66,7 @@ public func nnk_runtime_create(
 }
 
 @_cdecl("nnk_runtime_destroy") @implementation
-public func nnk_runtime_destroy(_ runtime: OpaquePointer!) { HandleTable.remove(runtime, .runtime) }
+public func nnk_runtime_destroy(_ runtime: OpaquePointer!) { call { HandleTable.remove(runtime, .runtime) } }
 
 @_cdecl("nnk_runtime_info_json") @implementation
 public func nnk_runtime_info_json(
@@ -56,21 +75,36 @@ public func nnk_runtime_info_json(
   status(of: "nnk_runtime_info_json") { () throws(NNKitError) in
     let out = try requireOutput(out, "out")
     let runtime = try runtime(handle)
-    out.pointee = runtimeInfo.set(
-      #"{"isa":"\#(runtime.instructionSet)","threads":\#(runtime.threads),"version":"\#(version)"}"#)
+    out.pointee = try nnkit_text_runtime_info.set(
+      #"{"isa":"\#(runtime.instructionSet)","threads":\#(runtime.threads),"version":"\#(String(cString: nnkit_boundary_version()))"}"#)
   }
 }
 
 @_cdecl("nnk_shutdown") @implementation
-public func nnk_shutdown() { Runtime.shutDown() }
+public func nnk_shutdown() { call { Runtime.shutDown() } }
 
-private let version = "\(NNK_VERSION_MAJOR).\(NNK_VERSION_MINOR).\(NNK_VERSION_PATCH)"
-nonisolated(unsafe) private let versionPointer = permanentString(version)
-nonisolated(unsafe) private let catalogPointer = permanentString(Catalog.json)
-nonisolated(unsafe) private let unknownStatus = permanentString("unknown status")
-nonisolated(unsafe) private let statusNames = [
-  "NNK_OK", "NNK_ERROR_INVALID_ARGUMENT", "NNK_ERROR_INVALID_HANDLE", "NNK_ERROR_SHAPE", "NNK_ERROR_TYPE",
-  "NNK_ERROR_OUT_OF_MEMORY", "NNK_ERROR_IO", "NNK_ERROR_FORMAT", "NNK_ERROR_NUMERIC", "NNK_ERROR_BUSY",
-  "NNK_ERROR_UNSUPPORTED", "NNK_ERROR_INTERNAL",
-].map { permanentString($0) }
-private let runtimeInfo = ThreadString()
+private enum PermanentText {
+  nonisolated(unsafe) private static var madeCatalog: UnsafePointer<CChar>?
+
+  /// The catalog, made at the first call that has the memory. Throws: `.outOfMemory`.
+  static func catalog() throws(NNKitError) -> UnsafePointer<CChar> {
+    if let made = GlobalLock.withLock({ madeCatalog }) { return made }
+    let json = Catalog.json
+    let text = UnsafeMutablePointer<CChar>.allocate(capacity: json.utf8.count + 1)
+    for (index, byte) in json.utf8.enumerated() { text[index] = CChar(bitPattern: byte) }
+    text[json.utf8.count] = 0
+    do throws(NNKitError) {
+      try checkMemory()
+    } catch {
+      text.deallocate()
+      throw error
+    }
+    let kept = GlobalLock.withLock { () -> UnsafePointer<CChar> in
+      let kept = madeCatalog ?? UnsafePointer(text)
+      madeCatalog = kept
+      return kept
+    }
+    if kept != UnsafePointer(text) { text.deallocate() }
+    return kept
+  }
+}

@@ -1,4 +1,5 @@
 import CNNKit
+import CNNKitBoundary
 import NNKit
 
 @_cdecl("nnk_model_create") @implementation
@@ -17,7 +18,7 @@ public func nnk_model_create(
 }
 
 @_cdecl("nnk_model_destroy") @implementation
-public func nnk_model_destroy(_ model: OpaquePointer!) { HandleTable.remove(model, .model) }
+public func nnk_model_destroy(_ model: OpaquePointer!) { call { HandleTable.remove(model, .model) } }
 
 @_cdecl("nnk_model_save") @implementation
 public func nnk_model_save(_ handle: OpaquePointer!, _ path: UnsafePointer<CChar>!) -> nnk_status {
@@ -38,6 +39,28 @@ public func nnk_model_load(
   }
 }
 
+@_cdecl("nnk_model_write") @implementation
+public func nnk_model_write(
+  _ handle: OpaquePointer!, _ writer: nnk_writer?, _ user: UnsafeMutableRawPointer!
+) -> nnk_status {
+  status(of: "nnk_model_write") { () throws(NNKitError) in
+    let model: Model = try HandleTable.get(handle)
+    try model.write(try requireWriter(writer, user))
+  }
+}
+
+@_cdecl("nnk_model_read") @implementation
+public func nnk_model_read(
+  _ runtimeHandle: OpaquePointer!, _ bytes: UnsafeRawPointer!, _ count: Int64,
+  _ out: UnsafeMutablePointer<OpaquePointer?>!
+) -> nnk_status {
+  status(of: "nnk_model_read") { () throws(NNKitError) in
+    let out = try requireOutput(out, "out")
+    let bytes = try requireBytes(bytes, count)
+    out.pointee = try HandleTable.add(try Model(data: bytes, runtime: try runtime(runtimeHandle)))
+  }
+}
+
 @_cdecl("nnk_model_info_json") @implementation
 public func nnk_model_info_json(
   _ handle: OpaquePointer!, _ out: UnsafeMutablePointer<UnsafePointer<CChar>?>!
@@ -45,11 +68,9 @@ public func nnk_model_info_json(
   status(of: "nnk_model_info_json") { () throws(NNKitError) in
     let out = try requireOutput(out, "out")
     let model: Model = try HandleTable.get(handle)
-    out.pointee = modelInfo.set(ModelInfo(model).json)
+    out.pointee = try nnkit_text_model_info.set(ModelInfo(model).json)
   }
 }
-
-private let modelInfo = ThreadString()
 
 @_cdecl("nnk_model_parameters_view") @implementation
 public func nnk_model_parameters_view(_ handle: OpaquePointer!, _ out: UnsafeMutablePointer<nnk_tensor>!) -> nnk_status

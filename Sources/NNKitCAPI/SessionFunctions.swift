@@ -14,7 +14,7 @@ public func nnk_session_create(
 }
 
 @_cdecl("nnk_session_destroy") @implementation
-public func nnk_session_destroy(_ session: OpaquePointer!) { HandleTable.remove(session, .session) }
+public func nnk_session_destroy(_ session: OpaquePointer!) { call { HandleTable.remove(session, .session) } }
 
 @_cdecl("nnk_session_run") @implementation
 public func nnk_session_run(

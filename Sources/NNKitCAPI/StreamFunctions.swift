@@ -12,7 +12,7 @@ public func nnk_stream_create(
 }
 
 @_cdecl("nnk_stream_destroy") @implementation
-public func nnk_stream_destroy(_ stream: OpaquePointer!) { HandleTable.remove(stream, .stream) }
+public func nnk_stream_destroy(_ stream: OpaquePointer!) { call { HandleTable.remove(stream, .stream) } }
 
 @_cdecl("nnk_stream_reset") @implementation
 public func nnk_stream_reset(_ handle: OpaquePointer!) -> nnk_status {

@@ -16,7 +16,7 @@ public func nnk_dataset_create_from_arrays(
 }
 
 @_cdecl("nnk_dataset_destroy") @implementation
-public func nnk_dataset_destroy(_ dataset: OpaquePointer!) { HandleTable.remove(dataset, .dataset) }
+public func nnk_dataset_destroy(_ dataset: OpaquePointer!) { call { HandleTable.remove(dataset, .dataset) } }
 
 @_cdecl("nnk_trainer_create") @implementation
 public func nnk_trainer_create(
@@ -29,7 +29,27 @@ public func nnk_trainer_create(
 }
 
 @_cdecl("nnk_trainer_destroy") @implementation
-public func nnk_trainer_destroy(_ trainer: OpaquePointer!) { HandleTable.remove(trainer, .trainer) }
+public func nnk_trainer_destroy(_ trainer: OpaquePointer!) { call { HandleTable.remove(trainer, .trainer) } }
+
+@_cdecl("nnk_trainer_set") @implementation
+public func nnk_trainer_set(_ handle: OpaquePointer!, _ settings: UnsafePointer<CChar>!) -> nnk_status {
+  status(of: "nnk_trainer_set") { () throws(NNKitError) in
+    let trainer: Trainer = try HandleTable.get(handle)
+    try trainer.set(try optionText(settings))
+  }
+}
+
+@_cdecl("nnk_trainer_get") @implementation
+public func nnk_trainer_get(
+  _ handle: OpaquePointer!, _ name: UnsafePointer<CChar>!, _ value: UnsafeMutablePointer<Double>!
+) -> nnk_status {
+  status(of: "nnk_trainer_get") { () throws(NNKitError) in
+    let trainer: Trainer = try HandleTable.get(handle)
+    let name = try requireText(name, "name")
+    let value = try requireOutput(value, "value")
+    value.pointee = try trainer.get(name)
+  }
+}
 
 @_cdecl("nnk_trainer_fit") @implementation
 public func nnk_trainer_fit(
@@ -40,11 +60,9 @@ public func nnk_trainer_fit(
     let trainer: Trainer = try HandleTable.get(handle)
     let dataset: Dataset = try HandleTable.get(dataset)
     let options = try Options(try optionText(options), FitOptions.specifications, owner: "fit")
-    try trainer.fit(dataset, FitOptions(options)) { progress in
-      guard let callback else { return true }
-      var report = nnk_progress(progress)
-      return callback(&report, user) == 0
-    }
+    let report = HostReport(callback, user, trainer)
+    try trainer.fit(dataset, FitOptions(options)) { report.call(nnk_progress($0)) }
+    if let exception = report.exception { throw exception }
   }
 }
 
@@ -134,6 +152,25 @@ public func nnk_trainer_gradients_view(_ handle: OpaquePointer!, _ out: UnsafeMu
   status(of: "nnk_trainer_gradients_view") { () throws(NNKitError) in
     let out = try requireOutput(out, "out")
     let trainer: Trainer = try HandleTable.get(handle)
-    out.pointee = nnk_tensor_view(trainer.gradients.base, 1, trainer.model.flatShape, 1)
+    out.pointee = nnk_tensor_view(trainer.showGradients(), 1, trainer.model.flatShape, 1)
+  }
+}
+
+@_cdecl("nnk_trainer_write_state") @implementation
+public func nnk_trainer_write_state(
+  _ handle: OpaquePointer!, _ writer: nnk_writer?, _ user: UnsafeMutableRawPointer!
+) -> nnk_status {
+  status(of: "nnk_trainer_write_state") { () throws(NNKitError) in
+    let trainer: Trainer = try HandleTable.get(handle)
+    // In the callback of a fit it is that call which the trainer is in, and which goes on.
+    try trainer.writeState(try requireWriter(writer, user, trainer.isCallingBack ? nil : trainer))
+  }
+}
+
+@_cdecl("nnk_trainer_read_state") @implementation
+public func nnk_trainer_read_state(_ handle: OpaquePointer!, _ bytes: UnsafeRawPointer!, _ count: Int64) -> nnk_status {
+  status(of: "nnk_trainer_read_state") { () throws(NNKitError) in
+    let trainer: Trainer = try HandleTable.get(handle)
+    try trainer.restore(try requireBytes(bytes, count))
   }
 }

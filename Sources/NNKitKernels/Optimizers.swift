@@ -10,10 +10,9 @@ func sgd(_ update: SGDUpdate) {
     let g = multiplyAdd(w, decay, loadLanes(update.dWeight + i, lanes) * update.gradientScale)
     var direction = g
     if let velocity = update.velocity {
-      let momentum = Vector(repeating: update.momentum)
-      let v = multiplyAdd(momentum, loadLanes(velocity + i, lanes), g)
+      let v = decayed(loadLanes(velocity + i, lanes), update.momentum, g)
       storeLanes(v, velocity + i, lanes)
-      direction = update.nesterov ? multiplyAdd(momentum, v, g) : v
+      direction = update.nesterov ? decayed(v, update.momentum, g) : v
     }
     storeLanes(multiplyAdd(Vector(repeating: -update.learningRate), direction, w), update.weight + i, lanes)
     i &+= vectorWidth
@@ -28,10 +27,8 @@ func adam(_ update: AdamUpdate) {
     let w = loadLanes(update.weight + i, lanes)
     let decay = Vector(repeating: update.weightDecay)
     let g = multiplyAdd(w, decay, loadLanes(update.dWeight + i, lanes) * update.gradientScale)
-    let m = multiplyAdd(
-      loadLanes(update.firstMoment + i, lanes), Vector(repeating: update.beta1), g * (1 - update.beta1))
-    let v = multiplyAdd(
-      loadLanes(update.secondMoment + i, lanes), Vector(repeating: update.beta2), g * g * (1 - update.beta2))
+    let m = decayed(loadLanes(update.firstMoment + i, lanes), update.beta1, g * update.beta1.taken)
+    let v = decayed(loadLanes(update.secondMoment + i, lanes), update.beta2, g * g * update.beta2.taken)
     let divisor = multiplyAdd(
       v.squareRoot(), Vector(repeating: update.inverseCorrection), Vector(repeating: update.epsilon))
     storeLanes(w - m * update.stepSize / divisor, update.weight + i, lanes)
@@ -39,4 +36,10 @@ func adam(_ update: AdamUpdate) {
     storeLanes(v, update.secondMoment + i, lanes)
     i &+= vectorWidth
   }
+}
+
+/// `β a + x`: see `Decay`.
+@inline(__always)
+private func decayed(_ a: Vector, _ decay: Decay, _ x: Vector) -> Vector {
+  multiplyAdd(Vector(repeating: decay.kept), a, multiplyAdd(Vector(repeating: -decay.lost), a, x))
 }

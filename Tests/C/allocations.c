@@ -220,7 +220,7 @@ static void steps_of_streams_allocate_nothing(const char *layer, int threads) {
 }
 
 int main(int argc, char **argv) {
-    static const network_kind kinds[] = {NETWORK_CNN, NETWORK_CNN_DROPOUT, NETWORK_LSTM};
+    static const network_kind kinds[] = {NETWORK_CNN, NETWORK_CNN_DROPOUT, NETWORK_LSTM, NETWORK_TAGGER};
     size_t i;
     int threads;
     nnkit_load(argc > 1 ? argv[1] : "libnnkit.so");

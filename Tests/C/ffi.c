@@ -8,7 +8,7 @@
 #include <math.h>
 
 /* The types of a function, one letter each, the result first.
- * v nothing, i int32, u uint32, p pointer or handle, t nnk_tensor by value. */
+ * v nothing, i int32, l int64, u uint32, p pointer or handle, t nnk_tensor by value. */
 typedef struct signature {
     const char *name;
     const char *types;
@@ -36,6 +36,8 @@ static const signature signatures[] = {
     {"nnk_model_destroy", "vp"},
     {"nnk_model_save", "ipp"},
     {"nnk_model_load", "ippp"},
+    {"nnk_model_write", "ippp"},
+    {"nnk_model_read", "ipplp"},
     {"nnk_model_info_json", "ipp"},
     {"nnk_model_parameters_view", "ipp"},
     {"nnk_model_parameters_changed", "ip"},
@@ -43,6 +45,8 @@ static const signature signatures[] = {
     {"nnk_dataset_destroy", "vp"},
     {"nnk_trainer_create", "ippp"},
     {"nnk_trainer_destroy", "vp"},
+    {"nnk_trainer_set", "ipp"},
+    {"nnk_trainer_get", "ippp"},
     {"nnk_trainer_fit", "ippppp"},
     {"nnk_trainer_set_validation", "ipp"},
     {"nnk_trainer_evaluate", "ippppp"},
@@ -50,6 +54,8 @@ static const signature signatures[] = {
     {"nnk_trainer_gradients", "ippipip"},
     {"nnk_trainer_apply", "ip"},
     {"nnk_trainer_gradients_view", "ipp"},
+    {"nnk_trainer_write_state", "ippp"},
+    {"nnk_trainer_read_state", "ippl"},
     {"nnk_session_create", "ippp"},
     {"nnk_session_destroy", "vp"},
     {"nnk_session_run", "ippipi"},
@@ -82,6 +88,8 @@ static ffi_type *type_of(char letter) {
     switch (letter) {
     case 'i':
         return &ffi_type_sint32;
+    case 'l':
+        return &ffi_type_sint64;
     case 'u':
         return &ffi_type_uint32;
     case 'p':
@@ -97,6 +105,7 @@ static ffi_type *type_of(char letter) {
 typedef union value {
     const void *pointer;
     int32_t number;
+    int64_t large;
 } value;
 
 /* What a call gave. libffi widens small results to a whole register. */
@@ -116,6 +125,13 @@ static value number(int32_t n) {
     value v;
     v.pointer = NULL;
     v.number = n;
+    return v;
+}
+
+static value large(int64_t n) {
+    value v;
+    v.pointer = NULL;
+    v.large = n;
     return v;
 }
 
@@ -201,7 +217,10 @@ static void everything_refuses_nonsense(void) {
         size_t j;
         memset(nonsense, 0, sizeof nonsense);
         for (j = 0; s->types[j + 1]; j++) {
-            if (s->types[j + 1] == 'i') nonsense[j] = number(-7);
+            if (s->types[j + 1] == 'i')
+                nonsense[j] = number(-7);
+            else if (s->types[j + 1] == 'l')
+                nonsense[j] = large(-7);
             /* Only the first argument is a handle in every function; a pointer to nowhere must stay NULL. */
             else if (j == 0 && s->types[0] == 'i' && strcmp(s->name, "nnk_runtime_create") != 0 &&
                      strcmp(s->name, "nnk_dataset_create_from_arrays") != 0)
@@ -217,13 +236,50 @@ static void everything_refuses_nonsense(void) {
     }
 }
 
+/* What a writer was given. */
+typedef struct written {
+    unsigned char data[8192];
+    int64_t count;
+} written;
+
+static int take(const void *bytes, int64_t count, void *user) {
+    written *w = (written *)user;
+    if (count < 1 || w->count + count > (int64_t)sizeof w->data) return 1;
+    memcpy(w->data + w->count, bytes, (size_t)count);
+    w->count += count;
+    return 0;
+}
+
+/* A trainer's state, and its model's file, in memory. */
+static void in_memory(void *model, void *trainer) {
+    static written state, file, again;
+    void *copy = NULL;
+    value v[MAXIMUM_ARGUMENTS];
+    nnk_writer writer = take;
+    const void *address;
+    memcpy(&address, &writer, sizeof address);
+    v[0] = pointer(trainer), v[1] = pointer(address), v[2] = pointer(&state);
+    CHECK_OK(status_of(call("nnk_trainer_write_state", v, 3)));
+    v[1] = pointer(state.data), v[2] = large(state.count);
+    CHECK_OK(status_of(call("nnk_trainer_read_state", v, 3)));
+    v[0] = pointer(model), v[1] = pointer(address), v[2] = pointer(&file);
+    CHECK_OK(status_of(call("nnk_model_write", v, 3)));
+    v[0] = pointer(NULL), v[1] = pointer(state.data), v[2] = large(state.count), v[3] = pointer(&copy);
+    CHECK_OK(status_of(call("nnk_model_read", v, 4)));
+    v[0] = pointer(copy), v[1] = pointer(address), v[2] = pointer(&again);
+    CHECK_OK(status_of(call("nnk_model_write", v, 3)));
+    CHECK(file.count > 0 && state.count > file.count && again.count == file.count);
+    CHECK(memcmp(file.data, again.data, (size_t)file.count) == 0);
+    call("nnk_model_destroy", v, 1);
+}
+
 /* Describe, train, save, load, run. */
 static void a_small_program(void) {
     float x[8] = {0, 0, 0, 1, 1, 0, 1, 1}, y[4] = {0, 1, 1, 2}, out[4] = {0};
     const int64_t in_shape[2] = {4, 2}, out_shape[2] = {4, 1}, sample[1] = {2};
     nnk_tensor in, to, predicted;
     void *model = NULL, *trainer = NULL, *dataset = NULL, *session = NULL, *loaded = NULL, *graph;
-    double first = 0, loss = 0;
+    double first = 0, loss = 0, rate = 0;
     char *folder = temporary_folder(), *path = path_in(folder, "model.nnkit");
     value v[MAXIMUM_ARGUMENTS];
     int32_t input, layer;
@@ -252,11 +308,17 @@ static void a_small_program(void) {
     v[0] = pointer(trainer), v[1] = pointer(&in), v[2] = number(1), v[3] = pointer(&to), v[4] = number(1);
     v[5] = pointer(&first);
     CHECK_OK(status_of(call("nnk_trainer_step", v, 6)));
-    v[1] = pointer(dataset), v[2] = pointer("epochs=300 batch_size=4"), v[3] = v[4] = pointer(NULL);
+    v[1] = pointer("learning_rate=0.1");
+    CHECK_OK(status_of(call("nnk_trainer_set", v, 2)));
+    v[1] = pointer("learning_rate"), v[2] = pointer(&rate);
+    CHECK_OK(status_of(call("nnk_trainer_get", v, 3)));
+    CHECK(rate == 0.1);
+    v[1] = pointer(dataset), v[2] = pointer("epochs=600 batch_size=4"), v[3] = v[4] = pointer(NULL);
     CHECK_OK(status_of(call("nnk_trainer_fit", v, 5)));
     v[2] = pointer(NULL), v[3] = pointer(&loss);
     CHECK_OK(status_of(call("nnk_trainer_evaluate", v, 5)));
     CHECK(loss < 1e-4 && loss < first);
+    in_memory(model, trainer);
     v[0] = pointer(model), v[1] = pointer(path);
     CHECK_OK(status_of(call("nnk_model_save", v, 2)));
     v[0] = pointer(NULL), v[2] = pointer(&loaded);

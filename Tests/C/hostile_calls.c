@@ -49,6 +49,10 @@ static void null_arguments(void) {
          nnk_dataset_create_from_arrays(f.net->inputs, 1, f.net->targets, 1, NULL));
     CASE("NULL: trainer_create model", NULL_HANDLE, ANYTHING, nnk_trainer_create(NULL, NETWORK_TRAINER, &out.trainer));
     CASE("NULL: trainer_create out", ARGUMENT, ANYTHING, nnk_trainer_create(f.model, NETWORK_TRAINER, NULL));
+    CASE("NULL: set trainer", NULL_HANDLE, ANYTHING, nnk_trainer_set(NULL, "learning_rate=1"));
+    CASE("NULL: get trainer", NULL_HANDLE, ANYTHING, nnk_trainer_get(NULL, "learning_rate", &out.loss));
+    CASE("NULL: get name", ARGUMENT, ANYTHING, nnk_trainer_get(f.trainer, NULL, &out.loss));
+    CASE("NULL: get value", ARGUMENT, ANYTHING, nnk_trainer_get(f.trainer, "learning_rate", NULL));
     CASE("NULL: fit trainer", NULL_HANDLE, ANYTHING, nnk_trainer_fit(NULL, f.dataset, "", NULL, NULL));
     CASE("NULL: fit dataset", NULL_HANDLE, ANYTHING, nnk_trainer_fit(f.trainer, NULL, "", NULL, NULL));
     CASE("NULL: set_validation trainer", NULL_HANDLE, ANYTHING, nnk_trainer_set_validation(NULL, f.dataset));
@@ -103,6 +107,8 @@ static nnk_status all_refuse(void *token) {
         nnk_trainer_set_validation(f.trainer, (nnk_dataset *)token),
         nnk_trainer_evaluate(f.trainer, (nnk_dataset *)token, "", &out.loss, &out.metric),
         nnk_trainer_apply((nnk_trainer *)token),
+        nnk_trainer_set((nnk_trainer *)token, "learning_rate=1"),
+        nnk_trainer_get((nnk_trainer *)token, "learning_rate", &out.loss),
         nnk_trainer_gradients_view((nnk_trainer *)token, &out.tensor),
         network_step(f.net, (nnk_trainer *)token, &out.loss),
         nnk_session_create((nnk_model *)token, "", &out.session),
@@ -261,6 +267,7 @@ typedef enum reentry {
     CALL_GRADIENTS,
     CALL_APPLY,
     CALL_SET_VALIDATION,
+    CALL_SET,
     CALL_OTHERS,
     CALL_SAVE,
     CALL_SHUTDOWN,
@@ -274,6 +281,7 @@ static int call_back(const nnk_progress *progress, void *user) {
     const reentry what = *(const reentry *)user;
     char *folder, *path;
     nnk_session *session = NULL;
+    double value = 0;
     (void)progress;
     callback_status = NNK_OK;
     switch (what) {
@@ -294,6 +302,11 @@ static int call_back(const nnk_progress *progress, void *user) {
         break;
     case CALL_SET_VALIDATION:
         callback_status = nnk_trainer_set_validation(f.trainer, f.dataset);
+        break;
+    case CALL_SET:
+        callback_status = nnk_trainer_set(f.trainer, "learning_rate=0.5 clip_norm=1");
+        if (callback_status == NNK_OK) callback_status = nnk_trainer_get(f.trainer, "learning_rate", &value);
+        if (callback_status == NNK_OK && value != 0.5) case_fails("the setting is not what was set");
         break;
     case CALL_OTHERS:
         callback_status = nnk_session_create(f.model, "max_batch=6", &session);
@@ -333,6 +346,7 @@ static void callbacks(void) {
     CASE("gradients inside fit's callback", BUSY, ANYTHING, fit_with_callback(CALL_GRADIENTS));
     CASE("apply inside fit's callback", BUSY, ANYTHING, fit_with_callback(CALL_APPLY));
     CASE("set_validation inside fit's callback", BUSY, ANYTHING, fit_with_callback(CALL_SET_VALIDATION));
+    CASE("set inside fit's callback", OK, ANYTHING, fit_with_callback(CALL_SET));
     CASE("a session inside fit's callback", OK, ANYTHING, fit_with_callback(CALL_OTHERS));
     CASE("save inside fit's callback", OK, ANYTHING, fit_with_callback(CALL_SAVE));
     CASE("shutdown inside fit's callback", OK, ANYTHING, fit_with_callback(CALL_SHUTDOWN));

@@ -257,6 +257,8 @@ static nnk_status model_status(const char *options) {
 
 static nnk_status trainer_status(const char *options) { return nnk_trainer_create(f.model, options, &out.trainer); }
 
+static nnk_status settings_status(const char *options) { return nnk_trainer_set(f.trainer, options); }
+
 static nnk_status fit_status(const char *options) { return nnk_trainer_fit(f.trainer, f.dataset, options, NULL, NULL); }
 
 static nnk_status evaluate_status(const char *options) {
@@ -303,6 +305,17 @@ static const struct option_row {
     {"trainer", trainer_status, "loss=softmax_cross_entropy clip_norm=-1", ARGUMENT, "clip_norm"},
     {"trainer", trainer_status, "loss=softmax_cross_entropy metric=f1", ARGUMENT, "metric"},
     {"trainer", trainer_status, "loss=softmax_cross_entropy metric=acuracy", ARGUMENT, "accuracy"},
+    {"settings", settings_status, "learning_rat=1", ARGUMENT, "learning_rate"},
+    {"settings", settings_status, "learning_rate=nan", ARGUMENT, "learning_rate"},
+    {"settings", settings_status, "learning_rate=-1", ARGUMENT, "learning_rate"},
+    {"settings", settings_status, "learning_rate=1 learning_rate=2", ARGUMENT, "learning_rate"},
+    {"settings", settings_status, "momentum=0.5", ARGUMENT, "adam"},
+    {"settings", settings_status, "loss=mean_squared_error", ARGUMENT, "loss"},
+    {"settings", settings_status, "optimizer=sgd", ARGUMENT, "optimizer"},
+    {"settings", settings_status, "beta2=1", ARGUMENT, "beta2"},
+    {"settings", settings_status, "\xff", ARGUMENT, ANYTHING},
+    {"settings", settings_status, NULL, OK, ANYTHING},
+    {"settings", settings_status, " \t\n ", OK, ANYTHING},
     {"fit", fit_status, "epochs=0", ARGUMENT, "epochs"},
     {"fit", fit_status, "epochs=-1", ARGUMENT, "epochs"},
     {"fit", fit_status, "epochs=9223372036854775808", ARGUMENT, "epochs"},
@@ -347,6 +360,7 @@ static void options_of_functions(void) {
         CASE(name, row->expected, row->word, row->function(row->options));
     }
     CASE("trainer with options of 10 MB", ARGUMENT, ANYTHING, trainer_status(long_text("loss=", 'x', MEGABYTES_10)));
+    CASE("settings of 10 MB", ARGUMENT, ANYTHING, settings_status(long_text("", '=', MEGABYTES_10)));
     CASE("session with options of 10 MB", ARGUMENT, ANYTHING, session_status(long_text("", 'x', MEGABYTES_10)));
     CASE("fit with options of 10 MB", ARGUMENT, ANYTHING, fit_status(long_text("", '=', MEGABYTES_10)));
 }

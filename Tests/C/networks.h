@@ -11,7 +11,8 @@ enum { NETWORK_CLASSES = 3, NETWORK_STEPS = 7, NETWORK_VOCABULARY = 11 };
 typedef enum network_kind {
     NETWORK_CNN,         /* image [S,S,2] */
     NETWORK_CNN_DROPOUT, /* the same with dropout */
-    NETWORK_LSTM         /* tokens [T] and lengths [] */
+    NETWORK_LSTM,        /* tokens [T] and lengths [] */
+    NETWORK_TAGGER       /* the same, with an output for each time step */
 } network_kind;
 
 /* A model with `samples` samples to train on and room for its output on all of them. */
@@ -23,7 +24,7 @@ typedef struct network {
     nnk_tensor inputs[2];
     nnk_tensor targets[1];
     nnk_tensor outputs[1];
-    float *output; /* [samples, NETWORK_CLASSES] */
+    float *output; /* [samples, NETWORK_CLASSES], or of a tagger [samples, NETWORK_STEPS, NETWORK_CLASSES] */
     void *memory[4];
     int64_t shapes[4][4];
 } network;
@@ -31,8 +32,14 @@ typedef struct network {
 #define NETWORK_TRAINER "loss=softmax_cross_entropy optimizer=adam learning_rate=0.02 metric=accuracy"
 
 static inline const char *network_title(network_kind kind) {
-    return kind == NETWORK_CNN ? "cnn" : kind == NETWORK_CNN_DROPOUT ? "cnn with dropout" : "lstm";
+    static const char *titles[] = {"cnn", "cnn with dropout", "lstm", "tagger"};
+    return titles[kind];
 }
+
+static inline int network_is_recurrent(network_kind kind) { return kind >= NETWORK_LSTM; }
+
+/* How many rows of classes a sample's output has. */
+static inline int64_t network_rows(network_kind kind) { return kind == NETWORK_TAGGER ? NETWORK_STEPS : 1; }
 
 /* The size of the images: large enough for several threads, small in a small run. */
 static inline int64_t network_image_size(void) { return scaled(12, 6); }
@@ -52,14 +59,16 @@ static inline void *network_memory(size_t bytes) {
 /* Describes the network in `graph`. */
 static inline void network_describe(network_kind kind, nnk_graph *graph) {
     nnk_value x;
-    if (kind == NETWORK_LSTM) {
+    if (network_is_recurrent(kind)) {
         const int64_t steps[1] = {NETWORK_STEPS};
         nnk_value inputs[2];
         x = nnk_graph_input(graph, "tokens", NNK_INT32, steps, 1);
         inputs[1] = nnk_graph_input(graph, "lengths", NNK_INT32, steps, 0);
         inputs[0] = nnk_graph_layer(graph, "embedding", "vocabulary=11 units=6", x);
         REQUIRE_OK(nnk_graph_layer_multi(graph, "lstm", "units=9 return_sequences=true", inputs, 2, inputs, 1));
-        REQUIRE_OK(nnk_graph_layer_multi(graph, "lstm", "units=17", inputs, 2, &x, 1));
+        if (kind == NETWORK_TAGGER) inputs[0] = nnk_graph_layer(graph, "batchnorm", "", inputs[0]);
+        REQUIRE_OK(nnk_graph_layer_multi(
+            graph, "lstm", kind == NETWORK_TAGGER ? "units=17 return_sequences=true" : "units=17", inputs, 2, &x, 1));
     } else {
         const int64_t image[3] = {network_image_size(), network_image_size(), 2};
         x = nnk_graph_input(graph, "image", NNK_FLOAT32, image, 3);
@@ -88,11 +97,12 @@ static inline nnk_model *network_model(network_kind kind, nnk_runtime *runtime) 
 static inline void network_fill(network *n) {
     uint32_t state = 20240607u;
     int32_t *labels = (int32_t *)n->memory[2];
+    const int64_t rows = network_rows(n->kind);
     int64_t i, j;
     for (i = 0; i < n->samples; i++) {
         const int32_t label = (int32_t)(i % NETWORK_CLASSES);
-        labels[i] = label;
-        if (n->kind == NETWORK_LSTM) {
+        for (j = 0; j < rows; j++) labels[i * rows + j] = label;
+        if (network_is_recurrent(n->kind)) {
             int32_t *tokens = (int32_t *)n->memory[0] + i * NETWORK_STEPS;
             for (j = 0; j < NETWORK_STEPS; j++) tokens[j] = (int32_t)(network_random(&state) * NETWORK_VOCABULARY);
             tokens[0] = label;
@@ -106,15 +116,15 @@ static inline void network_fill(network *n) {
     }
 }
 
-/* The network with `samples` samples, on `runtime` (NULL: the default). */
-static inline network *network_create(network_kind kind, nnk_runtime *runtime, int64_t samples) {
+/* The data of a network with `samples` samples, without a model: no function of the library allocates anything. */
+static inline network *network_data(network_kind kind, int64_t samples) {
     network *n = (network *)network_memory(sizeof *n);
     const int64_t size = network_image_size();
-    const size_t count = (size_t)samples;
+    const size_t count = (size_t)samples, rows = (size_t)network_rows(kind);
+    const int32_t stepped = kind == NETWORK_TAGGER ? 1 : 0;
     n->kind = kind;
     n->samples = samples;
-    n->model = network_model(kind, runtime);
-    if (kind == NETWORK_LSTM) {
+    if (network_is_recurrent(kind)) {
         n->n_inputs = 2;
         n->shapes[0][0] = samples, n->shapes[0][1] = NETWORK_STEPS;
         n->memory[0] = network_memory(count * NETWORK_STEPS * sizeof(int32_t));
@@ -128,14 +138,21 @@ static inline network *network_create(network_kind kind, nnk_runtime *runtime, i
         n->memory[0] = network_memory(count * (size_t)(size * size * 2) * sizeof(float));
         n->inputs[0] = nnk_tensor_view(n->memory[0], NNK_FLOAT32, n->shapes[0], 4);
     }
-    n->shapes[2][0] = samples;
-    n->memory[2] = network_memory(count * sizeof(int32_t));
-    n->targets[0] = nnk_tensor_view(n->memory[2], NNK_INT32, n->shapes[2], 1);
-    n->shapes[3][0] = samples, n->shapes[3][1] = NETWORK_CLASSES;
-    n->memory[3] = network_memory(count * NETWORK_CLASSES * sizeof(float));
+    n->shapes[2][0] = samples, n->shapes[2][1] = NETWORK_STEPS;
+    n->memory[2] = network_memory(count * rows * sizeof(int32_t));
+    n->targets[0] = nnk_tensor_view(n->memory[2], NNK_INT32, n->shapes[2], 1 + stepped);
+    n->shapes[3][0] = samples, n->shapes[3][1] = NETWORK_STEPS, n->shapes[3][1 + stepped] = NETWORK_CLASSES;
+    n->memory[3] = network_memory(count * rows * NETWORK_CLASSES * sizeof(float));
     n->output = (float *)n->memory[3];
-    n->outputs[0] = nnk_tensor_view(n->memory[3], NNK_FLOAT32, n->shapes[3], 2);
+    n->outputs[0] = nnk_tensor_view(n->memory[3], NNK_FLOAT32, n->shapes[3], 2 + stepped);
     network_fill(n);
+    return n;
+}
+
+/* The network with `samples` samples, on `runtime` (NULL: the default). */
+static inline network *network_create(network_kind kind, nnk_runtime *runtime, int64_t samples) {
+    network *n = network_data(kind, samples);
+    n->model = network_model(kind, runtime);
     return n;
 }
 
@@ -178,7 +195,7 @@ static inline nnk_status network_run(network *n, nnk_session *session) {
 }
 
 static inline size_t network_output_bytes(const network *n) {
-    return (size_t)n->samples * NETWORK_CLASSES * sizeof(float);
+    return (size_t)(n->samples * network_rows(n->kind)) * NETWORK_CLASSES * sizeof(float);
 }
 
 static inline int all_finite(const float *values, size_t count) {

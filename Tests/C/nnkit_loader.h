@@ -41,6 +41,8 @@
     X(void, nnk_model_destroy, (nnk_model *))                                                                          \
     X(nnk_status, nnk_model_save, (nnk_model *, const char *))                                                         \
     X(nnk_status, nnk_model_load, (nnk_runtime *, const char *, nnk_model **))                                         \
+    X(nnk_status, nnk_model_write, (nnk_model *, nnk_writer, void *))                                                  \
+    X(nnk_status, nnk_model_read, (nnk_runtime *, const void *, int64_t, nnk_model **))                                \
     X(nnk_status, nnk_model_info_json, (nnk_model *, const char **))                                                   \
     X(nnk_status, nnk_model_parameters_view, (nnk_model *, nnk_tensor *))                                              \
     X(nnk_status, nnk_model_parameters_changed, (nnk_model *))                                                         \
@@ -49,6 +51,8 @@
     X(void, nnk_dataset_destroy, (nnk_dataset *))                                                                      \
     X(nnk_status, nnk_trainer_create, (nnk_model *, const char *, nnk_trainer **))                                     \
     X(void, nnk_trainer_destroy, (nnk_trainer *))                                                                      \
+    X(nnk_status, nnk_trainer_set, (nnk_trainer *, const char *))                                                      \
+    X(nnk_status, nnk_trainer_get, (nnk_trainer *, const char *, double *))                                            \
     X(nnk_status, nnk_trainer_fit, (nnk_trainer *, nnk_dataset *, const char *, nnk_progress_callback, void *))        \
     X(nnk_status, nnk_trainer_set_validation, (nnk_trainer *, nnk_dataset *))                                          \
     X(nnk_status, nnk_trainer_evaluate, (nnk_trainer *, nnk_dataset *, const char *, double *, double *))              \
@@ -58,6 +62,8 @@
       (nnk_trainer *, const nnk_tensor *, int32_t, const nnk_tensor *, int32_t, double *))                             \
     X(nnk_status, nnk_trainer_apply, (nnk_trainer *))                                                                  \
     X(nnk_status, nnk_trainer_gradients_view, (nnk_trainer *, nnk_tensor *))                                           \
+    X(nnk_status, nnk_trainer_write_state, (nnk_trainer *, nnk_writer, void *))                                        \
+    X(nnk_status, nnk_trainer_read_state, (nnk_trainer *, const void *, int64_t))                                      \
     X(nnk_status, nnk_session_create, (nnk_model *, const char *, nnk_session **))                                     \
     X(void, nnk_session_destroy, (nnk_session *))                                                                      \
     X(nnk_status, nnk_session_run, (nnk_session *, const nnk_tensor *, int32_t, nnk_tensor *, int32_t))                \
@@ -145,6 +151,8 @@ static inline void nnkit_load(const char *path) {
 #define nnk_model_destroy              nnkit_functions.nnk_model_destroy
 #define nnk_model_save                 nnkit_functions.nnk_model_save
 #define nnk_model_load                 nnkit_functions.nnk_model_load
+#define nnk_model_write                nnkit_functions.nnk_model_write
+#define nnk_model_read                 nnkit_functions.nnk_model_read
 #define nnk_model_info_json            nnkit_functions.nnk_model_info_json
 #define nnk_model_parameters_view      nnkit_functions.nnk_model_parameters_view
 #define nnk_model_parameters_changed   nnkit_functions.nnk_model_parameters_changed
@@ -152,6 +160,8 @@ static inline void nnkit_load(const char *path) {
 #define nnk_dataset_destroy            nnkit_functions.nnk_dataset_destroy
 #define nnk_trainer_create             nnkit_functions.nnk_trainer_create
 #define nnk_trainer_destroy            nnkit_functions.nnk_trainer_destroy
+#define nnk_trainer_set                nnkit_functions.nnk_trainer_set
+#define nnk_trainer_get                nnkit_functions.nnk_trainer_get
 #define nnk_trainer_fit                nnkit_functions.nnk_trainer_fit
 #define nnk_trainer_set_validation     nnkit_functions.nnk_trainer_set_validation
 #define nnk_trainer_evaluate           nnkit_functions.nnk_trainer_evaluate
@@ -159,6 +169,8 @@ static inline void nnkit_load(const char *path) {
 #define nnk_trainer_gradients          nnkit_functions.nnk_trainer_gradients
 #define nnk_trainer_apply              nnkit_functions.nnk_trainer_apply
 #define nnk_trainer_gradients_view     nnkit_functions.nnk_trainer_gradients_view
+#define nnk_trainer_write_state        nnkit_functions.nnk_trainer_write_state
+#define nnk_trainer_read_state         nnkit_functions.nnk_trainer_read_state
 #define nnk_session_create             nnkit_functions.nnk_session_create
 #define nnk_session_destroy            nnkit_functions.nnk_session_destroy
 #define nnk_session_run                nnkit_functions.nnk_session_run

@@ -28,7 +28,8 @@ if [ -n "$runner" ]; then
 fi
 seconds_limit=$([ -n "$runner" ] && echo 1800 || echo 300)
 
-programs=(abi api streams hostile_options hostile_calls hostile_tensors files allocations threads fork citizenship ffi)
+programs=(abi api streams sequences states hostile_options hostile_calls hostile_tensors hostile_training files
+    allocations threads publication fork citizenship environment saves corners memory fuzz ffi)
 linked_programs=(abi api)
 [ $# -gt 0 ] && programs=("$@") && linked_programs=()
 

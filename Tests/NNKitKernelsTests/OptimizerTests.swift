@@ -10,7 +10,10 @@ import Testing
     let table = kernels(level)
     var numbers = TestNumbers(seed: 23)
     for count in table.counts {
-      for (hasVelocity, nesterov) in [(false, false), (true, false), (true, true)] {
+      for (hasVelocity, nesterov, momentum) in [
+        (false, false, 0.9), (true, false, 0.9), (true, true, 0.9), (true, true, 0), (true, false, 0.3),
+        (true, true, 0.99999999),
+      ] {
         for placement in Placement.allCases {
           let weight = GuardedBuffer(numbers.floats(count), placement)
           let gradient = GuardedBuffer(numbers.floats(count), placement)
@@ -19,12 +22,12 @@ import Testing
           table.sgd(
             SGDUpdate(
               weight: weight.pointer, dWeight: gradient.read, velocity: hasVelocity ? velocity.pointer : nil,
-              count: count, learningRate: 0.1, momentum: 0.9, weightDecay: 0.01, gradientScale: 0.5,
+              count: count, learningRate: 0.1, momentum: Decay(momentum), weightDecay: 0.01, gradientScale: 0.5,
               nesterov: nesterov))
           for i in 0..<count {
             let g = 0.5 * Double(gradient[i]) + Double(Float(0.01)) * w[i]
-            let next = hasVelocity ? Double(Float(0.9)) * v[i] + g : v[i]
-            let step = !hasVelocity ? g : nesterov ? g + Double(Float(0.9)) * next : next
+            let next = hasVelocity ? momentum * v[i] + g : v[i]
+            let step = !hasVelocity ? g : nesterov ? g + momentum * next : next
             #expect(abs(Double(weight[i]) - (w[i] - Double(Float(0.1)) * step)) <= allowed)
             #expect(abs(Double(velocity[i]) - next) <= (hasVelocity ? allowed : 0))
           }
@@ -37,10 +40,12 @@ import Testing
   func adamMatchesReference(level: InstructionSetLevel) {
     let table = kernels(level)
     var numbers = TestNumbers(seed: 24)
-    let (stepSize, beta1, beta2): (Float, Float, Float) = (0.01, 0.9, 0.999)
+    let stepSize: Float = 0.01
     let (epsilon, correction, decay, scale): (Float, Float, Float, Float) = (1e-7, 3.2, 0.02, 0.25)
     for count in table.counts {
-      for placement in Placement.allCases {
+      for (placement, (beta1, beta2)) in zip(
+        Placement.allCases + Placement.allCases, [(0.9, 0.999), (0, 0.3), (0.99999, 0.99999999), (0.5, 0)])
+      {
         let weight = GuardedBuffer(numbers.floats(count), placement)
         let gradient = GuardedBuffer(numbers.floats(count), placement)
         let first = GuardedBuffer(numbers.floats(count), placement)
@@ -51,12 +56,12 @@ import Testing
         table.adam(
           AdamUpdate(
             weight: weight.pointer, dWeight: gradient.read, firstMoment: first.pointer, secondMoment: second.pointer,
-            count: count, stepSize: stepSize, beta1: beta1, beta2: beta2, epsilon: epsilon,
+            count: count, stepSize: stepSize, beta1: Decay(beta1), beta2: Decay(beta2), epsilon: epsilon,
             inverseCorrection: correction, weightDecay: decay, gradientScale: scale))
         for i in 0..<count {
           let g = Double(scale) * Double(gradient[i]) + Double(decay) * w[i]
-          let nextFirst = Double(beta1) * m[i] + (1 - Double(beta1)) * g
-          let nextSecond = Double(beta2) * v[i] + (1 - Double(beta2)) * g * g
+          let nextFirst = beta1 * m[i] + (1 - beta1) * g
+          let nextSecond = beta2 * v[i] + (1 - beta2) * g * g
           let step = Double(stepSize) * nextFirst / (nextSecond.squareRoot() * Double(correction) + Double(epsilon))
           #expect(abs(Double(weight[i]) - (w[i] - step)) <= allowed)
           #expect(abs(Double(first[i]) - nextFirst) <= allowed)
@@ -77,11 +82,11 @@ import Testing
     table.adam(
       AdamUpdate(
         weight: &weight, dWeight: gradient, firstMoment: &first, secondMoment: &second, count: count, stepSize: 0.01,
-        beta1: 0.9, beta2: 0.999, epsilon: 1e-8, inverseCorrection: 2, weightDecay: 0, gradientScale: 1))
+        beta1: Decay(0.9), beta2: Decay(0.999), epsilon: 1e-8, inverseCorrection: 2, weightDecay: 0, gradientScale: 1))
     #expect(Set(weight.map(\.bitPattern)).count == 1 && weight[0] != 0.7)
     table.sgd(
       SGDUpdate(
-        weight: &weight, dWeight: gradient, velocity: &first, count: count, learningRate: 0.1, momentum: 0.9,
+        weight: &weight, dWeight: gradient, velocity: &first, count: count, learningRate: 0.1, momentum: Decay(0.9),
         weightDecay: 0.01, gradientScale: 1, nesterov: true))
     #expect(Set(weight.map(\.bitPattern)).count == 1 && Set(first.map(\.bitPattern)).count == 1)
   }

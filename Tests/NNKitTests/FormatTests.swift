@@ -102,6 +102,7 @@ import Testing
     let memory = try AlignedMemory(byteCount: 8 + bytes.count + data)
     memory.base.storeBytes(of: UInt64(bytes.count), as: UInt64.self)
     bytes.withUnsafeBytes { (memory.base + 8).copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
-    return try Safetensors.parse(memory, count: memory.byteCount)
+    defer { withExtendedLifetime(memory) {} }
+    return try Safetensors.parse(UnsafeRawBufferPointer(start: memory.base, count: memory.byteCount))
   }
 }

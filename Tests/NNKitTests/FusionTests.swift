@@ -116,6 +116,45 @@ import Testing
     }
   }
 
+  /// The second pool finds a convolution that has a pool already.
+  @Test(arguments: [
+    "maxpool2d size=2", "maxpool2d size=3 stride=1 padding=same", "avgpool2d size=2", "avgpool2d size=3 stride=2",
+  ])
+  func aPoolBehindAPoolIsNotForgotten(first: String) throws {
+    func layer(_ text: String) -> (kind: String, options: String) {
+      let parts = text.split(separator: " ", maxSplits: 1)
+      return (String(parts[0]), String(parts[1]))
+    }
+    for second in ["maxpool2d size=2", "avgpool2d size=2", "maxpool2d size=2 stride=1", "avgpool2d size=2,1"] {
+      for (options, shape) in [
+        ("filters=5 kernel=3 padding=same activation=relu", [13, 12, 3]), ("filters=20 kernel=1", [12, 12, 18]),
+        ("filters=24 kernel=3 padding=same", [24, 24, 16]),
+      ] {
+        try expectSameValues(shape, bound: 0) { graph, x in
+          let a = graph.layer("conv2d", options, x)
+          let b = graph.layer(layer(first).kind, layer(first).options, a)
+          let c = graph.layer(layer(second).kind, layer(second).options, b)
+          return (graph.layer("activation", "function=tanh", c), [a, b, c])
+        }
+      }
+    }
+  }
+
+  @Test(arguments: [[64], [5, 7, 19], [3, 1]])
+  func aNormalisedValueMayBeAddedToItself(shape: [Int]) throws {
+    for activation in ["linear", "relu", "tanh"] {
+      try expectSameValues(shape, bound: 0) { graph, x in
+        let b = graph.layer("batchnorm", "activation=\(activation)", x)
+        return (graph.layer(Add(), [b, b]), [b])
+      }
+      try expectSameValues(shape, bound: 0) { graph, x in
+        let b = graph.layer("batchnorm", "activation=\(activation)", x)
+        let c = graph.layer("batchnorm", "", x)
+        return (graph.layer(Add(), [c, graph.layer(Add(), [b, c])]), [b, c])
+      }
+    }
+  }
+
   /// The pool is no step of its own where it fits, and its input takes no memory.
   @Test func aFittingPoolHasNoStep() throws {
     func steps(_ pool: String) throws -> [String] {

@@ -5,30 +5,6 @@ import Testing
 @Suite struct RandomTests {
   private func random(_ seed: UInt64) throws -> Random { Random(seed: seed, kernels: try Runtime.shared().kernels) }
 
-  @Test func aShuffleIsAPermutationThatTheSeedDecides() throws {
-    var first = Array(0..<1000)
-    try random(1).shuffle(.shuffle(epoch: 0), &first)
-    #expect(first.sorted() == Array(0..<1000))
-    #expect(first != Array(0..<1000))
-    var again = Array(0..<1000)
-    try random(1).shuffle(.shuffle(epoch: 0), &again)
-    #expect(again == first)
-    var other = Array(0..<1000)
-    try random(1).shuffle(.shuffle(epoch: 1), &other)
-    #expect(other != first)
-  }
-
-  @Test func everyPlaceIsEquallyLikely() throws {
-    var counts = Array(repeating: 0, count: 5)
-    for epoch in 0..<2000 {
-      var order = Array(0..<5)
-      try random(3).shuffle(.shuffle(epoch: epoch), &order)
-      counts[order[0]] += 1
-    }
-    // 400 expected; five standard deviations are 90.
-    for count in counts { #expect(abs(count - 400) < 90) }
-  }
-
   @Test func uniformNumbersFillTheirRangeEvenly() throws {
     var values = Array(repeating: Float(0), count: 20_000)
     try values.withUnsafeMutableBufferPointer {

@@ -466,3 +466,107 @@ EMBEDDED_NETWORKS: list[dict] = [
 for network in EMBEDDED_NETWORKS:
     if len(network["layers"][1][2]) == 1:
         del network["inputs"]["lengths"]
+    elif "return_sequences=true" in network["layers"][1][1]:
+        network["real"] = ["first", "result"]
+
+_SEQUENCES = {"x": ("float32", (6, 8, 4)), "lengths": ("int32", (6,))}
+_TOKENS = {"x": ("int32", (6, 8)), "lengths": ("int32", (6,))}
+
+
+def _sequence_network(
+    title: str, loss: str, real: str, *layers: tuple[str, str, str], inputs: dict = _SEQUENCES
+) -> dict:
+    """`real`: the values of which only the steps before the lengths are data; a recurrent layer behind one has them."""
+    return {
+        "title": title,
+        "inputs": inputs,
+        "layers": [(kind, options, names.split()) for kind, options, names in layers],
+        "loss": loss,
+        "real": real.split(),
+    }
+
+
+SEQUENCE_NETWORKS: list[dict] = [
+    _sequence_network(
+        f"of_{kind}s_{title}",
+        loss,
+        real,
+        *((k.replace("recurrent", kind), o, i) for k, o, i in layers),
+        inputs=_TOKENS if layers[0][0] == "embedding" else _SEQUENCES,
+    )
+    for kind in ("lstm", "gru")
+    for title, loss, real, *layers in [
+        (
+            "with_a_head",
+            "mean_squared_error",
+            "first result",
+            ("recurrent", "name=first units=7 return_sequences=true", "x lengths"),
+            ("dense", "name=result units=3", "first"),
+        ),
+        (
+            "with_a_norm_behind",
+            "softmax_cross_entropy",
+            "first norm result",
+            ("recurrent", "name=first units=7 return_sequences=true", "x lengths"),
+            ("batchnorm", "name=norm activation=tanh", "first"),
+            ("dense", "name=result units=5", "norm"),
+        ),
+        (
+            "with_a_norm_in_front",
+            "mean_squared_error",
+            "norm wide first result",
+            ("batchnorm", "name=norm", "x"),
+            ("dense", "name=wide units=6 activation=tanh", "norm"),
+            ("recurrent", "name=first units=7 return_sequences=true", "wide lengths"),
+            ("dense", "name=result units=3", "first"),
+        ),
+        (
+            "stacked",
+            "softmax_cross_entropy",
+            "first between second result probabilities",
+            ("recurrent", "name=first units=9 return_sequences=true", "x lengths"),
+            ("dense", "name=between units=6 activation=gelu", "first"),
+            ("gru", "name=second units=5 return_sequences=true", "between"),
+            ("dense", "name=result units=4", "second"),
+            ("log_softmax", "name=probabilities", "result"),
+        ),
+        (
+            "to_a_last_state",
+            "mean_squared_error",
+            "first norm",
+            ("recurrent", "name=first units=9 return_sequences=true", "x lengths"),
+            ("batchnorm", "name=norm", "first"),
+            ("lstm", "name=second units=5", "norm"),
+            ("dense", "name=result units=2", "second"),
+        ),
+        (
+            "beside_a_dense_layer",
+            "mean_squared_error",
+            "first sum smooth result",
+            ("recurrent", "name=first units=7 return_sequences=true", "x lengths"),
+            ("dense", "name=side units=7", "x"),
+            ("add", "name=sum activation=tanh", "first side"),
+            ("activation", "name=smooth function=silu", "sum"),
+            ("dense", "name=result units=3", "smooth"),
+        ),
+        (
+            "flattened",
+            "mean_squared_error",
+            "first steps",
+            ("recurrent", "name=first units=7 return_sequences=true", "x lengths"),
+            ("dense", "name=steps units=3 activation=sigmoid", "first"),
+            ("flatten", "name=flat", "steps"),
+            ("dense", "name=result units=2", "flat"),
+        ),
+        (
+            "of_words",
+            "softmax_cross_entropy",
+            "words wide norm first result",
+            ("embedding", "name=words vocabulary=9 units=5", "x"),
+            ("dense", "name=wide units=6 activation=tanh", "words"),
+            ("batchnorm", "name=norm", "wide"),
+            ("recurrent", "name=first units=7 return_sequences=true", "norm lengths"),
+            ("dense", "name=result units=9", "first"),
+        ),
+    ]
+]

@@ -19,8 +19,9 @@ optimizers  "layer": {"kind", "options", "input"}, whose parameters they are, an
             initial/bias; for each step s = 0, 1, ...: gradient<s>/kernel, after<s>/kernel and the same for the bias.
             The gradients are those before clipping; the options lack the trainer's loss.
 networks    "inputs": [{"name", "dtype", "shape" (with the batch)}], "layers": [{"kind", "options", "inputs"}], the
-            last of which is the output, and "loss": input0, ..., target, output, loss; every parameter by its full
-            name, "<case>/conv_a/kernel", and its gradient, "<case>/d_conv_a/kernel"
+            last of which is the output, and "loss"; in some "real", the layers whose steps behind the lengths are no
+            data (they count in no mean, and are zeros to a layer that mixes steps): input0, ..., target, output,
+            loss; every parameter by its full name, "<case>/conv_a/kernel", and its gradient, "<case>/d_conv_a/kernel"
 
 No value lies where float32 could take another branch than float64 (kinks of activations, ties in pools), and no
 reference cancels to almost nothing: such a case is drawn again. A reference that is zero throughout is exact (the
@@ -182,6 +183,11 @@ def network_case(network: dict, generator: np.random.Generator) -> Arrays:
         tensors[f"input{index}"] = array
         values[name] = exact(array)
     margin = Margin()
+    # Of each sequence: which of its steps are data.
+    real = None
+    if names := network.get("real"):
+        steps = torch.arange(network["inputs"]["x"][1][1])
+        real = steps[None, :] < values["lengths"][:, None]
     weights: dict[str, torch.Tensor] = {}
     state: dict[str, torch.Tensor] = {}
     output = None
@@ -192,8 +198,14 @@ def network_case(network: dict, generator: np.random.Generator) -> Arrays:
         for name, array in parameters.items():
             tensors[f"{parsed['name']}/{name}"] = array
             weights[f"{parsed['name']}/{name}"] = own[name]
-        output = references.layer(kind, parsed, [values[name] for name in inputs], own, margin)
-        for name, value in references.next_state(kind, parsed, values[inputs[0]], own).items():
+        if real is not None and inputs[0] in names:
+            if kind in ("lstm", "gru"):
+                inputs = [*inputs, "lengths"]
+            if kind == "flatten":
+                values[inputs[0]] = values[inputs[0]] * real[:, :, None]
+        rows = real if real is not None and parsed["name"] in names else None
+        output = references.layer(kind, parsed, [values[name] for name in inputs], own, margin, rows)
+        for name, value in references.next_state(kind, parsed, values[inputs[0]], own, rows).items():
             state[f"{parsed['name']}/{name}"] = value
         values[parsed["name"]] = output
     check(margin)
@@ -201,7 +213,9 @@ def network_case(network: dict, generator: np.random.Generator) -> Arrays:
         target = generator.integers(0, output.shape[-1], tuple(output.shape[:-1]), dtype=np.int32)
     else:
         target = normal(generator, tuple(output.shape))
-    value = references.loss(network["loss"], output, exact(target).detach())
+    goal = exact(target).detach()
+    counts = real is not None and parsed["name"] in names
+    value = references.loss(network["loss"], output[real] if counts else output, goal[real] if counts else goal)
     value.backward()
     tensors |= {"target": target, "output": rounded(output), "loss": rounded(value.reshape(1))}
     for name, weight in weights.items():
@@ -258,7 +272,7 @@ def groups() -> list[Group]:
     losses, optimizers, networks = Group("losses"), Group("optimizers"), Group("networks")
     residual, batchnorm, gru = Group("residual"), Group("batchnorm"), Group("gru")
     residual_networks, gru_networks = Group("residual_networks"), Group("gru_networks")
-    embedded_networks = Group("embedded_networks")
+    embedded_networks, sequence_networks = Group("embedded_networks"), Group("sequence_networks")
     grouped = Group("grouped_convolution")
 
     for shape, options in cases.CONVOLUTIONS:
@@ -303,6 +317,7 @@ def groups() -> list[Group]:
     whole += [(residual_networks, network) for network in cases.RESIDUAL_NETWORKS]
     whole += [(gru_networks, network) for network in cases.GRU_NETWORKS]
     whole += [(embedded_networks, network) for network in cases.EMBEDDED_NETWORKS]
+    whole += [(sequence_networks, network) for network in cases.SEQUENCE_NETWORKS]
     for group, network in whole:
         inputs = [{"name": n, "dtype": d, "shape": list(s)} for n, (d, s) in network["inputs"].items()]
         layers = [{"kind": k, "options": o, "inputs": i} for k, o, i in network["layers"]]
@@ -316,7 +331,8 @@ def groups() -> list[Group]:
             loss=network["loss"],
         )
     layer_groups = [convolution, pooling, dense, elementwise, embedding, lstm, residual, batchnorm, gru, grouped]
-    return [*layer_groups, losses, optimizers, networks, residual_networks, gru_networks, embedded_networks]
+    networks_groups = [networks, residual_networks, gru_networks, embedded_networks, sequence_networks]
+    return [*layer_groups, losses, optimizers, *networks_groups]
 
 
 def main() -> None:

@@ -136,8 +136,17 @@ def pool2d(options: Options, x: Tensor, margin: Margin, average: bool) -> Tensor
     return channels_last(F.max_pool2d(padded, window, stride))
 
 
-def batch_norm(options: Options, x: Tensor, parameters: Parameters, training: bool) -> tuple[Tensor, Parameters]:
-    """The result before the activation, and the next running statistics."""
+def batch_norm(
+    options: Options, x: Tensor, parameters: Parameters, training: bool, real: Tensor | None = None
+) -> tuple[Tensor, Parameters]:
+    """The result before the activation, and the next running statistics. `real`: of each row, whether it is data; those
+    that are not are normalised with the others' statistics."""
+    if real is not None:
+        rows, state = batch_norm(options, x[real], parameters, training)
+        variance, mean = torch.var_mean(x[real], dim=0, correction=0)
+        scale = parameters["gamma"] / torch.sqrt(variance + float(options.get("epsilon", "1e-5")))
+        y = (x - mean) * scale + parameters["beta"]
+        return y.masked_scatter(real[..., None], rows), state
     state = {name: parameters[f"moving_{name}"].detach().clone() for name in ("mean", "variance")}
     y = F.batch_norm(
         x.reshape(-1, x.shape[-1]),
@@ -213,8 +222,15 @@ def gru(options: Options, x: Tensor, lengths: Tensor | None, parameters: Paramet
     return states * real[:, :, None]
 
 
-def layer(kind: str, options: Options, inputs: list[Tensor], parameters: Parameters, margin: Margin) -> Tensor:
-    """The output of one layer."""
+def layer(
+    kind: str,
+    options: Options,
+    inputs: list[Tensor],
+    parameters: Parameters,
+    margin: Margin,
+    real: Tensor | None = None,
+) -> Tensor:
+    """The output of one layer. `real`: of each step, whether it is data, where some are not."""
     x = inputs[0]
     match kind:
         case "conv2d":
@@ -224,7 +240,8 @@ def layer(kind: str, options: Options, inputs: list[Tensor], parameters: Paramet
         case "globalavgpool2d":
             return x.mean(dim=(1, 2))
         case "batchnorm":
-            return activate(options.get("activation", "linear"), batch_norm(options, x, parameters, True)[0], margin)
+            y = batch_norm(options, x, parameters, True, real)[0]
+            return activate(options.get("activation", "linear"), y, margin)
         case "add":
             return activate(options.get("activation", "linear"), x + inputs[1], margin)
         case "flatten":
@@ -248,9 +265,11 @@ def layer(kind: str, options: Options, inputs: list[Tensor], parameters: Paramet
     raise ValueError(f"no reference for the layer {kind}")
 
 
-def next_state(kind: str, options: Options, x: Tensor, parameters: Parameters) -> Parameters:
+def next_state(
+    kind: str, options: Options, x: Tensor, parameters: Parameters, real: Tensor | None = None
+) -> Parameters:
     """The values that a training step gives to a layer's parameters that are not trainable."""
-    return batch_norm(options, x, parameters, True)[1] if kind == "batchnorm" else {}
+    return batch_norm(options, x, parameters, True, real)[1] if kind == "batchnorm" else {}
 
 
 def inference(kind: str, options: Options, x: Tensor, parameters: Parameters) -> Tensor | None:

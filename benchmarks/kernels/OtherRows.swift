@@ -104,7 +104,7 @@ let optimizerRows: [KernelRow] = Place.allCases.flatMap { place in
           table.sgd(
             SGDUpdate(
               weight: weight.pointer, dWeight: dWeight.read, velocity: velocity.pointer, count: count,
-              learningRate: 1e-3, momentum: 0.9, weightDecay: 0, gradientScale: 1, nesterov: false))
+              learningRate: 1e-3, momentum: Decay(0.9), weightDecay: 0, gradientScale: 1, nesterov: false))
         }
       )
     },
@@ -119,7 +119,7 @@ let optimizerRows: [KernelRow] = Place.allCases.flatMap { place in
           table.adam(
             AdamUpdate(
               weight: weight.pointer, dWeight: dWeight.read, firstMoment: first.pointer, secondMoment: second.pointer,
-              count: count, stepSize: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, inverseCorrection: 1,
+              count: count, stepSize: 1e-3, beta1: Decay(0.9), beta2: Decay(0.999), epsilon: 1e-8, inverseCorrection: 1,
               weightDecay: 0, gradientScale: 1))
         }
       )

@@ -186,14 +186,19 @@ private struct GivenGradient: Loss {
   func targetType(_ prediction: ValueType) -> ValueType { prediction }
   func targetRange(_ prediction: ValueType) -> ClosedRange<Int32>? { nil }
 
-  func addSteps(_ plan: PlanBuilder, prediction: Tensor, target: Tensor, gradient: Bool) throws(NNKitError) -> (
-    report: LossReport, dPrediction: Tensor?
-  ) {
-    let sums = try plan.doubles(2)
+  func addSteps(
+    _ plan: PlanBuilder, prediction: Tensor, target: Tensor, lengths: SequenceLengths?, gradient: Bool
+  ) throws(NNKitError) -> (report: LossReport, dPrediction: Tensor?) {
+    let report = try LossReport(plan)
+    let sums = report.sums
     plan.step("no loss", reads: [prediction, target], writes: [sums], work: []) { binding in
       let result = binding.doubles(sums)
-      return { _, _ in result.update(repeating: 0, count: 2) }
+      return { _, _ in result.update(repeating: 0, count: 3) }
     }
-    return (LossReport(lossSum: sums, count: 1), target)
+    return (report, target)
+  }
+
+  func reference(_ prediction: ReferenceTensor, _ target: [Double]) -> ReferenceLoss {
+    ReferenceLoss(lossSum: 0, metricSum: 0, count: 1, dPrediction: target)
   }
 }

@@ -27,6 +27,20 @@ _HEADER = '''\
 from collections.abc import Sequence
 from typing import Any, Literal
 
+__all__: list[str]
+'''
+
+_OPTIMIZER = '''\
+from ._catalog import Described
+from ._handles import TrainerHandle
+
+class Optimizer(Described):
+    """An optimizer and its options, which are attributes that can be set."""
+
+    def _of_model(self, trainer: TrainerHandle) -> Optimizer: ...
+    def _retire(self) -> None: ...
+
+KINDS: dict[str, type[Optimizer]]
 '''
 
 
@@ -42,44 +56,54 @@ def write_stubs(library: str, folder: str) -> None:
     catalog = read_catalog(library)
     layers = _HEADER.format(title="The layers") + "from ._graph import Layer as Layer\n"
     for layer in catalog["layers"]:
-        layers += _class(layer, "Layer", named=True)
-    optimizers = _HEADER.format(title="The optimizers") + "from ._catalog import Described\n"
-    optimizers += '\n\nclass Optimizer(Described):\n    """An optimizer and its options."""\n'
+        layers += _class(layer, "Layer", is_layer=True)
+    optimizers = _HEADER.format(title="The optimizers") + _OPTIMIZER
     for optimizer in catalog["optimizers"]:
-        optimizers += _class(optimizer, "Optimizer", named=False)
+        optimizers += _class(optimizer, "Optimizer", is_layer=False)
     for name, text in (("layers.pyi", layers), ("optimizers.pyi", optimizers)):
         with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
             file.write(text)
 
 
-def _class(entry: dict[str, Any], base: str, named: bool) -> str:
+def _class(entry: dict[str, Any], base: str, is_layer: bool) -> str:
     options = [option for option in entry["options"] if option["name"] != "name"]
     parameters = ["self", *map(_parameter, options)]
-    if named:
+    if is_layer:
         parameters += ["*", "name: str | None = None"]
     lines = ["", "", f"class {entry['class']}({base}):", '    """' + _quoted(entry["summary"]), "", "    Arguments:"]
     lines += [f"        {option['name']}: {_quoted(option.get('summary', ''))}" for option in options]
-    if named:
+    if is_layer:
         lines.append("        name: Its name in the model, in messages and in parameter names.")
     lines += [
         '    """',
         "    def __init__(",
         *(f"        {parameter}," for parameter in parameters),
         "    ) -> None: ...",
-        "",
     ]
-    return "\n".join(lines)
+    # An optimizer's options can be set, those of a layer only read.
+    for option in options:
+        optional = "" if option.get("required") or option.get("default") is not None else " | None"
+        hint = _hint(option) + optional
+        if is_layer:
+            lines += ["    @property", f"    def {option['name']}(self) -> {hint}: ..."]
+        else:
+            lines.append(f"    {option['name']}: {hint}")
+    if is_layer:
+        lines += ["    @property", "    def name(self) -> str | None: ..."]
+    return "\n".join([*lines, ""])
+
+
+def _hint(option: dict[str, Any]) -> str:
+    if option["type"] == "enum":
+        return f"Literal[{', '.join(json.dumps(choice) for choice in option['choices'])}]"
+    return _HINTS.get(option["type"], "Any")
 
 
 def _parameter(option: dict[str, Any]) -> str:
-    if option["type"] == "enum":
-        hint = f"Literal[{', '.join(json.dumps(choice) for choice in option['choices'])}]"
-    else:
-        hint = _HINTS.get(option["type"], "Any")
     if option.get("required"):
-        return f"{option['name']}: {hint}"
+        return f"{option['name']}: {_hint(option)}"
     default = option.get("default")
-    return f"{option['name']}: {hint} | None = {tuple(default) if isinstance(default, list) else default!r}"
+    return f"{option['name']}: {_hint(option)} | None = {tuple(default) if isinstance(default, list) else default!r}"
 
 
 def _quoted(text: str) -> str:

@@ -1,5 +1,5 @@
 /* What Swift cannot spell: processor features, the pause instruction, the floating-point environment, variadic
- * system calls, and a mutex that exists before any code runs. Internal to NNKit; x86-64 Linux. */
+ * system calls, and locks that exist before any code runs. Internal to NNKit; x86-64 Linux. */
 #ifndef CNNKIT_PLATFORM_H
 #define CNNKIT_PLATFORM_H
 
@@ -7,11 +7,16 @@
 #error "NNKit supports x86-64 Linux only."
 #endif
 
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #pragma clang assume_nonnull begin
@@ -92,26 +97,38 @@ static inline void nnkit_platform_pause(void) { __builtin_ia32_pause(); }
 typedef struct nnkit_platform_float_environment {
     uint32_t mxcsr;
     uint16_t x87_control;
+    uint8_t x87[28]; /* all of the x87 environment, where the control word is not the default */
 } nnkit_platform_float_environment;
 
+enum { nnkit_platform_default_mxcsr = 0x1f80, nnkit_platform_default_x87_control = 0x037f };
+
+/* The calling thread's. Where the x87 control word is not the default, exceptions of the x87 are masked afterwards: one
+ * that the thread has pending comes when it makes the environment its own again. So this is always followed by a set. */
 static inline nnkit_platform_float_environment nnkit_platform_float_environment_get(void) {
     nnkit_platform_float_environment environment;
     environment.mxcsr = __builtin_ia32_stmxcsr();
     __asm__ volatile("fnstcw %0" : "=m"(environment.x87_control));
+    if (environment.x87_control != nnkit_platform_default_x87_control)
+        __asm__ volatile("fnstenv %0" : "=m"(environment.x87));
     return environment;
 }
 
-/* Makes `environment` the calling thread's, the sticky exception flags of SSE included. */
+/* Makes `environment` the calling thread's, the sticky exception flags included. */
 static inline void nnkit_platform_float_environment_set(nnkit_platform_float_environment environment) {
     uint16_t x87_control;
     __builtin_ia32_ldmxcsr(environment.mxcsr);
+    if (environment.x87_control != nnkit_platform_default_x87_control) {
+        __asm__ volatile("fldenv %0" : : "m"(environment.x87));
+        return;
+    }
     __asm__ volatile("fnstcw %0" : "=m"(x87_control));
     if (x87_control != environment.x87_control) __asm__ volatile("fldcw %0" : : "m"(environment.x87_control));
 }
 
 /* Round to nearest, no flush to zero, no denormals as zero, every exception masked. */
 static inline nnkit_platform_float_environment nnkit_platform_float_environment_default(void) {
-    const nnkit_platform_float_environment environment = {0x1f80, 0x037f};
+    const nnkit_platform_float_environment environment = {
+        nnkit_platform_default_mxcsr, nnkit_platform_default_x87_control, {0}};
     return environment;
 }
 
@@ -145,6 +162,32 @@ static inline void nnkit_platform_set_thread_name(const char *name) { prctl(PR_S
 /* Writes the calling thread's name, zero-terminated, to 16 bytes. */
 static inline void nnkit_platform_get_thread_name(char *name) { prctl(PR_GET_NAME, name, 0, 0, 0); }
 
+/* Blocks until the word is woken, unless it is not `expected` any more; may return for no reason. errno stays. */
+static inline void nnkit_platform_futex_wait(const void *word, uint32_t expected) {
+    const int number = errno;
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, NULL, NULL, 0);
+    errno = number;
+}
+
+/* Wakes every thread that blocks on the word. errno stays. */
+static inline void nnkit_platform_futex_wake_all(const void *word) {
+    const int number = errno;
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+    errno = number;
+}
+
+/* A number that no other process has: random or, where the kernel gives no such thing, the time. */
+static inline uint64_t nnkit_platform_random_number(void) {
+    uint64_t number = 0;
+    struct timespec time;
+    if (getrandom(&number, sizeof number, 0) == sizeof number) return number;
+    clock_gettime(CLOCK_REALTIME, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+/* O_PATH of <fcntl.h>: a folder's place without its list. */
+enum { nnkit_platform_o_path = 010000000 };
+
 /* fork(), which Swift hides: for the tests of what a child may do. */
 static inline pid_t nnkit_platform_fork(void) { return fork(); }
 
@@ -165,6 +208,28 @@ static inline void nnkit_platform_lock_pools(void) { pthread_mutex_lock(&nnkit_p
 static inline void nnkit_platform_unlock_pools(void) {
     pthread_mutex_unlock(&nnkit_platform_pool_registry_storage.mutex);
 }
+
+/* The library's one lock, constant-initialised too. It is never held where code of the host runs. */
+void nnkit_platform_lock_global(void);
+void nnkit_platform_unlock_global(void);
+/* Where the calling thread holds it. */
+void nnkit_platform_unlock_global_if_held(void);
+
+/* What else a fork does while it holds the lock: before, and afterwards in the parent and in the child. To be called
+ * with the lock held. */
+void nnkit_platform_set_fork_hooks(void (*before)(void), void (*in_parent)(void), void (*in_child)(void));
+
+/* ---------------------------------------------------------------------------------------- memory that is gone */
+
+/* Thread-local variables of the shared library have their place from the thread's start: reaching them, or any other
+ * thread-local variable of the library, allocates nothing. */
+#define NNKIT_PLATFORM_THREAD_LOCAL __thread __attribute__((tls_model("initial-exec")))
+
+extern NNKIT_PLATFORM_THREAD_LOCAL bool nnkit_platform_memory_failed_storage;
+
+/* Whether an allocation of the thread's present call failed and was served from the reserve. Only the shared library
+ * has a reserve; elsewhere this stays false. */
+static inline bool *nnkit_platform_memory_failed(void) { return &nnkit_platform_memory_failed_storage; }
 
 #pragma clang assume_nonnull end
 

@@ -2,15 +2,15 @@ import FoundationEssentials
 
 /// A graph as a model file holds it, in JSON. Values are numbered in the order in which a graph makes them: inputs
 /// and layers' outputs, one after another.
-struct GraphDescription: Codable {
-  struct Input: Codable {
+struct GraphDescription: Codable, Equatable {
+  struct Input: Codable, Equatable {
     var name: String
     var dtype: String
     var shape: [Int]
     var value: Int
   }
 
-  struct Layer: Codable {
+  struct Layer: Codable, Equatable {
     var name: String
     var kind: String
     var options: String
@@ -18,7 +18,7 @@ struct GraphDescription: Codable {
     var outputs: [Int]
   }
 
-  struct Output: Codable {
+  struct Output: Codable, Equatable {
     var name: String
     var value: Int
   }
@@ -49,6 +49,12 @@ struct GraphDescription: Codable {
   /// Builds the graph again, through the same checks that a program's graph goes through.
   /// Throws: `.format` where the description does not make a graph.
   func makeGraph() throws(NNKitError) -> Graph {
+    guard !self.inputs.isEmpty, !self.outputs.isEmpty else {
+      throw NNKitError(
+        .format,
+        "the graph in the file has \(self.inputs.count) inputs and \(self.outputs.count) outputs; expected at least one "
+          + "of each")
+    }
     guard version == Self.currentVersion else {
       throw NNKitError(
         .unsupported,
@@ -83,6 +89,7 @@ struct GraphDescription: Codable {
 
   private func check(_ values: [Value], _ expected: [Int], _ graph: Graph) throws(NNKitError) {
     if let error = graph.firstError {
+      if error.code == .outOfMemory { throw error }
       throw NNKitError(.format, "the graph in the file is not valid: \(error.message)")
     }
     guard values.map(\.index) == expected else {
@@ -105,6 +112,11 @@ struct GraphDescription: Codable {
 
   /// Throws: `.format`.
   static func parse(_ json: String) throws(NNKitError) -> GraphDescription {
+    var json = json
+    let depth = json.withUTF8 { JSONOutline(UnsafeRawBufferPointer($0)).depth }
+    guard depth <= JSONOutline.maximumDepth else {
+      throw NNKitError(.format, "the graph in the file is nested \(depth) deep; expected at most 4")
+    }
     do {
       return try JSONDecoder().decode(GraphDescription.self, from: Data(json.utf8))
     } catch {

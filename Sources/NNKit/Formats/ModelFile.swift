@@ -1,31 +1,57 @@
 extension Model {
-  private static let graphKey = "nnkit.graph"
-  private static let checksumKey = "nnkit.crc32"
+  static let graphKey = "nnkit.graph"
+  static let trainerKey = "nnkit.trainer"
+  static let checksumKey = "nnkit.crc32"
 
   /// Writes the model to one file, which any reader of safetensors can open: the parameters by name, the graph as
   /// JSON in the metadata, and a checksum of both. At any moment the old file or the new one stands there, whole.
   ///
-  /// Throws: `.io`.
+  /// While the model is being trained, the file holds the parameters as they are between two updates.
+  ///
+  /// Throws: `.io`; `.outOfMemory` where a copy of the parameters does not fit into memory.
   public func save(to path: String) throws(NNKitError) {
-    let graphJSON = try GraphDescription(graph, seed: seed).json()
-    var entries: [Safetensors.Entry] = []
-    var checksum = Checksum()
-    checksum.add(graphJSON)
-    var parts: [UnsafeRawBufferPointer] = []
-    var offset = 0
-    for parameter in parameters {
-      let bytes = parameter.count * MemoryLayout<Float>.stride
-      entries.append(
-        Safetensors.Entry(
-          name: parameter.name, type: "F32", shape: parameter.shape.sizes, bytes: offset..<offset + bytes))
-      parts.append(UnsafeRawBufferPointer(start: arena.floats + parameter.offset, count: bytes))
-      checksum.add(parts[parts.count - 1])
-      offset += bytes
+    try withFile { (parts) throws(NNKitError) in try writeAtomically(to: path, parts) }
+  }
+
+  /// Gives `write` the bytes that `save` would write, piece by piece. Throws: what `write` throws.
+  public func write(_ write: (UnsafeRawBufferPointer) throws(NNKitError) -> Void) throws(NNKitError) {
+    try withFile { (parts) throws(NNKitError) in
+      for part in parts where !part.isEmpty { try write(part) }
     }
-    let header = try Safetensors.header(
-      entries, metadata: [Self.graphKey: graphJSON, Self.checksumKey: checksum.text, "format": "nnkit"])
+  }
+
+  /// The bytes that `save` would write.
+  public func data() throws(NNKitError) -> [UInt8] {
+    var bytes: [UInt8] = []
+    try write { bytes += $0 }
+    return bytes
+  }
+
+  /// What a trainer's state adds to the file of its model.
+  struct TrainingPart {
+    let json: String
+    let tensors: [Safetensors.Tensor]
+  }
+
+  /// Calls `body` with the parts of the model's file.
+  func withFile(_ training: TrainingPart? = nil, _ body: ([UnsafeRawBufferPointer]) throws(NNKitError) -> Void)
+    throws(NNKitError)
+  {
+    var metadata = [Self.graphKey: try GraphDescription(graph, seed: seed).json()]
+    // The tensors of a trainer's state are all checked against its description; a model's file says whose it is.
+    metadata[training == nil ? "format" : Self.trainerKey] = training?.json ?? "nnkit"
+    // What is written is what was checked, and neither trainers nor runs wait for the writer.
+    let snapshot = try arena.snapshot()
+    defer { withExtendedLifetime(snapshot) {} }
+    let tensors = parameters.map { arena.tensor($0, in: snapshot) } + (training?.tensors ?? [])
+    var checksum = Checksum()
+    checksum.add(metadata[Self.graphKey] ?? "")
+    checksum.add(training?.json ?? "")
+    for tensor in tensors { checksum.add(UnsafeRawBufferPointer(tensor.values)) }
+    metadata[Self.checksumKey] = checksum.text
+    let header = try Safetensors.header(of: tensors, metadata: metadata)
     try header.withUnsafeBufferPointer { (header) throws(NNKitError) in
-      try writeAtomically(to: path, [UnsafeRawBufferPointer(header)] + parts)
+      try body([UnsafeRawBufferPointer(header)] + tensors.map { UnsafeRawBufferPointer($0.values) })
     }
   }
 
@@ -36,54 +62,91 @@ extension Model {
   public convenience init(contentsOf path: String, runtime: Runtime? = nil) throws(NNKitError) {
     let file = try Safetensors.read(path)
     do throws(NNKitError) {
-      guard let graphJSON = file.metadata[Self.graphKey] else {
-        throw NNKitError(
-          .format,
-          "it is a safetensors file without a graph (\(Self.graphKey) in its metadata); expected a file that "
-            + "NNKit saved")
-      }
-      if let expected = file.metadata[Self.checksumKey] {
-        var checksum = Checksum()
-        checksum.add(graphJSON)
-        for entry in file.entries.sorted(by: { $0.bytes.lowerBound < $1.bytes.lowerBound }) {
-          checksum.add(file.data(entry))
-        }
-        guard checksum.text == expected else {
-          throw NNKitError(
-            .format,
-            "its checksum is \(checksum.text), not \(excerpt(expected)): the file is damaged, or another program "
-              + "changed it and left \(Self.checksumKey) in its metadata")
-        }
-      }
-      let description = try GraphDescription.parse(graphJSON)
-      try self.init(uninitialized: try description.makeGraph(), seed: description.seed, runtime: runtime)
-      try fill(from: file)
+      try self.init(file, runtime: runtime)
     } catch {
       throw error.at("\(quoted(path))")
     }
   }
 
-  private func fill(from file: Safetensors.File) throws(NNKitError) {
-    var entries: [String: Safetensors.Entry] = [:]
-    for entry in file.entries { entries[entry.name] = entry }
+  /// Reads a model from the bytes that `write` gave, or those of a trainer's state. Throws: as `init(contentsOf:)`,
+  /// without `.io`.
+  public convenience init(data: UnsafeRawBufferPointer, runtime: Runtime? = nil) throws(NNKitError) {
+    try self.init(try Safetensors.parse(data), runtime: runtime)
+  }
+
+  private convenience init(_ file: Safetensors.File, runtime: Runtime?) throws(NNKitError) {
+    let description = try file.graph()
+    try self.init(uninitialized: try description.makeGraph(), seed: description.seed, runtime: runtime)
+    var entries = file.entriesByName
     for parameter in parameters {
-      guard let entry = entries.removeValue(forKey: parameter.name) else {
-        throw NNKitError(.format, "the parameter \(parameter.name) is missing")
-      }
-      guard entry.type == "F32", entry.shape == parameter.shape.sizes else {
-        throw NNKitError(
-          .format,
-          "the parameter \(parameter.name) is \(entry.type) \(Shape(entry.shape)); expected F32 "
-            + "\(parameter.shape)")
-      }
-      let bytes = file.data(entry)
-      if let base = bytes.baseAddress {
-        UnsafeMutableRawPointer(arena.floats + parameter.offset).copyMemory(from: base, byteCount: bytes.count)
-      }
+      arena.fill(parameter, from: try file.data(&entries, parameter.name, parameter.shape))
     }
-    if let extra = entries.keys.min() {
+    // The tensors of a trainer's state have names of three parts; those of parameters have two.
+    let isState = file.metadata[Self.trainerKey] != nil
+    if let extra = entries.keys.filter({ !isState || $0.split(separator: "/").count < 3 }).min() {
       throw NNKitError(.format, "the tensor \"\(excerpt(extra))\" belongs to no layer of the graph")
     }
+  }
+}
+
+extension ParameterArena {
+  /// A parameter as it is written to a file. `memory`: the arena's, or a copy.
+  func tensor(_ parameter: Parameter, in memory: AlignedMemory) -> Safetensors.Tensor {
+    Safetensors.Tensor(
+      parameter.name, parameter.shape, memory.base.assumingMemoryBound(to: Float.self) + parameter.offset)
+  }
+
+  /// `bytes` are those of the parameter's shape.
+  func fill(_ parameter: Parameter, from bytes: UnsafeRawBufferPointer) {
+    guard let base = bytes.baseAddress else { return }
+    UnsafeMutableRawPointer(floats + parameter.offset).copyMemory(from: base, byteCount: bytes.count)
+  }
+}
+
+extension Safetensors.File {
+  /// The graph in the metadata, once the checksum is known to be right.
+  ///
+  /// Throws: `.format`.
+  func graph() throws(NNKitError) -> GraphDescription {
+    guard let json = metadata[Model.graphKey] else {
+      throw NNKitError(
+        .format,
+        "it is a safetensors file without a graph (\(Model.graphKey) in its metadata); expected a file that "
+          + "NNKit saved")
+    }
+    if let expected = metadata[Model.checksumKey] {
+      var checksum = Checksum()
+      checksum.add(json)
+      checksum.add(metadata[Model.trainerKey] ?? "")
+      for entry in entries.sorted(by: { $0.bytes.lowerBound < $1.bytes.lowerBound }) { checksum.add(data(entry)) }
+      guard checksum.text == expected else {
+        throw NNKitError(
+          .format,
+          "its checksum is \(checksum.text), not \(excerpt(expected)): the file is damaged, or another program "
+            + "changed it and left \(Model.checksumKey) in its metadata")
+      }
+    }
+    return try GraphDescription.parse(json)
+  }
+
+  var entriesByName: [String: Safetensors.Entry] {
+    Dictionary(entries.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+  }
+
+  /// The bytes of the float32 tensor `name`, which is taken out of `entries`.
+  ///
+  /// Throws: `.format` where it is missing or of another type or shape.
+  func data(_ entries: inout [String: Safetensors.Entry], _ name: String, _ shape: Shape) throws(NNKitError)
+    -> UnsafeRawBufferPointer
+  {
+    guard let entry = entries.removeValue(forKey: name) else {
+      throw NNKitError(.format, "the parameter \(name) is missing")
+    }
+    guard entry.type == "F32", entry.shape == shape.sizes else {
+      throw NNKitError(
+        .format, "the parameter \(name) is \(entry.type) \(Shape(entry.shape)); expected F32 \(shape)")
+    }
+    return data(entry)
   }
 }
 

@@ -16,13 +16,28 @@ package enum Safetensors {
   package struct File {
     package let entries: [Entry]
     package let metadata: [String: String]
-    package let dataOffset: Int
-    package let dataCount: Int
-    package let contents: AlignedMemory
+    /// The bytes of all tensors.
+    package let data: UnsafeRawBufferPointer
+    /// What holds `data`; nil where the caller does, for as long as the file is used.
+    let owner: AlignedMemory?
 
     /// The bytes of a tensor.
     package func data(_ entry: Entry) -> UnsafeRawBufferPointer {
-      UnsafeRawBufferPointer(start: contents.base + dataOffset + entry.bytes.lowerBound, count: entry.bytes.count)
+      UnsafeRawBufferPointer(rebasing: data[entry.bytes])
+    }
+  }
+
+  /// A float32 tensor that is to be written.
+  struct Tensor {
+    let name: String
+    let shape: Shape
+    let values: UnsafeBufferPointer<Float>
+
+    /// `values` are as many as the shape, which has been checked, says.
+    init(_ name: String, _ shape: Shape, _ values: UnsafePointer<Float>) {
+      self.name = name
+      self.shape = shape
+      self.values = UnsafeBufferPointer(start: values, count: shape.sizes.reduce(1, *))
     }
   }
 
@@ -32,35 +47,59 @@ package enum Safetensors {
     "U8": 1, "BOOL": 1,
   ]
 
-  /// Reads and checks a file. Throws: `.io`, `.format`, `.outOfMemory`.
+  /// Reads and checks a file. What its header says is checked against the file's size before memory for it is taken.
+  /// Throws: `.io`, `.format`, `.outOfMemory`.
   package static func read(_ path: String) throws(NNKitError) -> File {
-    let contents = try readFile(path)
+    let file = try ReadableFile(path)
+    defer { file.close() }
     do throws(NNKitError) {
-      return try parse(contents.memory, count: contents.count)
+      let start = try file.read(0..<min(8, file.byteCount))
+      let dataOffset = try dataOffset(start.bytes, byteCount: file.byteCount)
+      let header = try file.read(8..<dataOffset)
+      let (entries, metadata) = try parseHeader(header.bytes, dataCount: file.byteCount - dataOffset)
+      let data = try file.read(dataOffset..<file.byteCount)
+      return File(entries: entries, metadata: metadata, data: data.bytes, owner: data)
     } catch {
       throw error.at("\(quoted(path))")
     }
   }
 
-  /// Throws: `.format`; the message says what was found and what was expected.
-  package static func parse(_ contents: AlignedMemory, count: Int) throws(NNKitError) -> File {
-    func fail(_ message: String) -> NNKitError { NNKitError(.format, "not a valid safetensors file: " + message) }
-    guard count >= 8 else { throw fail("it has \(count) bytes; expected at least 8") }
-    let headerLength = UInt64(littleEndian: contents.base.loadUnaligned(as: UInt64.self))
-    guard headerLength <= UInt64(min(maximumHeaderBytes, count - 8)) else {
-      throw fail("its header is said to have \(headerLength) bytes; the file has \(count)")
+  /// Checks a file in memory, which the caller holds. Throws: `.format`; the message says what was found and what was
+  /// expected.
+  package static func parse(_ contents: UnsafeRawBufferPointer) throws(NNKitError) -> File {
+    let dataOffset = try dataOffset(contents, byteCount: contents.count)
+    let data = UnsafeRawBufferPointer(rebasing: contents[dataOffset...])
+    let header = UnsafeRawBufferPointer(rebasing: contents[8..<dataOffset])
+    let (entries, metadata) = try parseHeader(header, dataCount: data.count)
+    return File(entries: entries, metadata: metadata, data: data, owner: nil)
+  }
+
+  private static func fail(_ message: String) -> NNKitError {
+    NNKitError(.format, "not a valid safetensors file: " + message)
+  }
+
+  /// Where the data of a file of `byteCount` bytes begins, of which `start` holds the first eight at least.
+  private static func dataOffset(_ start: UnsafeRawBufferPointer, byteCount: Int) throws(NNKitError) -> Int {
+    guard byteCount >= 8 else { throw fail("it has \(byteCount) bytes; expected at least 8") }
+    let headerLength = UInt64(littleEndian: start.loadUnaligned(as: UInt64.self))
+    guard headerLength <= UInt64(min(maximumHeaderBytes, byteCount - 8)) else {
+      throw fail("its header is said to have \(headerLength) bytes; the file has \(byteCount)")
     }
-    let dataOffset = 8 + Int(headerLength)
+    return 8 + Int(headerLength)
+  }
+
+  private static func parseHeader(
+    _ bytes: UnsafeRawBufferPointer, dataCount: Int
+  ) throws(NNKitError) -> (entries: [Entry], metadata: [String: String]) {
+    let outline = JSONOutline(bytes)
+    guard outline.depth <= JSONOutline.maximumDepth else { throw fail("its header is nested \(outline.depth) deep") }
     let header: [String: HeaderValue]
     do {
-      header = try JSONDecoder().decode(
-        [String: HeaderValue].self, from: Data(bytes: contents.base + 8, count: Int(headerLength)))
+      header = try JSONDecoder().decode([String: HeaderValue].self, from: Data(bytes))
     } catch {
       throw fail("its header is not the JSON that was expected")
     }
-    let bytes = UnsafeRawBufferPointer(start: contents.base + 8, count: Int(headerLength))
-    guard topLevelEntries(bytes) == header.count else { throw fail("two entries of its header have one name") }
-    let dataCount = count - dataOffset
+    guard outline.entries == header.count else { throw fail("two entries of its header have one name") }
     var metadata: [String: String] = [:]
     var entries: [Entry] = []
     for (name, value) in header {
@@ -93,44 +132,18 @@ package enum Safetensors {
       end = entry.bytes.upperBound
     }
     guard end == dataCount else { throw fail("there are \(dataCount) bytes of data; the tensors take \(end)") }
-    return File(
-      entries: entries, metadata: metadata, dataOffset: dataOffset, dataCount: dataCount, contents: contents)
+    return (entries, metadata)
   }
 
-  /// How many entries a JSON object has, counting those with one name separately. The text is valid JSON.
-  private static func topLevelEntries(_ json: UnsafeRawBufferPointer) -> Int {
-    var (depth, commas, isEmpty, isText, isEscaped) = (0, 0, true, false, false)
-    for byte in json {
-      if isText {
-        if isEscaped {
-          isEscaped = false
-        } else if byte == UInt8(ascii: "\\") {
-          isEscaped = true
-        } else if byte == UInt8(ascii: "\"") {
-          isText = false
-        }
-        continue
-      }
-      switch byte {
-      case UInt8(ascii: "\""):
-        isText = true
-        isEmpty = false
-      case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
-      case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
-      case UInt8(ascii: ","): commas += depth == 1 ? 1 : 0
-      default: break
-      }
-    }
-    return isEmpty ? 0 : commas + 1
-  }
-
-  /// The header of a file, its length in front, padded with spaces so that the data begins on eight bytes.
-  package static func header(_ entries: [Entry], metadata: [String: String]) throws(NNKitError) -> [UInt8] {
-    var values: [String: HeaderValue] = [:]
-    if !metadata.isEmpty { values["__metadata__"] = .metadata(metadata) }
-    for entry in entries {
-      values[entry.name] = .tensor(
-        type: entry.type, shape: entry.shape, offsets: [entry.bytes.lowerBound, entry.bytes.upperBound])
+  /// The header of a file in which `tensors` follow one another, its length in front, padded with spaces so that the
+  /// data begins on eight bytes.
+  static func header(of tensors: [Tensor], metadata: [String: String]) throws(NNKitError) -> [UInt8] {
+    var values: [String: HeaderValue] = ["__metadata__": .metadata(metadata)]
+    var offset = 0
+    for tensor in tensors {
+      let end = offset + tensor.values.count * MemoryLayout<Float>.stride
+      values[tensor.name] = .tensor(type: "F32", shape: tensor.shape.sizes, offsets: [offset, end])
+      offset = end
     }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -174,31 +187,6 @@ private enum HeaderValue: Codable {
       try container.encode(offsets, forKey: .offsets)
     }
   }
-}
-
-/// The whole of a regular file. It is read, not mapped: a file that shrinks meanwhile must not end the process.
-private func readFile(_ path: String) throws(NNKitError) -> (memory: AlignedMemory, count: Int) {
-  let file = open(path, O_RDONLY | O_CLOEXEC)
-  guard file >= 0 else { throw systemError("cannot open \(quoted(path))") }
-  defer { close(file) }
-  var status = stat()
-  guard fstat(file, &status) == 0 else { throw systemError("cannot read \(quoted(path))") }
-  guard status.st_mode & S_IFMT == S_IFREG else {
-    throw NNKitError(.io, "\(quoted(path)) is not a regular file")
-  }
-  let size = Int(status.st_size)
-  let memory = try AlignedMemory(byteCount: size)
-  var count = 0
-  while count < size {
-    let got = read(file, memory.base + count, size - count)
-    if got < 0 {
-      if errno == EINTR { continue }
-      throw systemError("cannot read \(quoted(path))")
-    }
-    if got == 0 { break }
-    count += got
-  }
-  return (memory, count)
 }
 
 /// An `.io` error with what the system says.

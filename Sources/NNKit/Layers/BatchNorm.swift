@@ -10,7 +10,8 @@ public struct BatchNorm: Layer {
 
   package static let definition = LayerDefinition(
     kind: kind, className: "BatchNorm",
-    summary: "normalises each channel (the last axis) over the batch, then scales, shifts and activates it",
+    summary: "normalises each channel (the last axis) over the batch (its real steps, of sequences with lengths), then "
+      + "scales, shifts and activates it",
     options: [
       OptionSpecification(
         "momentum", .float(0, 1, upperOpen: false), default: .float(0.9),

@@ -73,6 +73,10 @@ enum CommonOption {
 
   static let bias = OptionSpecification("bias", .bool, default: .bool(true), "whether a bias is added")
 
+  /// Of recurrent layers' second input.
+  static let lengthsSummary =
+    "with lengths, int32 [], only the steps before them are data, here and in the layers behind that act step by step"
+
   static let returnSequences = OptionSpecification(
     "return_sequences", .bool, default: .bool(false), "whether every state is returned or the last one only")
 

@@ -6,6 +6,8 @@ public struct Flatten: Layer {
   public init() {}
 
   package static let definition = LayerDefinition(
-    kind: kind, className: "Flatten", summary: "makes one axis of all axes", options: [],
+    kind: kind, className: "Flatten",
+    summary: "makes one axis of all axes; of a sequence with lengths, with zeros behind them",
+    options: [],
     make: { (_, _) throws(NNKitError) -> any Operation in FlattenOperation() })
 }

@@ -1,4 +1,5 @@
-/// A gated recurrent unit over a sequence `[T, I]`: its last state `[U]` or all states `[T, U]`.
+/// A gated recurrent unit over a sequence `[T, I]`: its last state `[U]` or all states `[T, U]`. With a second input, int32
+/// `[]`, only so many time steps are data: see `RecurrentSequence`.
 public struct GRU: Layer {
   public static let kind = "gru"
   public let options: String
@@ -13,8 +14,9 @@ public struct GRU: Layer {
 
   package static let definition = LayerDefinition(
     kind: kind, className: "GRU",
-    summary: "gated recurrent unit over a sequence [T, I]: the last state [U], or all states [T, U]",
-    optionalInputs: ["lengths"],
+    summary: "gated recurrent unit over a sequence [T, I]: the last state [U], or all states [T, U]; "
+      + CommonOption.lengthsSummary,
+    optionalInputs: [LayerDefinition.lengths],
     options: [
       CommonOption.units("hidden units"),
       CommonOption.returnSequences,

@@ -1,4 +1,5 @@
-/// A long short-term memory over a sequence `[T, I]`: its last state `[U]` or all states `[T, U]`.
+/// A long short-term memory over a sequence `[T, I]`: its last state `[U]` or all states `[T, U]`. With a second input, int32
+/// `[]`, only so many time steps are data: see `RecurrentSequence`.
 public struct LSTM: Layer {
   public static let kind = "lstm"
   public let options: String
@@ -12,8 +13,9 @@ public struct LSTM: Layer {
 
   package static let definition = LayerDefinition(
     kind: kind, className: "LSTM",
-    summary: "long short-term memory over a sequence [T, I]: the last state [U], or all states [T, U]",
-    optionalInputs: ["lengths"],
+    summary: "long short-term memory over a sequence [T, I]: the last state [U], or all states [T, U]; "
+      + CommonOption.lengthsSummary,
+    optionalInputs: [LayerDefinition.lengths],
     options: [
       CommonOption.units("hidden units"),
       CommonOption.returnSequences,

@@ -26,6 +26,10 @@ package struct LayerDefinition: Sendable {
     self.make = make
   }
 
+  /// The optional input of recurrent layers that says how many steps of each sequence are data. Where it is left out and
+  /// the sequence has lengths already, they go on.
+  static let lengths = "lengths"
+
   /// Every layer takes a name.
   package static let nameOption = OptionSpecification(
     "name", .string, optional: true, "the layer's name, unique in the graph; by default the kind and a number")

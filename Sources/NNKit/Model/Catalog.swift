@@ -102,7 +102,7 @@ package enum Catalog {
       case .float(let low, let high, let upperOpen):
         try container.encode("float", forKey: .type)
         try container.encode(low, forKey: .minimum)
-        if high.isFinite { try container.encode(high, forKey: upperOpen ? .exclusiveMaximum : .maximum) }
+        try container.encode(high, forKey: upperOpen ? .exclusiveMaximum : .maximum)
       case .bool: try container.encode("bool", forKey: .type)
       case .string: try container.encode("string", forKey: .type)
       case .choice(let choices):

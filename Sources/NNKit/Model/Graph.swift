@@ -20,9 +20,9 @@ public struct Graph: Sendable {
     let kind: String
     /// Every option with its value, as text that reads back as the same options.
     let options: String
-    let operation: any Operation
-    let inputs: [Value]
-    let outputs: [Value]
+    package let operation: any Operation
+    package let inputs: [Value]
+    package let outputs: [Value]
   }
 
   package private(set) var inputs: [Input] = []
@@ -30,6 +30,9 @@ public struct Graph: Sendable {
   package private(set) var nodes: [Node] = []
   package private(set) var outputs: [Input] = []
   package private(set) var types: [ValueType] = []
+  /// Of each value: the input that says how many of its steps, along the first axis, are data, where there is one. The
+  /// states of a recurrent layer with lengths have them, and so has what layers that act per step make of these.
+  package private(set) var lengths: [Value?] = []
   public private(set) var firstError: NNKitError?
   private var names: Set<String> = []
   private var inputNames: Set<String> = []
@@ -74,6 +77,7 @@ public struct Graph: Sendable {
   /// Adds a layer and returns its outputs; nil after an error.
   public mutating func layer(_ kind: String, _ options: String, _ layerInputs: [Value]) -> [Value]? {
     attempt { (graph) throws(NNKitError) -> [Value] in
+      try checkMemory()
       guard let definition = LayerCatalog.definition(of: kind) else {
         var message = "there is no layer kind \"\(excerpt(kind))\""
         if let near = nearest(String(kind.prefix(64)), in: LayerCatalog.kinds) { message += "; did you mean \(near)?" }
@@ -98,25 +102,33 @@ public struct Graph: Sendable {
           "\(place) was given \(layerInputs.count) inputs; it takes \(expected): "
             + (definition.inputs + definition.optionalInputs).joined(separator: ", "))
       }
-      var inputTypes: [ValueType] = []
-      for value in layerInputs { inputTypes.append(try graph.type(of: value, for: place)) }
+      var (nodeInputs, inputTypes) = (layerInputs, [ValueType]())
+      for value in nodeInputs { inputTypes.append(try graph.type(of: value, for: place)) }
+      if nodeInputs.count < inputCounts.upperBound, definition.optionalInputs.first == LayerDefinition.lengths,
+        let lengths = graph.lengths[nodeInputs[0].index]
+      {
+        nodeInputs.append(lengths)
+        inputTypes.append(graph.types[lengths.index])
+      }
 
       let operation: any Operation
       let outputTypes: [ValueType]
+      let lengths: Value?
       do throws(NNKitError) {
         operation = try definition.make(parsed, inputTypes)
         outputTypes = try operation.outputTypes(inputTypes)
         for type in outputTypes {
           _ = try checkedProduct(type.shape.sizes.filter { $0 != Shape.open }, of: "its output")
         }
+        lengths = try graph.outputLengths(operation, nodeInputs, inputTypes)
       } catch {
         throw error.at(place)
       }
       graph.names.insert(name)
-      let values = outputTypes.map { graph.add($0) }
+      let values = outputTypes.map { graph.add($0, lengths) }
       graph.nodes.append(
         Node(
-          name: name, kind: kind, options: parsed.text(without: "name"), operation: operation, inputs: layerInputs,
+          name: name, kind: kind, options: parsed.text(without: "name"), operation: operation, inputs: nodeInputs,
           outputs: values))
       return values
     }
@@ -159,8 +171,30 @@ public struct Graph: Sendable {
     }
   }
 
-  private mutating func add(_ type: ValueType) -> Value {
+  /// The lengths that a node's outputs have. Throws: `.invalidArgument` where its inputs have different ones.
+  private func outputLengths(
+    _ operation: any Operation, _ inputs: [Value], _ types: [ValueType]
+  ) throws(NNKitError) -> Value? {
+    if let recurrent = operation as? any StreamingOperation {
+      return recurrent.returnsSequences ? recurrent.lengths(of: inputs) : nil
+    }
+    guard operation.actsPerStep(types) else { return nil }
+    let all = inputs.compactMap { lengths[$0.index] }
+    if let first = all.first, let other = all.first(where: { $0 != first }) {
+      let names = [first, other].map { value in
+        "\"\(self.inputs.first { $0.value == value }?.name ?? "")\""
+      }
+      throw NNKitError(
+        .invalidArgument,
+        "its inputs are sequences with different lengths, \(names[0]) and \(names[1]): which of its steps were data "
+          + "would be open; give the layers before it the same lengths")
+    }
+    return all.first
+  }
+
+  private mutating func add(_ type: ValueType, _ lengths: Value? = nil) -> Value {
     types.append(type)
+    self.lengths.append(lengths)
     return Value(index: types.count - 1)
   }
 

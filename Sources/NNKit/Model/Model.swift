@@ -3,8 +3,8 @@ import Synchronization
 
 /// A checked graph with its parameters.
 ///
-/// A model may be used by any number of sessions at the same time; while a trainer changes its parameters, running
-/// sessions may see a mixture of old and new values.
+/// A model may be used by any number of sessions at the same time, and saved, while a trainer changes its parameters:
+/// a run and a save see them as they are between two updates.
 public final class Model: @unchecked Sendable {
   package let graph: Graph
   package let runtime: Runtime
@@ -30,9 +30,11 @@ public final class Model: @unchecked Sendable {
   public convenience init(_ graph: Graph, seed: UInt64 = 0, runtime: Runtime? = nil) throws(NNKitError) {
     try self.init(uninitialized: graph, seed: seed, runtime: runtime)
     let random = Random(seed: seed, kernels: self.runtime.kernels)
-    for (index, parameter) in parameters.enumerated() {
-      try initialize(
-        parameter, .initializer(parameter: index), random, self.runtime, arena.floats + parameter.offset)
+    try withDefaultFloatEnvironment { () throws(NNKitError) in
+      for (index, parameter) in parameters.enumerated() {
+        try initialize(
+          parameter, .initializer(parameter: index), random, self.runtime, arena.floats + parameter.offset)
+      }
     }
   }
 
@@ -94,7 +96,8 @@ public final class Model: @unchecked Sendable {
   /// The names of the parameters, "<layer>/<parameter>", in the order of the layers.
   public var parameterNames: [String] { parameters.map(\.name) }
 
-  /// Calls `body` with the parameter's values, which it may change. Throws: `.invalidArgument` for an unknown name.
+  /// Calls `body` with the parameter's values, which it may change while no session and no trainer of the model is in a
+  /// call. Throws: `.invalidArgument` for an unknown name.
   public func withParameter<Result>(
     _ name: String, _ body: (UnsafeMutableBufferPointer<Float>, Shape) -> Result
   ) throws(NNKitError) -> Result {

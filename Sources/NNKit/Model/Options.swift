@@ -21,7 +21,7 @@ package enum OptionValue: Equatable, Sendable, CustomStringConvertible {
 package struct OptionSpecification: Sendable {
   package enum Kind: Sendable, Equatable {
     case int(ClosedRange<Int>)
-    /// `upperOpen` leaves out the upper bound itself.
+    /// A number that is used in single precision. `upperOpen` leaves out the upper bound itself.
     case float(Double, Double, upperOpen: Bool)
     case bool
     case string
@@ -49,14 +49,17 @@ package struct OptionSpecification: Sendable {
     self.summary = summary
   }
 
+  /// The same option with another default.
+  func with(default value: OptionValue?) -> OptionSpecification {
+    OptionSpecification(name, kind, default: value, optional: optional, summary)
+  }
+
   /// What the option takes, in words: "a whole number from 1 to 16".
   package var expectation: String {
     switch kind {
     case .int(let range): "a whole number from \(range.lowerBound) to \(range.upperBound)"
     case .float(let low, let high, let upperOpen):
-      high == .infinity
-        ? "a number of at least \(OptionValue.float(low))"
-        : "a number from \(OptionValue.float(low)) to \(upperOpen ? "below " : "")\(OptionValue.float(high))"
+      "a number from \(OptionValue.float(low)) to \(upperOpen ? "below " : "")\(OptionValue.float(high))"
     case .bool: "true or false"
     case .string: "a word"
     case .choice(let choices): "one of " + choices.joined(separator: ", ")
@@ -66,6 +69,24 @@ package struct OptionSpecification: Sendable {
     }
   }
 
+  /// The upper bound of a number that may be as large as a single-precision one can be.
+  package static let largestFloat = Double(Float.greatestFiniteMagnitude)
+
+  /// Whether a number is zero in single precision, though it is none.
+  private func vanishes(_ value: Double) -> Bool { value != 0 && Float(value) == 0 }
+
+  /// What is wrong with a text that is no value.
+  func problem(_ text: Substring) -> String {
+    if case .float = kind, let value = Double(text), vanishes(value) {
+      return "it is 0 in single precision; write 0, or a number of at least 1.5e-45"
+    }
+    var problem = "expected \(expectation)"
+    if case .choice(let choices) = kind, let near = nearest(String(text.prefix(64)), in: choices) {
+      problem += "; did you mean \(near)?"
+    }
+    return problem
+  }
+
   /// Reads the text of a value; nil where it does not fit.
   func value(of text: Substring) -> OptionValue? {
     switch kind {
@@ -73,7 +94,7 @@ package struct OptionSpecification: Sendable {
       guard let value = Int(text), range.contains(value) else { return nil }
       return .int(value)
     case .float(let low, let high, let upperOpen):
-      guard let value = Double(text), value.isFinite, value >= low, upperOpen ? value < high : value <= high else {
+      guard let value = Double(text), value >= low, upperOpen ? value < high : value <= high, !vanishes(value) else {
         return nil
       }
       return .float(value)
@@ -133,12 +154,9 @@ package struct Options: Sendable {
         throw NNKitError(.invalidArgument, "\(owner): the option \(specification.name) is given twice")
       }
       guard let value = specification.value(of: text) else {
-        var message = "\(owner): \(specification.name)=\(excerpt(text)) is not valid; "
-        message += "expected \(specification.expectation)"
-        if case .choice(let choices) = specification.kind, let near = nearest(String(text.prefix(64)), in: choices) {
-          message += "; did you mean \(near)?"
-        }
-        throw NNKitError(.invalidArgument, message)
+        throw NNKitError(
+          .invalidArgument,
+          "\(owner): \(specification.name)=\(excerpt(text)) is not valid; \(specification.problem(text))")
       }
       values[specification.name] = value
     }
@@ -165,7 +183,7 @@ package struct Options: Sendable {
 
   private static let maximumTextBytes = 1 << 16
 
-  private static func unknown(
+  static func unknown(
     _ key: Substring, _ specifications: [OptionSpecification], _ owner: String
   ) -> NNKitError {
     let names = specifications.map(\.name)
@@ -176,6 +194,7 @@ package struct Options: Sendable {
   }
 
   package func has(_ name: String) -> Bool { values[name] != nil }
+  func value(_ name: String) -> OptionValue? { values[name] }
 
   // The readers below are asked for names and types that the specifications declare; a mismatch is a fault of
   // NNKit's that every test of the layer shows, so the fallback values are never seen.

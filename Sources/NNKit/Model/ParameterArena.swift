@@ -6,6 +6,8 @@ package final class ParameterArena: @unchecked Sendable {
   package let count: Int
   /// How many of the first elements belong to trainable parameters.
   package let trainableCount: Int
+  /// Runs and saves read under it, updates write.
+  package let lock = ParameterLock()
   private let currentVersion = Atomic<Int>(1)
 
   /// Throws: `.outOfMemory`.
@@ -19,6 +21,13 @@ package final class ParameterArena: @unchecked Sendable {
 
   /// Grows whenever parameters change; plans pack their weights again when it does.
   package var version: Int { currentVersion.load(ordering: .acquiring) }
+
+  /// A copy of all parameters as they are between two updates. Throws: `.outOfMemory`.
+  package func snapshot() throws(NNKitError) -> AlignedMemory {
+    let copy = try AlignedMemory(byteCount: memory.byteCount)
+    lock.read { copy.base.copyMemory(from: memory.base, byteCount: memory.byteCount) }
+    return copy
+  }
 
   package func markChanged() { currentVersion.add(1, ordering: .acquiringAndReleasing) }
 }

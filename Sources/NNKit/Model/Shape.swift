@@ -64,4 +64,4 @@ package func checkedProduct(_ factors: [Int], of what: @autoclosure () -> String
 
 /// `⌈a / b⌉` for `a ≥ 0`, `b > 0`.
 @inline(__always)
-package func ceilDivide(_ a: Int, _ b: Int) -> Int { (a + b - 1) / b }
+package func ceilDivide(_ a: Int, _ b: Int) -> Int { a == 0 ? 0 : (a - 1) / b + 1 }

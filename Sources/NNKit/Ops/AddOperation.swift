@@ -26,9 +26,9 @@ package struct AddOperation: Operation, ActivationFusing {
     let kernels = plan.kernels
     let pending = (x.pending?.tensors ?? []) + (y.pending?.tensors ?? [])
     plan.elementwise(
-      "add", reads: [x, y] + pending, writes: [z.product], count: x.count, rowLength: pending.isEmpty ? 1 : x.columns,
       // The first pass over two pending inputs writes the sum while `x` is still to be read.
-      inPlace: y.pending == nil ? [x, y] : [y]
+      "add", reads: y.pending == nil ? pending : pending + [x], elementwise: y.pending == nil ? [x, y] : [y],
+      writes: [z.product], count: x.count, rowLength: pending.isEmpty ? 1 : x.columns
     ) { binding in
       let (first, second, sum) = (
         UnsafePointer(binding.floats(x)), UnsafePointer(binding.floats(y)), binding.floats(z.product)

@@ -14,7 +14,7 @@ package struct ConvolutionOperation: NormFolding, AddendFusing, PoolFusing {
   package let allowsWinograd: Bool
   var foldedNorm: BatchNormOperation?
   var hasAddend = false
-  var followingPool: PoolingOperation?
+  package var followingPool: PoolingOperation?
 
   package var parameters: [ParameterSpecification] {
     let places = window.size.height * window.size.width

@@ -20,8 +20,8 @@ extension PlanBuilder {
     let blocksPerGroup = 32
     let kernels = kernels
     step(
-      name, reads: [a, b.tensor] + [bias, addend].compactMap { $0 }, writes: [c], scratch: sums, tiles: tiling.tiles,
-      work: [rows, b.depth, b.columns], inPlace: addend.map { [$0] } ?? []
+      name, reads: [a, b.tensor] + (bias.map { [$0] } ?? []), elementwise: addend.map { [$0] } ?? [], writes: [c],
+      scratch: sums, tiles: tiling.tiles, work: [rows, b.depth, b.columns]
     ) { binding in
       let (aBase, cBase) = (UnsafePointer(binding.floats(a)), binding.floats(c))
       let bBase = UnsafePointer(binding.floats(b.tensor))

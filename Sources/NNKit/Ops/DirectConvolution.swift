@@ -90,18 +90,20 @@ struct DirectConvolution {
       let line = convolution.sourceWidth * convolution.channels
       return (source + (image * sourceSize + first * line), max(0, end - first) * line)
     }
+    let addends = addend.map { [$0] } ?? []
     let weightTensors = planned.map(\.weights.tensor)
     let productsOfColumn = planned.reduce(0) { $0 + $1.products }
 
     plan.step(
       name,
-      reads: [source] + weightTensors + (source.pending?.tensors ?? []) + [bias, addend].compactMap { $0 },
+      reads: [source] + weightTensors + (source.pending?.tensors ?? []) + (bias.map { [$0] } ?? [])
+        + (followingPool == nil ? [] : addends),
+      elementwise: followingPool == nil ? addends : [],
       writes: [followingPool?.output ?? destination], scratch: scratch, tiles: tiles,
       work: [plan.batch, productsOfColumn, columns],
       // The thread that wrote or read an image in the step before has its lines; taking turns, threads also fetch
       // each other's lines ahead at every border.
-      sharesOut: true,
-      inPlace: followingPool == nil ? [addend].compactMap { $0 } : []
+      sharesOut: true
     ) { binding in
       let sourceBase = UnsafePointer(binding.floats(source))
       let destinationBase = followingPool == nil ? binding.floats(destination) : nil

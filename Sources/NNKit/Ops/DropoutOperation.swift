@@ -34,7 +34,7 @@ package struct DropoutOperation: Operation {
     let scale = Float(1 / (1 - rate))
     let stream = Random.Stream.dropout(node: index).number
     plan.elementwise(
-      name, reads: [x], writes: [y], count: x.count, workPerElement: 16, inPlace: [x]
+      name, elementwise: [x], writes: [y], count: x.count, workPerElement: 16
     ) { binding in
       let (input, output, state) = (UnsafePointer(binding.floats(x)), binding.floats(y), binding.state)
       return { start, count in

@@ -5,16 +5,16 @@ private let elementsPerTile = 8192
 
 extension PlanBuilder {
   /// Adds a step that calls `body` for consecutive parts of `count` elements, each of whole rows of `rowLength`.
-  /// `inPlace`: as for `step`.
+  /// `reads` and `elementwise`: as for `step`.
   func elementwise(
-    _ name: String, reads: [Tensor], writes: [Tensor], count: Int, rowLength: Int = 1, workPerElement: Int = 4,
-    inPlace: [Tensor] = [],
+    _ name: String, reads: [Tensor] = [], elementwise: [Tensor], writes: [Tensor], count: Int, rowLength: Int = 1,
+    workPerElement: Int = 4,
     _ bind: @escaping (Binding) -> (_ start: Int, _ count: Int) -> Void
   ) {
     let elementsPerTile = max(1, elementsPerTile / rowLength) * rowLength
     step(
-      name, reads: reads, writes: writes, tiles: ceilDivide(count, elementsPerTile), work: [count, workPerElement],
-      inPlace: inPlace
+      name, reads: reads, elementwise: elementwise, writes: writes, tiles: ceilDivide(count, elementsPerTile),
+      work: [count, workPerElement]
     ) { binding in
       let body = bind(binding)
       return { tile, _ in
@@ -28,7 +28,9 @@ extension PlanBuilder {
   func addSum(of parts: [Tensor], to sum: Tensor) {
     let kernels = kernels
     elementwise(
-      "sum of gradients", reads: parts, writes: [sum], count: sum.count, inPlace: Array(parts.prefix(2))
+      // The sum of the first two is there when the others are read.
+      "sum of gradients", reads: Array(parts.dropFirst(2)), elementwise: Array(parts.prefix(2)), writes: [sum],
+      count: sum.count
     ) { binding in
       let pointers = parts.map { UnsafePointer(binding.floats($0)) }
       let total = binding.floats(sum)
@@ -43,7 +45,7 @@ extension PlanBuilder {
   /// Adds `y = f(x)`.
   func activation(_ kind: ActivationKind, _ x: Tensor, to y: Tensor) {
     let kernels = kernels
-    elementwise("\(kind)", reads: [x], writes: [y], count: x.count, workPerElement: 16, inPlace: [x]) { binding in
+    elementwise("\(kind)", elementwise: [x], writes: [y], count: x.count, workPerElement: 16) { binding in
       let (input, output) = (UnsafePointer(binding.floats(x)), binding.floats(y))
       return { start, count in kernels.activationForward(kind, input + start, output + start, count) }
     }
@@ -55,7 +57,7 @@ extension PlanBuilder {
     let dz = try tensor(dy.type)
     let kernels = kernels
     elementwise(
-      "\(kind) gradient", reads: [saved, dy], writes: [dz], count: dy.count, workPerElement: 8, inPlace: [dy, saved]
+      "\(kind) gradient", elementwise: [dy, saved], writes: [dz], count: dy.count, workPerElement: 8
     ) { binding in
       let (value, input, output) = (
         UnsafePointer(binding.floats(saved)), UnsafePointer(binding.floats(dy)), binding.floats(dz)
@@ -70,8 +72,8 @@ extension PlanBuilder {
   /// Adds `x = source`, or without a source `x = 0`. Where `x` takes the memory of `source`, nothing is copied.
   func fill(_ name: String, _ x: Tensor, from source: Tensor?) {
     elementwise(
-      "\(name), \(source == nil ? "zero" : "copy")", reads: source.map { [$0] } ?? [], writes: [x], count: x.count,
-      workPerElement: 1, inPlace: source.map { [$0] } ?? []
+      "\(name), \(source == nil ? "zero" : "copy")", elementwise: source.map { [$0] } ?? [], writes: [x],
+      count: x.count, workPerElement: 1
     ) { binding in
       let values = binding.floats(x)
       guard let source = source.map({ UnsafePointer(binding.floats($0)) }) else {

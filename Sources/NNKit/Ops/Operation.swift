@@ -31,6 +31,13 @@ package protocol Operation: Sendable {
   /// Adds the steps that compute the gradients of all parameters and of the inputs asked for, and returns the
   /// latter. Every gradient tensor is written by the operation, none is added to.
   func backward(_ plan: PlanBuilder, _ node: BackwardNode) throws(NNKitError) -> [Tensor?]
+
+  /// The outputs by plain loops in double precision, as the definition writes them: what the steps of `forward` are
+  /// compared with.
+  func reference(_ node: ReferenceNode) -> ReferenceResult
+
+  /// The gradients of inputs and parameters by plain loops in double precision. `dOutputs`: of each output.
+  func referenceGradient(_ node: ReferenceNode, _ result: ReferenceResult, _ dOutputs: [[Double]]) -> ReferenceGradient
 }
 
 extension Operation {
@@ -47,12 +54,19 @@ extension Operation {
 protocol StreamingOperation: Operation {
   var returnsSequences: Bool { get }
 
+  /// Which of a node's inputs says how many steps of each sequence are data, where one does.
+  func lengths<Input>(of inputs: [Input]) -> Input?
+
   /// Of each tensor of the state: how many floats a sequence has.
   var stateSizes: [Int] { get }
 
   /// Adds the steps that compute one time step from `state`, and nothing that depends on the steps before otherwise: the
   /// inputs have one time step each, and lengths are 1.
   func forwardStep(_ plan: PlanBuilder, _ node: ForwardNode, from state: [Tensor]) throws(NNKitError) -> StepResult
+}
+
+extension StreamingOperation {
+  func lengths<Input>(of inputs: [Input]) -> Input? { inputs.count > 1 ? inputs[1] : nil }
 }
 
 /// What a time step gives: its output, and where the new state lies; that may be where the old one was.
@@ -67,6 +81,8 @@ package struct ForwardNode {
   package let index: Int
   package let inputs: [Tensor]
   package let parameters: [Tensor]
+  /// How many steps of each sequence of the output are data, where it has steps that are not.
+  package let lengths: SequenceLengths?
   /// Whether the first output may be returned with a pending normalisation.
   package let outputMayBePending: Bool
 }
@@ -84,6 +100,8 @@ package struct BackwardNode {
   package let outputs: [Tensor]
   package let saved: [Tensor]
   package let parameters: [Tensor]
+  /// As in `ForwardNode`. The gradients of the outputs are zero behind the lengths, and so must those of the inputs be.
+  package let lengths: SequenceLengths?
   /// Where the parameters' gradients go; of those that are not trainable, their next values.
   package let dParameters: [Tensor]
   /// The gradient of each output that the loss depends on.

@@ -193,10 +193,11 @@ struct EmbeddedOperation: StreamingOperation {
     let values = try embedding.forward(
       plan,
       ForwardNode(
-        index: node.index, inputs: [node.inputs[0]], parameters: [node.parameters[table]], outputMayBePending: false))
+        index: node.index, inputs: [node.inputs[0]], parameters: [node.parameters[table]], lengths: nil,
+        outputMayBePending: false))
     return ForwardNode(
       index: node.index, inputs: values.outputs + node.inputs.dropFirst(), parameters: Array(node.parameters[..<table]),
-      outputMayBePending: false)
+      lengths: node.lengths, outputMayBePending: false)
   }
 
   func backward(_ plan: PlanBuilder, _ node: BackwardNode) throws(NNKitError) -> [Tensor?] {
@@ -210,14 +211,14 @@ struct EmbeddedOperation: StreamingOperation {
       BackwardNode(
         index: node.index, inputs: [values] + node.inputs.dropFirst(), outputs: node.outputs,
         saved: Array(node.saved.dropLast()), parameters: Array(node.parameters[..<table]),
-        dParameters: Array(node.dParameters[..<table]), dOutputs: node.dOutputs,
+        lengths: node.lengths, dParameters: Array(node.dParameters[..<table]), dOutputs: node.dOutputs,
         wantsInput: [true] + node.wantsInput.dropFirst(), addends: node.addends))
     _ = try embedding.backward(
       plan,
       BackwardNode(
         index: node.index, inputs: [node.inputs[0]], outputs: [values], saved: [],
-        parameters: [node.parameters[table]], dParameters: [node.dParameters[table]], dOutputs: [dInputs[0]],
-        wantsInput: [false], addends: [nil]))
+        parameters: [node.parameters[table]], lengths: nil, dParameters: [node.dParameters[table]],
+        dOutputs: [dInputs[0]], wantsInput: [false], addends: [nil]))
     return Array(repeating: nil, count: node.inputs.count)
   }
 }

@@ -162,9 +162,9 @@ extension PlanBuilder {
     let packing = try scratch(floats: tiling.packedFloats)
     let kernels = kernels
     step(
-      name, reads: [a, b.tensor] + [bias, addend, sequences?.tensor].compactMap { $0 }, writes: [c],
-      scratch: packing, tiles: groups * tiling.tiles, work: [rows, b.depth, b.columns],
-      inPlace: addend.map { [$0] } ?? []
+      name, reads: [a, b.tensor] + [bias, sequences?.tensor].compactMap { $0 },
+      elementwise: addend.map { [$0] } ?? [], writes: [c], scratch: packing, tiles: groups * tiling.tiles,
+      work: [rows, b.depth, b.columns]
     ) { binding in
       let aBase = UnsafePointer(binding.floats(a))
       let cBase = binding.floats(c)
@@ -232,9 +232,4 @@ extension PlanBuilder {
       }
     }
   }
-}
-
-/// How many time steps each sequence of the batch really has: int32 `[N]`, each in `1 ... T`.
-package struct SequenceLengths: Sendable {
-  let tensor: Tensor
 }

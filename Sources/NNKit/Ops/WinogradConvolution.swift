@@ -87,9 +87,8 @@ struct WinogradConvolution {
       panelsPerPass: panelsPerPass)
     let transform = WeightTransform(plan, convolution, size: size)
     let work = [blocks.tiles, planes, convolution.channels, convolution.weights.columns]
-    let inPlace = followingPool == nil ? [addend].compactMap { $0 } : []
     if isWide {
-      try addWideSteps(plan, name, tiles, transform, work: work, inPlace: inPlace)
+      try addWideSteps(plan, name, tiles, transform, work: work)
       return
     }
     let (blockCount, panels, passes, panelsPerPass) = (blocks.count, panels, passes, panelsPerPass)
@@ -118,7 +117,8 @@ struct WinogradConvolution {
     let scratch = try plan.scratch(floats: inputFloats + max(copyFloats, tiles.productFloats))
     plan.step(
       name, reads: (shared.map { [$0] } ?? tiles.inputReads) + tiles.productReads + [weights],
-      writes: tiles.productWrites, scratch: scratch, tiles: blockCount * groups, work: work, inPlace: inPlace
+      elementwise: tiles.productElementwise, writes: tiles.productWrites, scratch: scratch,
+      tiles: blockCount * groups, work: work
     ) { binding in
       let transformInputs = shared == nil ? tiles.bindInputs(binding) : nil
       let sharedInputs = shared.map { UnsafePointer(binding.floats($0)) }
@@ -168,8 +168,7 @@ struct WinogradConvolution {
   /// Adds steps in which a tile of work is a panel of weights and all pixels: a panel is transformed where it is used, and
   /// all transformed weights are never there at once. The inputs of all blocks are transformed first.
   private func addWideSteps(
-    _ plan: PlanBuilder, _ name: String, _ tiles: WinogradTiles, _ transform: WeightTransform, work: [Int],
-    inPlace: [Tensor]
+    _ plan: PlanBuilder, _ name: String, _ tiles: WinogradTiles, _ transform: WeightTransform, work: [Int]
   ) throws(NNKitError) {
     let (blockCount, panels) = (blocks.count, panels)
     // Where panels are few, two tiles share the blocks of one, for sixteen threads; each transforms the panel.
@@ -179,8 +178,8 @@ struct WinogradConvolution {
     let weightFloats = planes * weightPlane
     let scratch = try plan.scratch(floats: weightFloats + max(transform.scratchFloats, tiles.productFloats))
     plan.step(
-      name, reads: [inputs] + transform.reads + tiles.productReads, writes: tiles.productWrites, scratch: scratch,
-      tiles: panels * parts, work: work, inPlace: inPlace
+      name, reads: [inputs] + transform.reads + tiles.productReads, elementwise: tiles.productElementwise,
+      writes: tiles.productWrites, scratch: scratch, tiles: panels * parts, work: work
     ) { binding in
       let transformed = transform.bind(binding)
       let multiply = tiles.bindProducts(binding, panelStride: weightPlane)

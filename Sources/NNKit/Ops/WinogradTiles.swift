@@ -55,7 +55,9 @@ struct WinogradTiles {
 
   /// What a step reads that transforms inputs, and what one reads that multiplies.
   var inputReads: [Tensor] { [source] + (source.pending?.tensors ?? []) }
-  var productReads: [Tensor] { [bias, addend].compactMap { $0 } + exactTiles.reads }
+  var productReads: [Tensor] { [bias, pool == nil ? nil : addend].compactMap { $0 } + exactTiles.reads }
+  /// What the latter reads only where it then writes.
+  var productElementwise: [Tensor] { [pool == nil ? addend : nil].compactMap { $0 } }
   var productWrites: [Tensor] { [pool?.output ?? destination] }
 
   /// How many parts `bindInputs` can transform the inputs of a block in: rows of tiles.

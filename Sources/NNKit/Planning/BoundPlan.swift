@@ -1,5 +1,3 @@
-import CNNKitPlatform
-
 /// A plan with memory: runs its steps in order. Making one allocates everything that runs need; a run allocates
 /// nothing.
 package final class BoundPlan {
@@ -54,7 +52,7 @@ package final class BoundPlan {
 
     var addresses: [UnsafeMutableRawPointer] = []
     addresses.reserveCapacity(plan.buffers.count)
-    for (buffer, offset) in zip(plan.buffers, plan.offsets) {
+    for (buffer, offset) in zip(plan.buffers, plan.memory.offsets) {
       switch buffer.region {
       case .arena: addresses.append(arena.base + offset)
       case .persistent: addresses.append(persistent.base + offset)
@@ -71,6 +69,7 @@ package final class BoundPlan {
     self.binding = binding
     steps = try plan.steps.map { step throws(NNKitError) in try Self.bind(step, binding) }
     prologue = try plan.prologue.map { step throws(NNKitError) in try Self.bind(step, binding) }
+    try checkMemory()
   }
 
   private static func bind(_ step: PlanBuilder.PlannedStep, _ binding: Binding) throws(NNKitError) -> BoundStep {
@@ -94,19 +93,20 @@ package final class BoundPlan {
   package func integers(_ tensor: Tensor) -> UnsafeMutablePointer<Int32> { binding.integers(tensor) }
   package func doubles(_ tensor: Tensor) -> UnsafeMutablePointer<Double> { binding.doubles(tensor) }
 
-  /// Runs all steps. `seed` and `step` choose the random numbers of a training step.
+  /// Runs all steps, on one state of the parameters. `seed` and `step` choose the random numbers of a training step.
   package func run(seed: UInt64 = 0, step: UInt64 = 0) {
     // Steps that run on the calling thread must see the floating-point environment that the workers have.
-    let environment = nnkit_platform_float_environment_get()
-    nnkit_platform_float_environment_set(nnkit_platform_float_environment_default())
-    defer { nnkit_platform_float_environment_set(environment) }
-    state.pointee = RunState(seed: seed, step: step)
-    let version = parameters.version
-    if version != packedVersion {
-      run(prologue)
-      packedVersion = version
+    withDefaultFloatEnvironment {
+      state.pointee = RunState(seed: seed, step: step)
+      parameters.lock.read {
+        let version = parameters.version
+        if version != packedVersion {
+          run(prologue)
+          packedVersion = version
+        }
+        run(steps)
+      }
     }
-    run(steps)
   }
 
   private func run(_ steps: [BoundStep]) {

@@ -1,15 +1,15 @@
 import NNKitKernelTable
 
 /// A node of the graph as it is planned.
-struct PlannedNode {
+package struct PlannedNode {
   let name: String
   /// The graph's node that it came from.
   let graphIndex: Int
   /// The graph's nodes whose parameters it has, one after the other.
   var parameterNodes: [Int]
-  var operation: any Operation
-  var inputs: [Value]
-  var outputs: [Value]
+  package var operation: any Operation
+  package var inputs: [Value]
+  package var outputs: [Value]
 }
 
 /// An operation that can apply an activation to its output on the way to memory.
@@ -28,7 +28,7 @@ protocol AddendFusing: ActivationFusing {
 }
 
 /// A product that can compute the pool that follows it at inference.
-protocol PoolFusing: ActivationFusing {
+package protocol PoolFusing: ActivationFusing {
   var followingPool: PoolingOperation? { get set }
 }
 
@@ -40,7 +40,7 @@ protocol PoolFusing: ActivationFusing {
 /// Where nothing is trained, too: a batch normalisation behind a product goes into its weights and bias, and a sum into
 /// the product that computes one of its parts. Both round in another order. And a pool becomes a part of the
 /// convolution before it, with the same bits.
-func fuse(_ graph: Graph, forInference: Bool) -> [PlannedNode] {
+package func fuse(_ graph: Graph, forInference: Bool) -> [PlannedNode] {
   var fusion = Fusion(graph)
   for (index, node) in graph.nodes.enumerated() where fusion.isLive[index] { fusion.add(node, index, forInference) }
   // At the end, when products and pools have their activations.
@@ -153,7 +153,7 @@ private struct Fusion {
   mutating func joinPool(_ index: Int) {
     guard let node = planned[index], var pool = node.operation as? PoolingOperation,
       let (previous, before) = onlyProducer(of: node.inputs[0], as: (any PoolFusing).self),
-      var product = planned[previous]
+      before.followingPool == nil, var product = planned[previous]
     else { return }
     var operation = before
     // The product applies it on the way.

@@ -20,24 +20,29 @@ package final class PlanBuilder {
     var last = -1
     /// For tables: what to write there.
     var contents: [Int] = []
+    /// Whether it is filled before the plan runs, and read after it has run.
+    var isFilledBefore = false
+    var isReadAfter = false
   }
 
-  struct PlannedStep {
+  package struct PlannedStep {
     /// "layer: what is computed".
-    let name: String
+    package let name: String
     /// Of a team's step: how many members it can use.
     let tiles: Int
     /// About how many multiply-adds the step does; decides whether waking the pool pays.
     let work: Int
     /// Whether neighbouring tiles go to the same thread however much work there is; see `ThreadPool.run`.
     var sharesOut = false
-    /// What it reads or writes, scratch memory too.
-    let buffers: Set<Int>
-    /// What of that it writes.
-    let written: Set<Int>
+    package internal(set) var accesses: StepAccesses
     /// Of the buffers that its code names: those in whose place it has others, and which.
     var substitutes: [Int: Int] = [:]
+    /// The step that it runs a second time.
+    var repeats: Int?
     let bind: (Binding) -> StepCode
+
+    /// What it reads or writes, scratch memory too.
+    var buffers: Set<Int> { accesses.all }
   }
 
   package let kernels: KernelTable
@@ -56,15 +61,6 @@ package final class PlanBuilder {
   private var makers: [Int: Range<Int>] = [:]
   /// What has been computed again: the new buffers in place of the old ones.
   private var substitutes: [Int: Int] = [:]
-  /// Results that may take the place of what they are computed from, if nobody reads that later.
-  private(set) var replacements: [Replacement] = []
-
-  struct Replacement {
-    let step: Int
-    let source: Int
-    let result: Int
-  }
-
   package init(kernels: KernelTable, threads: Int, batch: Int, isTraining: Bool) {
     self.kernels = kernels
     self.threads = threads
@@ -90,6 +86,7 @@ package final class PlanBuilder {
   }
 
   private func tensor(_ type: ValueType, batch: Int) throws(NNKitError) -> Tensor {
+    try checkMemory()
     let count = try checkedProduct([batch] + type.shape.sizes, of: "the tensor [\(batch)] + \(type.shape)")
     return Tensor(buffer: add(PlannedBuffer(region: .arena, bytes: count * 4)), batch: batch, type: type)
   }
@@ -131,30 +128,35 @@ package final class PlanBuilder {
   }
 
   /// Keeps a tensor's memory from the first step on: it is filled before the plan runs.
-  func keepFromStart(_ tensor: Tensor) { use(tensor.buffer, at: 0) }
+  func keepFromStart(_ tensor: Tensor) {
+    use(tensor.buffer, at: 0)
+    buffers[tensor.buffer].isFilledBefore = true
+  }
 
   /// Keeps a tensor's memory to the end: it is read after the plan has run.
-  func keepToEnd(_ tensor: Tensor) { use(tensor.buffer, at: Int.max - 1) }
+  func keepToEnd(_ tensor: Tensor) {
+    use(tensor.buffer, at: Int.max - 1)
+    buffers[tensor.buffer].isReadAfter = true
+  }
 
   // MARK: Steps
 
   /// Adds a step of `tiles` tiles. `bind` fetches the pointers once and returns the code of a tile, which must not
   /// allocate. Tiles may run in any order and at the same time. The product of `work` is about how many
-  /// multiply-adds the step does. All memory that it touches is in `reads`, `writes` and `scratch`.
+  /// multiply-adds the step does. All memory that it touches is in `reads`, `elementwise`, `writes` and `scratch`.
   ///
-  /// `inPlace`: tensors of `reads` whose memory `writes[0]` may have, if it has their size: no element is read after
-  /// the element of the result in its place is written.
+  /// `reads`: what any tile may read anywhere and at any time. `elementwise`: what is read only where, and before, the
+  /// same tile writes the element of `writes[0]` in the same place. A tensor may be in both. What follows for memory
+  /// that is used twice is the builder's affair.
   package func step(
-    _ name: String, reads: [Tensor], writes: [Tensor], scratch: Scratch? = nil, tiles: Int = 1, work: [Int],
-    sharesOut: Bool = false, inPlace: [Tensor] = [], _ bind: @escaping (Binding) -> StepBody
+    _ name: String, reads: [Tensor], elementwise: [Tensor] = [], writes: [Tensor], scratch: Scratch? = nil,
+    tiles: Int = 1, work: [Int], sharesOut: Bool = false, _ bind: @escaping (Binding) -> StepBody
   ) {
-    append(name, reads: reads, writes: writes, scratch, tiles: tiles, work: work, sharesOut: sharesOut) {
-      .tiles(bind($0))
-    }
-    for tensor in inPlace {
-      replacements.append(
-        Replacement(step: steps.count - 1, source: current(tensor.buffer), result: current(writes[0].buffer)))
-    }
+    append(
+      PlannedStep(
+        name: "\(owner): \(name)", tiles: tiles, work: saturatingProduct(work), sharesOut: sharesOut,
+        accesses: StepAccesses(reads: reads, elementwise: elementwise, writes: writes, scratch: scratch),
+        bind: { .tiles(bind($0)) }))
   }
 
   /// Adds a step that up to `members` threads run together: each does a part of its own, and they may wait for one
@@ -163,30 +165,22 @@ package final class PlanBuilder {
     _ name: String, reads: [Tensor], writes: [Tensor], scratch: Scratch? = nil, members: Int, work: [Int],
     _ bind: @escaping (Binding) -> TeamBody
   ) {
-    append(name, reads: reads, writes: writes, scratch, tiles: members, work: work) { .team(bind($0)) }
-  }
-
-  private func append(
-    _ name: String, reads: [Tensor], writes: [Tensor], _ scratch: Scratch?, tiles: Int, work: [Int],
-    sharesOut: Bool = false, _ bind: @escaping (Binding) -> StepCode
-  ) {
-    let written = Set(writes.map(\.buffer) + (scratch.map { [$0.buffer] } ?? []))
     append(
       PlannedStep(
-        name: "\(owner): \(name)", tiles: tiles, work: saturatingProduct(work), sharesOut: sharesOut,
-        buffers: written.union(reads.map(\.buffer)), written: written, bind: bind))
+        name: "\(owner): \(name)", tiles: members, work: saturatingProduct(work),
+        accesses: StepAccesses(reads: reads, elementwise: [], writes: writes, scratch: scratch),
+        bind: { .team(bind($0)) }))
   }
 
   /// Adds a step, behind those that compute again what it asks for.
   private func append(_ step: PlannedStep) {
     // In a fixed order, so that plans repeat.
     for buffer in step.buffers.sorted() { makeAgain(buffer) }
-    let (buffers, written) = (Set(step.buffers.map(current)), Set(step.written.map(current)))
-    for buffer in buffers { use(buffer, at: steps.count) }
-    steps.append(
-      PlannedStep(
-        name: step.name, tiles: step.tiles, work: step.work, sharesOut: step.sharesOut, buffers: buffers,
-        written: written, substitutes: substitutes.isEmpty ? [:] : substitutes(of: step.buffers), bind: step.bind))
+    var step = step
+    step.substitutes = substitutes.isEmpty ? [:] : substitutes(of: step.buffers)
+    step.accesses.substitute(step.substitutes)
+    for buffer in step.buffers { use(buffer, at: steps.count) }
+    steps.append(step)
   }
 
   /// Adds a step that reads parameters alone and writes tensors that `packed` made: at inference one that runs when
@@ -199,7 +193,8 @@ package final class PlanBuilder {
     prologue.append(
       PlannedStep(
         name: "\(owner): \(name)", tiles: tiles, work: saturatingProduct(work),
-        buffers: Set((reads + writes).map(\.buffer)), written: Set(writes.map(\.buffer)), bind: { .tiles(bind($0)) }))
+        accesses: StepAccesses(reads: reads, elementwise: [], writes: writes, scratch: nil),
+        bind: { .tiles(bind($0)) }))
   }
 
   // MARK: Computing again
@@ -212,21 +207,20 @@ package final class PlanBuilder {
     Dictionary(uniqueKeysWithValues: buffers.compactMap { buffer in substitutes[buffer].map { (buffer, $0) } })
   }
 
-  private func current(_ buffer: Int) -> Int { substitutes[buffer] ?? buffer }
-
   private func makeAgain(_ buffer: Int) {
     guard let range = makers.removeValue(forKey: buffer) else { return }
     let repeated = steps[range]
     // Everything that these steps made gets a second place, their scratch memory too.
-    for old in Set(repeated.flatMap(\.written)).sorted() where range.contains(buffers[old].first) {
+    for old in Set(repeated.flatMap(\.accesses.written)).sorted() where range.contains(buffers[old].first) {
       guard case .arena = buffers[old].region else { continue }
       substitutes[old] = add(PlannedBuffer(region: .arena, bytes: buffers[old].bytes))
     }
-    for step in repeated {
+    for index in range {
+      let step = steps[index]
       append(
         PlannedStep(
           name: "\(step.name), again", tiles: step.tiles, work: step.work, sharesOut: step.sharesOut,
-          buffers: step.buffers, written: step.written, bind: step.bind))
+          accesses: step.accesses, repeats: index, bind: step.bind))
     }
   }
 

@@ -2,20 +2,23 @@
 struct PlannedNetwork {
   private let graph: Graph
   /// The graph's nodes as they are planned, after fusion.
-  private let nodes: [PlannedNode]
+  let nodes: [PlannedNode]
   /// Of each planned node.
   private let parameters: [[Parameter]]
   /// Of each value: the planned nodes that read it, and which of their inputs it is.
   private let readers: [[(node: Int, position: Int)]]
   private let isOutput: [Bool]
-  /// Of each value that is one: the inputs of the graph.
-  private let inputPositions: [Value: Int]
+  /// Of each value: see `carriedLengths`.
+  private let lengths: [Value?]
 
   private(set) var inputs: [Tensor] = []
+  private var inputOfBuffer: [Int: Int] = [:]
   private(set) var inputRanges: [ClosedRange<Int32>?] = []
   /// Of a step of streams.
   private(set) var states: [PlannedState] = []
   private var tensors: [Tensor?]
+  /// Of each planned node: what it reads.
+  private var nodeInputs: [[Tensor]]
   private var types: [ValueType?]
   private var saved: [[Tensor]]
   private var parameterTensors: [[Tensor]]
@@ -42,9 +45,9 @@ struct PlannedNetwork {
     var isOutput = Array(repeating: false, count: graph.types.count)
     for output in graph.outputs { isOutput[output.value.index] = true }
     self.isOutput = isOutput
-    // Each input has a value of its own.
-    inputPositions = Dictionary(uniqueKeysWithValues: graph.inputs.enumerated().map { ($1.value, $0) })
+    lengths = carriedLengths(of: graph)
     tensors = Array(repeating: nil, count: graph.types.count)
+    nodeInputs = Array(repeating: [], count: nodes.count)
     types = Array(repeating: nil, count: graph.types.count)
     contributions = Array(repeating: [], count: graph.types.count)
     saved = Array(repeating: [], count: nodes.count)
@@ -52,6 +55,21 @@ struct PlannedNetwork {
   }
 
   var outputs: [Tensor] { graph.outputs.compactMap { tensors[$0.value.index] } }
+
+  /// The lengths that an output has.
+  func lengths(ofOutput index: Int) -> SequenceLengths? { lengths(graph.outputs[index].value) }
+
+  /// Of each input and of each output: the position of the input that holds its lengths.
+  var inputLengths: [Int?] { graph.inputs.map { positionOfLengths($0.value) } }
+  var outputLengths: [Int?] { graph.outputs.map { positionOfLengths($0.value) } }
+
+  private func positionOfLengths(_ value: Value) -> Int? {
+    lengths[value.index].flatMap { lengths in graph.inputs.firstIndex { $0.value == lengths } }
+  }
+
+  private func lengths(_ value: Value) -> SequenceLengths? {
+    lengths[value.index].flatMap { tensors[$0.index] }.map { SequenceLengths(tensor: $0) }
+  }
 
   /// The gradients of the inputs, after `addBackward` with `inputGradients`.
   var dInputs: [Tensor?] { graph.inputs.map { contributions[$0.value.index].first } }
@@ -64,25 +82,29 @@ struct PlannedNetwork {
   mutating func addForward(
     _ plan: PlanBuilder, _ inputShapes: [Shape], isStreamStep: Bool, loadsInputs: Bool
   ) throws(NNKitError) {
-    for (position, (input, shape)) in zip(graph.inputs, inputShapes).enumerated() {
+    for (input, shape) in zip(graph.inputs, inputShapes) {
       let type = ValueType(graph.types[input.value.index].dataType, shape)
       var tensor = try plan.tensor(type)
       tensor.isModelInput = true
-      if loadsInputs && type.dataType == .float32 {
-        addLoading(plan, tensor, position, input.name)
-      } else {
-        plan.keepFromStart(tensor)
-      }
+      inputOfBuffer[tensor.buffer] = inputs.count
       inputs.append(tensor)
       types[input.value.index] = type
       tensors[input.value.index] = tensor
     }
+    for (position, tensor) in inputs.enumerated() {
+      if loadsInputs && tensor.type.dataType == .float32 {
+        addLoading(plan, tensor, position)
+      } else {
+        plan.keepFromStart(tensor)
+      }
+    }
     inputRanges = Array(repeating: nil, count: inputs.count)
 
     for (index, node) in nodes.enumerated() {
-      let nodeInputs = node.inputs.compactMap { tensors[$0.index] }
       plan.owner = node.name
       do throws(NNKitError) {
+        let nodeInputs = try inputTensors(node, plan)
+        self.nodeInputs[index] = nodeInputs
         let inputTypes = nodeInputs.map(\.type)
         // With concrete sizes: a window may be larger than a time dimension that was open before.
         for (value, type) in zip(node.outputs, try node.operation.outputTypes(inputTypes)) { types[value.index] = type }
@@ -90,7 +112,7 @@ struct PlannedNetwork {
         parameterTensors[index] = parameters[index].map { plan.parameter($0) }
         let forwardNode = ForwardNode(
           index: node.graphIndex, inputs: nodeInputs, parameters: parameterTensors[index],
-          outputMayBePending: outputMayBePending(node, inputTypes))
+          lengths: lengths(node.outputs[0]), outputMayBePending: outputMayBePending(node, inputTypes))
         if isStreamStep, let operation = node.operation as? any StreamingOperation {
           tensors[node.outputs[0].index] = try addStep(plan, operation, forwardNode)
           continue
@@ -109,6 +131,22 @@ struct PlannedNetwork {
         throw error.at("layer \"\(node.name)\"")
       }
     }
+  }
+
+  /// What a node reads. One that mixes steps finds zeros behind the lengths.
+  private func inputTensors(_ node: PlannedNode, _ plan: PlanBuilder) throws(NNKitError) -> [Tensor] {
+    var inputs = node.inputs.compactMap { tensors[$0.index] }
+    for (position, value) in node.inputs.enumerated() {
+      guard let lengths = lengths(value), mixesSteps(node) else { continue }
+      inputs[position] = try plan.zeroBehindLengths(inputs[position], lengths)
+    }
+    return inputs
+  }
+
+  /// Whether a node's output has no steps of its own, or makes one of several of its inputs, without knowing lengths.
+  private func mixesSteps(_ node: PlannedNode) -> Bool {
+    !(node.operation is any StreamingOperation)
+      && !node.operation.actsPerStep(node.inputs.compactMap { tensors[$0.index]?.type })
   }
 
   /// Adds one time step of a recurrent layer and its state, which lies in the plan's memory during the step only.
@@ -131,14 +169,19 @@ struct PlannedNetwork {
 
   /// Adds the step that copies the samples of an input from where the host keeps them, which is done again where the
   /// input is not worth keeping.
-  private mutating func addLoading(_ plan: PlanBuilder, _ tensor: Tensor, _ position: Int, _ name: String) {
-    plan.owner = name
+  private mutating func addLoading(_ plan: PlanBuilder, _ tensor: Tensor, _ position: Int) {
+    plan.owner = graph.inputs[position].name
     let firstStep = plan.steps.count
-    let count = tensor.sampleCount
-    plan.step("load", reads: [], writes: [tensor], tiles: tensor.batch, work: [tensor.count, 16]) { binding in
+    let (count, lengths) = (tensor.sampleCount, lengths(graph.inputs[position].value))
+    let reads = lengths.map { [$0.tensor] } ?? []
+    plan.step("load", reads: reads, writes: [tensor], tiles: tensor.batch, work: [tensor.count, 16]) { binding in
       let (source, values) = (binding.source, binding.floats(tensor))
-      return { slot, _ in source.load(position, slot: slot, count: count, to: values) }
+      let lengths = lengths.map { binding.integers($0.tensor) }
+      return { slot, _ in
+        source.load(position, slot: slot, steps: lengths.map { Int($0[slot]) }, count: count, to: values)
+      }
     }
+    // The lengths are not worth a choice: they stay as long as they are read.
     candidates.append(
       RecomputationCandidate(
         node: nodes.count + position, inputs: [], output: tensor,
@@ -155,7 +198,9 @@ struct PlannedNetwork {
   private mutating func narrowRanges(_ node: PlannedNode, _ inputTypes: [ValueType]) {
     for (position, value) in node.inputs.enumerated() {
       guard let range = node.operation.inputRange(position, inputTypes) else { continue }
-      if let index = inputPositions[value] { inputRanges[index] = inputRanges[index]?.clamped(to: range) ?? range }
+      // An input seen with another shape is still the input.
+      guard let buffer = tensors[value.index]?.buffer, let index = inputOfBuffer[buffer] else { continue }
+      inputRanges[index] = inputRanges[index]?.clamped(to: range) ?? range
     }
   }
 
@@ -181,15 +226,19 @@ struct PlannedNetwork {
         addends.append(adds ? try total(value, plan) : nil)
       }
       let backward = BackwardNode(
-        index: node.graphIndex, inputs: node.inputs.compactMap { tensors[$0.index] },
-        outputs: node.outputs.compactMap { tensors[$0.index] }, saved: saved[index],
-        parameters: parameterTensors[index], dParameters: parameters[index].map { plan.gradient(of: $0) },
+        index: node.graphIndex, inputs: nodeInputs[index], outputs: node.outputs.compactMap { tensors[$0.index] },
+        saved: saved[index],
+        parameters: parameterTensors[index], lengths: lengths(node.outputs[0]),
+        dParameters: parameters[index].map { plan.gradient(of: $0) },
         dOutputs: dOutputs, wantsInput: wantsInput, addends: addends)
       do throws(NNKitError) {
         let dInputs = try node.operation.backward(plan, backward)
         updatedState += parameters[index].filter { !$0.specification.trainable }.map(\.range)
         for (position, value) in node.inputs.enumerated() where wanted[value.index] {
-          guard let dInput = dInputs[position] else { continue }
+          guard var dInput = dInputs[position] else { continue }
+          if let lengths = lengths(value), mixesSteps(node) {
+            dInput = try plan.zeroBehindLengths(dInput, lengths)
+          }
           if addends[position] != nil { contributions[value.index].removeAll() }
           contributions[value.index].append(dInput)
         }

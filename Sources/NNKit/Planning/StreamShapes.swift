@@ -3,10 +3,10 @@
 /// Time is the first axis of a value that comes from an open one or goes to a recurrent layer. A graph can be streamed
 /// where each layer that such a value passes either acts on every time step by itself or goes through time from the
 /// first step to the last. Layers behind a last state, and beside the sequences, can be any.
-struct StreamShapes {
+package struct StreamShapes {
   /// The types of a step's inputs and outputs, without time.
-  let inputs: [ValueType]
-  let outputs: [ValueType]
+  package let inputs: [ValueType]
+  package let outputs: [ValueType]
   /// The shapes of the inputs for a plan: with one time step.
   let plannedInputs: [Shape]
   /// Of each tensor of the state, in the order of the layers: its floats.

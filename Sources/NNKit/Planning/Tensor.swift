@@ -103,9 +103,9 @@ final class BatchSource {
     samples[slot] = sample
   }
 
-  /// Copies the `count` floats of the sample in slot `slot` to its place in `values`.
-  func load(_ position: Int, slot: Int, count: Int, to values: UnsafeMutablePointer<Float>) {
-    views[position]?.copySample(samples[slot], count: count, to: values + slot * count)
+  /// Copies the `count` floats of the sample in slot `slot` to its place in `values`; see `TensorView.copySample`.
+  func load(_ position: Int, slot: Int, steps: Int?, count: Int, to values: UnsafeMutablePointer<Float>) {
+    views[position]?.copySample(samples[slot], steps: steps, count: count, to: values + slot * count)
   }
 }
 
@@ -137,7 +137,9 @@ package struct Binding {
   }
 
   private func pointer<Element>(_ tensor: Tensor, _: Element.Type) -> UnsafeMutablePointer<Element> {
-    address(tensor.buffer).assumingMemoryBound(to: Element.self)
+    // Whoever reads such a tensor normalises it.
+    for factor in tensor.pending?.tensors ?? [] { audit.note(substitutes[factor.buffer] ?? factor.buffer) }
+    return address(tensor.buffer).assumingMemoryBound(to: Element.self)
   }
 
   private func address(_ buffer: Int) -> UnsafeMutableRawPointer {
@@ -147,7 +149,8 @@ package struct Binding {
   }
 }
 
-/// Watches that a step fetches no buffer that it did not declare: its lifetime would be too short.
+/// Watches that a step fetches no buffer that it did not declare, since its lifetime would be too short, and no tensor
+/// whose normalisation is pending without declaring that.
 final class BindingAudit {
   /// What the step that is being bound has declared; nil: anything goes.
   var declared: Set<Int>?

@@ -15,6 +15,8 @@ package final class AlignedMemory: @unchecked Sendable {
   package let base: UnsafeMutableRawPointer
   package let byteCount: Int
 
+  package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: byteCount) }
+
   /// Throws: `outOfMemory` for more than the machine or the control group has, or where the allocation fails;
   /// `invalidArgument` for a negative size.
   package init(byteCount: Int) throws(NNKitError) {
@@ -26,6 +28,12 @@ package final class AlignedMemory: @unchecked Sendable {
       var pointer: UnsafeMutableRawPointer?
       guard posix_memalign(&pointer, Self.alignmentBytes, max(byteCount, 1)) == 0, let pointer else {
         throw Self.outOfMemory(byteCount: byteCount, limitBytes: Self.limitBytes())
+      }
+      do throws(NNKitError) {
+        try checkMemory()
+      } catch {
+        free(pointer)
+        throw error
       }
       memset(pointer, 0, byteCount)
       base = pointer

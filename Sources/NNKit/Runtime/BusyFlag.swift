@@ -1,15 +1,40 @@
+import Glibc
 import Synchronization
 
 /// Lets one call at a time into an object that serves one call at a time.
 final class BusyFlag: Sendable {
   private let busy = Atomic<Bool>(false)
+  /// The thread whose call is calling the host back; 0: none is.
+  private let callingBack = Atomic<UInt>(0)
 
-  /// Runs `body` unless another call is inside. Throws: `.busy` then; `what` names the object.
+  /// Runs `body`, in the default floating-point environment, unless another call is inside. Throws: `.busy` then;
+  /// `what` names the object.
   func enter<Result>(_ what: StaticString, _ body: () throws(NNKitError) -> Result) throws(NNKitError) -> Result {
     guard busy.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else {
       throw NNKitError(.busy, "the \(what) is already in a call; wait for it to return, or use one \(what) per thread")
     }
-    defer { busy.store(false, ordering: .releasing) }
-    return try body()
+    defer { leave() }
+    return try withDefaultFloatEnvironment(body)
+  }
+
+  /// Runs `body`, which calls the host, inside of a call.
+  func callBack<Result>(_ body: () -> Result) -> Result {
+    callingBack.store(UInt(pthread_self()), ordering: .relaxed)
+    defer { callingBack.store(0, ordering: .relaxed) }
+    return body()
+  }
+
+  /// As `enter`, and for the host while a call of the same thread calls it back: `body` changes nothing.
+  func read<Result>(_ what: StaticString, _ body: () throws(NNKitError) -> Result) throws(NNKitError) -> Result {
+    isCallingBack ? try withDefaultFloatEnvironment(body) : try enter(what, body)
+  }
+
+  /// Whether this thread is in a call that calls the host back.
+  var isCallingBack: Bool { callingBack.load(ordering: .relaxed) == UInt(pthread_self()) }
+
+  /// Ends the call that is inside; by itself only for one that will never return.
+  func leave() {
+    callingBack.store(0, ordering: .relaxed)
+    busy.store(false, ordering: .releasing)
   }
 }

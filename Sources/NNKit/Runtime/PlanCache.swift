@@ -26,22 +26,30 @@ struct PlanCache {
 }
 
 extension BoundPlan {
-  /// Copies one sample into slot `slot` of an input or target, checking whole numbers against `range`.
-  /// Throws: `.invalidArgument` for a number outside of it; `what` names the tensor.
+  /// Copies one sample into slot `slot` of an input or target, checking whole numbers against `range`. `lengths`: the
+  /// position of the input, loaded before, that says how many of its steps to read; the others become zero.
+  /// Throws: `.invalidArgument` for a number out of range; `what` names the tensor.
   func load(
-    _ view: TensorView, sample: Int, into tensor: Tensor, slot: Int, range: ClosedRange<Int32>?,
+    _ view: TensorView, sample: Int, into tensor: Tensor, slot: Int, range: ClosedRange<Int32>?, lengths: Int?,
     _ what: @autoclosure () -> String
   ) throws(NNKitError) {
     let count = tensor.sampleCount
+    let steps = lengths.map { Int(integers(plan.inputs[$0])[slot]) }
     if tensor.type.dataType == .float32 {
-      view.copySample(sample, count: count, to: floats(tensor) + slot * count)
+      view.copySample(sample, steps: steps, count: count, to: floats(tensor) + slot * count)
       return
     }
-    let range = range ?? Int32.min...Int32.max
-    if let bad = view.copySample(sample, to: integers(tensor) + slot * count, in: range) {
-      throw NNKitError(
-        .invalidArgument,
-        "\(what()): sample \(sample) holds \(bad); expected \(range.lowerBound) to \(range.upperBound)")
+    if let bad = view.copySample(
+      sample, steps: steps, count: count, to: integers(tensor) + slot * count, in: range ?? Int32.min...Int32.max)
+    {
+      throw outOfRange(what(), sample, bad, range)
     }
   }
+}
+
+/// A label or index that the model does not know; nil: that is no int32.
+func outOfRange(_ what: String, _ sample: Int, _ value: Int64, _ range: ClosedRange<Int32>?) -> NNKitError {
+  let range = range ?? Int32.min...Int32.max
+  return NNKitError(
+    .invalidArgument, "\(what): sample \(sample) holds \(value); expected \(range.lowerBound) to \(range.upperBound)")
 }

@@ -63,23 +63,10 @@ package struct Random {
     }
   }
 
-  /// A permutation of `indices`. Source: Fisher and Yates, in Durstenfeld's form.
-  package func shuffle(_ stream: Stream, _ indices: inout [Int]) {
-    guard indices.count > 1 else { return }
-    let count = indices.count
-    var high: UInt32 = 0
-    indices.withUnsafeMutableBufferPointer { indices in
-      // Two words a place make the bias of the choice smaller than 2⁻³².
-      words(stream, 2 * (count - 1)) { index, word in
-        let last = count - 1 - index / 2
-        if index % 2 == 0 {
-          high = word
-        } else {
-          let draw = UInt64(high) << 32 | UInt64(word)
-          let place = Int(draw.multipliedFullWidth(by: UInt64(last + 1)).high)
-          indices.swapAt(last, place)
-        }
-      }
-    }
+  /// An order of `count` (≥ 1) elements.
+  package func permutation(_ stream: Stream, count: Int) -> Permutation {
+    var keys = SIMD8<UInt64>()
+    words(stream, 2 * Permutation.keyCount) { index, word in keys[index / 2] |= UInt64(word) << (index % 2 * 32) }
+    return Permutation(count: count, keys: keys)
   }
 }

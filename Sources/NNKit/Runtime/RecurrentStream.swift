@@ -7,7 +7,7 @@ import Synchronization
 /// A stream may outlive its sessions and go on in any session of its model.
 public final class RecurrentStream: @unchecked Sendable {
   package let model: Model
-  let shapes: StreamShapes
+  package let shapes: StreamShapes
   /// The tensors of the state, one behind the other.
   private let memory: AlignedMemory
   /// The call that the stream is in; 0: none.

@@ -169,11 +169,12 @@ extension Session {
 
   /// Copies the inputs into the plan's memory. Throws: `.invalidArgument` for an index out of range.
   func load(_ bound: BoundPlan, _ input: TensorSource) throws(NNKitError) {
-    for (index, tensor) in bound.plan.inputs.enumerated() {
-      let view = try input(index)
+    for index in bound.plan.loadOrder {
+      let (view, tensor) = (try input(index), bound.plan.inputs[index])
       for sample in 0..<bound.plan.batch {
         try bound.load(
           view, sample: sample, into: tensor, slot: sample, range: bound.plan.inputRanges[index],
+          lengths: bound.plan.inputLengths[index],
           "input \"\(model.graph.inputs[index].name)\"")
       }
     }

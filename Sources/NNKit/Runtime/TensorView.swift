@@ -97,19 +97,25 @@ package struct TensorView {
 
   private func sample(_ index: Int) -> UnsafeMutableRawPointer { data.advanced(by: index &* byteStride(0)) }
 
-  /// Copies sample `index`, `count` float32 elements, to `out`.
-  func copySample(_ index: Int, count: Int, to out: UnsafeMutablePointer<Float>) {
+  /// Copies sample `index`, `count` float32 elements, to `out`. With `steps` only so many entries of its first axis are
+  /// read, and zeros stand for the others.
+  func copySample(_ index: Int, steps: Int? = nil, count: Int, to out: UnsafeMutablePointer<Float>) {
     let source = sample(index)
+    let read = self.count(of: steps, count)
     if samplesAreDense {
-      memcpy(out, source, count * 4)
+      memcpy(out, source, read * 4)
     } else {
       var next = UnsafeMutableRawPointer(out)
-      forEachElement(source, axis: 1) { element in
+      forEachElement(source, axis: 1, steps: steps) { element in
         memcpy(next, element, 4)
         next += 4
       }
     }
+    if read < count { memset(out + read, 0, (count - read) * 4) }
   }
+
+  /// How many of a sample's `count` elements are in `steps` entries of its first axis.
+  private func count(of steps: Int?, _ count: Int) -> Int { steps.map { count / max(1, size(1)) * $0 } ?? count }
 
   /// Copies `count` elements of float32 results to sample `index`.
   func writeSample(_ index: Int, count: Int, from values: UnsafeRawPointer) {
@@ -125,12 +131,15 @@ package struct TensorView {
     }
   }
 
-  /// Copies sample `index`, whole numbers, to `out`. Returns the first value outside of `range`, if there is one.
-  func copySample(_ index: Int, to out: UnsafeMutablePointer<Int32>, in range: ClosedRange<Int32>) -> Int64? {
+  /// Copies sample `index`, `count` whole numbers, to `out`; `steps` as above. Returns the first value outside of
+  /// `range`, if there is one among those read.
+  func copySample(
+    _ index: Int, steps: Int? = nil, count: Int, to out: UnsafeMutablePointer<Int32>, in range: ClosedRange<Int32>
+  ) -> Int64? {
     var next = out
     var bad: Int64?
     let isWide = type == .int64
-    forEachElement(sample(index), axis: 1) { element in
+    forEachElement(sample(index), axis: 1, steps: steps) { element in
       let value = isWide ? element.loadUnaligned(as: Int64.self) : Int64(element.loadUnaligned(as: Int32.self))
       if value < Int64(range.lowerBound) || value > Int64(range.upperBound) {
         bad = bad ?? value
@@ -139,18 +148,76 @@ package struct TensorView {
       }
       next += 1
     }
+    let read = self.count(of: steps, count)
+    if read < count { memset(out + read, 0, (count - read) * 4) }
     return bad
   }
 
-  /// Calls `body` for each element of the axes from `axis` on, the last axis fastest.
-  private func forEachElement(_ base: UnsafeMutableRawPointer, axis: Int, _ body: (UnsafeMutableRawPointer) -> Void) {
+  /// The first sample of `samples` with a whole number outside of `range`, and that number. `lengths` holds how many
+  /// entries of each sample's first axis to look at. An axis of stride 0 repeats one element, which is looked at once.
+  func firstOutside(
+    _ range: ClosedRange<Int32>, _ samples: Range<Int>, lengths: TensorView?
+  ) -> (sample: Int, value: Int64)? {
+    let wanted = Int64(range.lowerBound)...Int64(range.upperBound)
+    func outside(_ element: UnsafeMutableRawPointer) -> Int64? {
+      let value = wholeNumber(element)
+      return wanted.contains(value) ? nil : value
+    }
+    let repeats = byteStride(0) == 0 && lengths?.byteStride(0) ?? 0 == 0
+    let (areDense, count) = (samplesAreDense, (1..<max(1, rank)).reduce(1) { $0 &* size($1) })
+    for index in repeats ? samples.prefix(1) : samples {
+      let steps = lengths.map { min(max(0, Int($0.wholeNumber($0.sample(index)))), size(1)) }
+      let first = sample(index)
+      if !areDense {
+        if let bad = firstElement(first, axis: 1, steps: steps, outside) { return (index, bad) }
+        continue
+      }
+      for element in 0..<self.count(of: steps, count) {
+        if let bad = outside(first + element &* type.bytes) { return (index, bad) }
+      }
+    }
+    return nil
+  }
+
+  /// The first float32 element of sample `index` that is not finite; `steps` as above.
+  func firstNonFinite(sample index: Int, steps: Int?) -> Float? {
+    firstElement(sample(index), axis: 1, steps: steps) { element -> Float? in
+      let value = element.loadUnaligned(as: Float.self)
+      return value.isFinite ? nil : value
+    }
+  }
+
+  private func wholeNumber(_ element: UnsafeMutableRawPointer) -> Int64 {
+    type == .int64 ? element.loadUnaligned(as: Int64.self) : Int64(element.loadUnaligned(as: Int32.self))
+  }
+
+  /// The first result of `body` for the elements of the axes from `axis` on, and of the first `steps` entries of `axis`
+  /// only where that is given; of an axis of stride 0, for one element.
+  private func firstElement<Result>(
+    _ base: UnsafeMutableRawPointer, axis: Int, steps: Int? = nil, _ body: (UnsafeMutableRawPointer) -> Result?
+  ) -> Result? {
+    if axis >= rank { return body(base) }
+    let (stride, count) = (byteStride(axis), steps ?? size(axis))
+    var element = base
+    for _ in 0..<(stride == 0 ? min(1, count) : count) {
+      if let result = firstElement(element, axis: axis + 1, body) { return result }
+      element = element.advanced(by: stride)
+    }
+    return nil
+  }
+
+  /// Calls `body` for each element of the axes from `axis` on, the last axis fastest, and of the first `steps` entries of
+  /// `axis` only where that is given.
+  private func forEachElement(
+    _ base: UnsafeMutableRawPointer, axis: Int, steps: Int? = nil, _ body: (UnsafeMutableRawPointer) -> Void
+  ) {
     if axis >= rank {
       body(base)
       return
     }
     let stride = byteStride(axis)
     var element = base
-    for _ in 0..<size(axis) {
+    for _ in 0..<(steps ?? size(axis)) {
       forEachElement(element, axis: axis + 1, body)
       element = element.advanced(by: stride)
     }

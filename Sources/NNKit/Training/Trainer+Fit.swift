@@ -14,7 +14,7 @@ public struct Progress: Sendable, CustomStringConvertible {
   /// Of this epoch, from 1.
   public var step: Int
   public var steps: Int
-  /// The mean over this epoch's training samples so far.
+  /// The mean over this epoch's training data so far.
   public var loss: Double
   /// nil without a metric.
   public var trainMetric: Double?
@@ -81,9 +81,13 @@ public struct FitOptions: Sendable {
 extension Trainer {
   /// Trains on `dataset`. `report` is called after each epoch (and step, if asked for) and returns whether to go on.
   ///
-  /// Throws: `.invalidArgument` for options out of range and labels or indices that the model does not know; `.shape`,
-  /// `.type` where the data does not fit the model; `.outOfMemory`; `.numeric` for a loss or gradient that is not
-  /// finite; `.busy`.
+  /// All labels and indices are checked before the first step. A dataset may have any number of samples, since views may
+  /// repeat one; what takes too long a report after each step can stop.
+  ///
+  /// Throws: `.invalidArgument` for options out of range, nothing to train on or to validate with, and labels or indices
+  /// that the model does not know; `.shape`, `.type` where the data does not fit the model; `.outOfMemory`; `.numeric`
+  /// for a loss, gradient or update that is not finite: that step changes nothing, and the message says which it was,
+  /// what is to blame and what state the model is in; `.busy`.
   public func fit(_ dataset: Dataset, _ options: FitOptions, _ report: (Progress) -> Bool) throws(NNKitError) {
     try busy.enter("trainer") { () throws(NNKitError) in
       try fitAlone(dataset, options, report)
@@ -97,92 +101,158 @@ extension Trainer {
         "a fit needs at least 1 epoch, a batch size of at least 1 and a validation split from 0 to "
           + "below 1; it was given \(options.epochs), \(options.batchSize), \(options.validationSplit)")
     }
-    let samples = dataset.sampleCount
-    let heldOut = validation == nil ? Int((Double(samples) * options.validationSplit).rounded()) : 0
-    let trained = samples - heldOut
-    guard trained >= 1 else {
-      throw NNKitError(
-        .invalidArgument,
-        "the dataset has \(samples) samples, of which \(heldOut) are held out; none is left to train on")
+    let split = try split(dataset, options.validationSplit)
+    let (trained, batchSize) = (split.trained.count, min(options.batchSize, split.trained.count))
+    try check(dataset, split.trained, batchSize: batchSize, isTraining: true)
+    if let (data, samples) = split.validation {
+      do throws(NNKitError) {
+        try check(data, samples, batchSize: options.batchSize, isTraining: false)
+      } catch {
+        throw error.at("the validation samples")
+      }
     }
+    let order = try AlignedMemory(byteCount: batchSize * MemoryLayout<Int>.stride)
+    let samples = order.base.bindMemory(to: Int.self, capacity: batchSize)
     let random = Random(seed: model.seed, kernels: model.runtime.kernels)
-    let steps = ceilDivide(trained, options.batchSize)
-    var order = Array(0..<trained)
+    var position = FitPosition(steps: ceilDivide(trained, batchSize))
+    var totals = LossTotals(outputs: model.graph.outputs.count)
     for epoch in 1...options.epochs {
       let start = seconds()
-      // Each epoch shuffles the ordered samples, so that its order depends on its number alone.
-      for index in 0..<trained { order[index] = index }
+      // The order of an epoch depends on its number alone.
       let number = model.epochs.add(1, ordering: .relaxed).oldValue
-      if options.shuffle { random.shuffle(.shuffle(epoch: number), &order) }
-      var (lossSum, metricSum, seen) = (0.0, 0.0, 0)
+      let permutation = options.shuffle ? random.permutation(.shuffle(epoch: number), count: trained) : nil
+      totals.removeAll()
       var progress = Progress(
-        event: .step, epoch: epoch, epochs: options.epochs, step: 0, steps: steps, loss: 0, seconds: 0)
-      for step in 0..<steps {
-        let first = step * options.batchSize
-        let batch = min(options.batchSize, trained - first)
-        let result = try order.withUnsafeBufferPointer { order throws(NNKitError) -> BatchResult in
-          try computeGradients(
-            batch: batch, inputCount: dataset.inputCount, { dataset.input($0) }, targetCount: dataset.targetCount,
-            { dataset.target($0) }, index: { order[first + $0] })
-        }
-        try requireFinite(result.loss)
-        try applyGradients()
-        seen += batch
-        lossSum += result.loss * Double(batch)
-        metricSum += result.metric * Double(batch)
+        event: .step, epoch: epoch, epochs: options.epochs, step: 0, steps: position.steps, loss: 0, seconds: 0)
+      position.epoch = epoch
+      for step in 0..<position.steps {
+        let first = step * batchSize
+        let batch = min(batchSize, trained - first)
+        for slot in 0..<batch { samples[slot] = permutation?[first + slot] ?? first + slot }
+        position.step = step + 1
+        totals.add(try trainingStep(dataset, samples, batch: batch, position))
+        position.updates &+= 1
         progress.step = step + 1
-        progress.loss = lossSum / Double(seen)
-        progress.trainMetric = countsMetric ? metricSum / Double(seen) : nil
+        progress.loss = totals.loss
+        progress.trainMetric = countsMetric ? totals.metric : nil
         progress.seconds = seconds() - start
-        if options.reportsSteps && !report(progress) { return }
+        if options.reportsSteps && !busy.callBack({ report(progress) }) { return }
       }
-      if let validation {
-        let result = try evaluateAlone(validation, 0..<validation.sampleCount, batchSize: options.batchSize)
-        progress.validationLoss = result.loss
-        progress.validationMetric = countsMetric ? result.metric : nil
-      } else if heldOut > 0 {
-        let result = try evaluateAlone(dataset, trained..<samples, batchSize: options.batchSize)
+      if let (data, samples) = split.validation {
+        let result = try evaluateAlone(data, samples, batchSize: options.batchSize)
         progress.validationLoss = result.loss
         progress.validationMetric = countsMetric ? result.metric : nil
       }
       progress.event = .epoch
       progress.seconds = seconds() - start
-      if !report(progress) { return }
+      if !busy.callBack({ report(progress) }) { return }
     }
+  }
+
+  /// Which samples are trained on, and which are evaluated after each epoch. Throws: `.invalidArgument` where either is
+  /// nothing.
+  private func split(
+    _ dataset: Dataset, _ fraction: Double
+  ) throws(NNKitError) -> (trained: Range<Int>, validation: (Dataset, Range<Int>)?) {
+    let samples = dataset.sampleCount
+    guard samples >= 1 else {
+      throw NNKitError(.invalidArgument, "the dataset has 0 samples; expected at least 1 to train on")
+    }
+    if let validation {
+      guard validation.sampleCount >= 1 else {
+        throw NNKitError(
+          .invalidArgument, "the validation dataset has 0 samples; expected at least 1, or no validation dataset")
+      }
+      return (0..<samples, (validation, 0..<validation.sampleCount))
+    }
+    guard fraction > 0 else { return (0..<samples, nil) }
+    let heldOut = Int((Double(samples) * fraction).rounded())
+    guard heldOut >= 1, heldOut < samples else {
+      throw NNKitError(
+        .invalidArgument,
+        "validation_split=\(fraction) of \(samples) samples holds out \(heldOut) and leaves \(samples - heldOut) to train "
+          + "on; expected at least 1 of each. Use another fraction, more samples, or a validation dataset")
+    }
+    return (0..<samples - heldOut, (dataset, samples - heldOut..<samples))
+  }
+
+  /// Where a fit is, for messages.
+  private struct FitPosition {
+    var epoch = 1
+    /// Of this epoch, from 1.
+    var step = 1
+    let steps: Int
+    var updates = 0
+
+    init(steps: Int) { self.steps = steps }
+
+    var place: String { "epoch \(epoch), step \(step) of \(steps)" }
+
+    /// What is left of the model's parameters when this step fails.
+    var state: String {
+      guard updates > 0 else { return "no parameter was changed" }
+      let last = step > 1 ? "step \(step - 1) of this epoch" : "the last step of epoch \(epoch - 1)"
+      let made = updates == 1 ? "1 update was made" : "\(updates) updates were made"
+      return "the model keeps the parameters that \(last) left (\(made))"
+    }
+  }
+
+  private func trainingStep(
+    _ dataset: Dataset, _ samples: UnsafeMutablePointer<Int>, batch: Int, _ position: FitPosition
+  ) throws(NNKitError) -> BoundPlan {
+    let bound: BoundPlan
+    do throws(NNKitError) {
+      bound = try computeGradients(
+        batch: batch, inputCount: dataset.inputCount, { dataset.input($0) }, targetCount: dataset.targetCount,
+        { dataset.target($0) }, index: { samples[$0] })
+    } catch {
+      throw NNKitError(error.code, "\(position.place): \(error.message); \(position.state)")
+    }
+    do throws(NumericFault) {
+      try requireFinite(bound, { dataset.input($0) }, { dataset.target($0) }, index: { samples[$0] })
+      try applyGradients()
+    } catch {
+      throw error.error(position.state).at(position.place)
+    }
+    return bound
   }
 
   /// The mean loss over `dataset` and, where there is one, the metric; in inference mode.
   /// Throws: as `fit`, without `.numeric`.
   public func evaluate(_ dataset: Dataset, batchSize: Int = 32) throws(NNKitError) -> (loss: Double, metric: Double?) {
-    let result = try busy.enter("trainer") { () throws(NNKitError) -> BatchResult in
+    let result = try busy.enter("trainer") { () throws(NNKitError) -> LossTotals in
       guard dataset.sampleCount > 0, batchSize > 0 else {
         throw NNKitError(
           .invalidArgument,
           "there are \(dataset.sampleCount) samples and the batch size is \(batchSize); expected at "
             + "least 1 of each")
       }
-      return try evaluateAlone(dataset, 0..<dataset.sampleCount, batchSize: batchSize)
+      let samples = 0..<dataset.sampleCount
+      try check(dataset, samples, batchSize: batchSize, isTraining: false)
+      return try evaluateAlone(dataset, samples, batchSize: batchSize)
     }
     return (result.loss, countsMetric ? result.metric : nil)
   }
 
   private func evaluateAlone(_ dataset: Dataset, _ samples: Range<Int>, batchSize: Int) throws(NNKitError)
-    -> BatchResult
+    -> LossTotals
   {
-    var (lossSum, metricSum) = (0.0, 0.0)
+    var totals = LossTotals(outputs: model.graph.outputs.count)
     var first = samples.lowerBound
     while first < samples.upperBound {
       let batch = min(batchSize, samples.upperBound - first)
-      let result = try evaluateBatch(
-        batch: batch, inputCount: dataset.inputCount, { dataset.input($0) }, targetCount: dataset.targetCount,
-        { dataset.target($0) }, index: { first + $0 })
-      lossSum += result.loss * Double(batch)
-      metricSum += result.metric * Double(batch)
+      totals.add(
+        try evaluateBatch(
+          batch: batch, inputCount: dataset.inputCount, { dataset.input($0) }, targetCount: dataset.targetCount,
+          { dataset.target($0) }, index: { first + $0 }))
       first += batch
     }
-    let count = Double(max(1, samples.count))
-    return BatchResult(loss: lossSum / count, metric: metricSum / count)
+    return totals
   }
+
+  /// Ends a call that will never return, because the code that a fit reports to has left it by `longjmp` or the like.
+  /// What that call holds stays.
+  package func abandonCall() { busy.leave() }
 
   /// The validation samples of the next fits. Throws: `.busy`.
   public func setValidation(_ dataset: Dataset?) throws(NNKitError) {
@@ -196,24 +266,31 @@ extension Trainer {
     throws(NNKitError) -> Double
   {
     try busy.enter("trainer") { () throws(NNKitError) -> Double in
-      try batchGradients(inputCount, input, targetCount, target)
+      try batchGradients(inputCount, input, targetCount, target).loss
     }
   }
+
+  private static let nothingChanged = "no parameter was changed"
 
   /// One optimizer step on one batch; returns the loss before it. Throws: as `fit`.
   package func step(inputCount: Int, _ input: TensorSource, targetCount: Int, _ target: TensorSource)
     throws(NNKitError) -> Double
   {
     try busy.enter("trainer") { () throws(NNKitError) -> Double in
-      let loss = try batchGradients(inputCount, input, targetCount, target)
-      try requireFinite(loss)
-      try applyGradients()
+      let bound = try batchGradients(inputCount, input, targetCount, target)
+      let loss = bound.loss
+      do throws(NumericFault) {
+        try requireFinite(bound, input, target, index: { $0 })
+        try applyGradients()
+      } catch {
+        throw error.error(Self.nothingChanged)
+      }
       return loss
     }
   }
 
   private func batchGradients(_ inputCount: Int, _ input: TensorSource, _ targetCount: Int, _ target: TensorSource)
-    throws(NNKitError) -> Double
+    throws(NNKitError) -> BoundPlan
   {
     guard inputCount > 0 else { throw NNKitError(.invalidArgument, "a step needs at least one input") }
     let first = try input(0)
@@ -229,13 +306,14 @@ extension Trainer {
       }
     }
     return try computeGradients(
-      batch: batch, inputCount: inputCount, input, targetCount: targetCount, target, index: { $0 }
-    ).loss
+      batch: batch, inputCount: inputCount, input, targetCount: targetCount, target, index: { $0 })
   }
 
   /// Lets the optimizer use the gradients. Throws: `.numeric`, `.busy`.
   public func apply() throws(NNKitError) {
-    try busy.enter("trainer") { () throws(NNKitError) in try applyGradients() }
+    try busy.enter("trainer") { () throws(NNKitError) in
+      do throws(NumericFault) { try applyGradients() } catch { throw error.error(Self.nothingChanged) }
+    }
   }
 }
 

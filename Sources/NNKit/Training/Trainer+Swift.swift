@@ -1,8 +1,8 @@
 /// What a trainer minimises, as Swift programs choose it.
 public enum LossKind: String, Sendable, CaseIterable {
-  /// `-log softmax(prediction)[target]`, mean over rows; int32 targets.
+  /// `-log softmax(prediction)[target]`, mean over rows (of real steps, where sequences have lengths); int32 targets.
   case softmaxCrossEntropy = "softmax_cross_entropy"
-  /// `(prediction - target)²`, mean over all elements.
+  /// `(prediction - target)²`, mean over all elements (of real steps, where sequences have lengths).
   case meanSquaredError = "mean_squared_error"
 }
 

@@ -1,39 +1,52 @@
 import NNKitKernelTable
+import Synchronization
 
 /// A model with a loss, an optimizer and gradients. A trainer serves one call at a time.
 public final class Trainer: @unchecked Sendable {
   package let model: Model
   let definition: LossDefinition
-  let countsMetric: Bool
-  private let clipNorm: Double
-  private let optimizer: OptimizerState
+  let metric: String?
+  let settings: TrainerSettings
+  /// The settings that steps use, and their version.
+  private var values: TrainerSettings.Values
+  private var valuesVersion: Int
+  let optimizer: OptimizerState
   package let gradients: AlignedMemory
-  private let sums: NormSums
+  private let norm: VectorNorm
   let busy = BusyFlag()
   private var trainingPlans = PlanCache()
   private var evaluationPlans = PlanCache()
   var validation: Dataset?
   /// Whose next values of running statistics wait among the gradients.
-  private var pendingState: [Range<Int>] = []
+  var pendingState: [Range<Int>] = []
+  /// Whether `apply` may still use what lies among the gradients: a batch's that have not been used, or the host's.
+  var hasGradients: Bool {
+    get { batchGradientsWait || gradientsAreShown.load(ordering: .relaxed) }
+    set { batchGradientsWait = newValue }
+  }
+  private var batchGradientsWait = false
+  private let gradientsAreShown = Atomic<Bool>(false)
 
-  package static let options: [OptionSpecification] =
-    [
-      OptionSpecification("loss", .choice(LossDefinition.all.map(\.name)), "what is minimised"),
-      OptionSpecification(
-        "optimizer", .choice(OptimizerDefinition.all.map(\.name)), default: .string("sgd"),
-        "how parameters follow their gradients"),
-      OptionSpecification(
-        "metric", .choice(LossDefinition.metrics.map(\.name)), optional: true, "what is measured besides the loss"),
-      OptionSpecification(
-        "clip_norm", .float(0, .infinity, upperOpen: false), default: .float(0),
-        "the largest global norm of the gradients, which are scaled down to it; 0: any"),
-    ]
+  var countsMetric: Bool { metric != nil }
+
+  /// The options that are chosen once.
+  static let fixedOptions = [
+    OptionSpecification("loss", .choice(LossDefinition.all.map(\.name)), "what is minimised"),
+    OptionSpecification(
+      "optimizer", .choice(OptimizerDefinition.all.map(\.name)), default: .string("sgd"),
+      "how parameters follow their gradients"),
+    OptionSpecification(
+      "metric", .choice(LossDefinition.metrics.map(\.name)), optional: true, "what is measured besides the loss"),
+  ]
+
+  package static let options = fixedOptions + [TrainerSettings.clipNorm]
 
   /// Throws: `.invalidArgument` where the loss cannot give the metric; `.shape` or `.type` where it cannot take the
   /// model's outputs; `.outOfMemory`.
-  package init(_ model: Model, loss: LossDefinition, optimizer: Optimizer, metric: String?, clipNorm: Double)
+  private init(_ model: Model, loss: LossDefinition, optimizer: OptimizerDefinition, _ options: Options)
     throws(NNKitError)
   {
+    let metric = options.has("metric") ? options.string("metric") : nil
     if let metric, !loss.metrics.contains(metric) {
       throw NNKitError(
         .invalidArgument,
@@ -49,11 +62,15 @@ public final class Trainer: @unchecked Sendable {
     }
     self.model = model
     self.definition = loss
-    self.countsMetric = metric != nil
-    self.clipNorm = clipNorm
+    self.metric = metric
     gradients = try AlignedMemory(byteCount: model.arena.memory.byteCount)
-    self.optimizer = try OptimizerState(optimizer, model.arena, gradients: gradients, runtime: model.runtime)
-    sums = NormSums(gradients, count: model.arena.trainableCount, runtime: model.runtime)
+    settings = try TrainerSettings(optimizer, options, slotCount: model.arena.trainableCount)
+    values = settings.values
+    valuesVersion = settings.version
+    self.optimizer = try OptimizerState(model.arena, gradients: gradients, runtime: model.runtime)
+    norm = VectorNorm(
+      count: model.arena.trainableCount, runtime: model.runtime,
+      of: gradients.base.assumingMemoryBound(to: Float.self))
   }
 
   /// Reads `loss=... optimizer=...` and the chosen optimizer's own options.
@@ -67,72 +84,80 @@ public final class Trainer: @unchecked Sendable {
     guard let loss = LossDefinition.all.first(where: { $0.name == lossName }) else {
       throw NNKitError(.internal, "the loss \(lossName) is listed but not there")
     }
-    try self.init(
-      model, loss: loss, optimizer: optimizer.make(options),
-      metric: options.has("metric") ? options.string("metric") : nil,
-      clipNorm: options.float("clip_norm"))
+    try self.init(model, loss: loss, optimizer: optimizer, options)
+  }
+
+  /// All gradients, for the host to read and to write: from now on they are part of the trainer's state.
+  package func showGradients() -> UnsafeMutableRawPointer {
+    gradientsAreShown.store(true, ordering: .relaxed)
+    return gradients.base
   }
 
   // MARK: One batch
 
-  /// What one batch gave.
-  struct BatchResult {
-    var loss: Double
-    var metric: Double
-  }
-
   /// Computes loss and gradients of one batch, whose sample `i` is sample `index(i)` of the views; changes no parameter.
+  /// Returns the plan that did, which has the losses.
   func computeGradients(
     batch: Int, inputCount: Int, _ input: TensorSource, targetCount: Int, _ target: TensorSource, index: (Int) -> Int
-  ) throws(NNKitError) -> BatchResult {
+  ) throws(NNKitError) -> BoundPlan {
     let bound = try plan(
       &trainingPlans, .training(definition.loss), batch: batch, inputCount: inputCount, input, targetCount: targetCount)
     try load(bound, input, target, index: index)
     bound.run(seed: model.seed, step: model.passes.add(1, ordering: .relaxed).oldValue)
     pendingState = bound.plan.updatedState
-    return result(bound)
+    hasGradients = true
+    return bound
   }
 
-  /// Loss and metric of one batch, in inference mode.
+  /// Computes the losses of one batch, in inference mode, and returns the plan that has them.
   func evaluateBatch(
     batch: Int, inputCount: Int, _ input: TensorSource, targetCount: Int, _ target: TensorSource, index: (Int) -> Int
-  ) throws(NNKitError) -> BatchResult {
+  ) throws(NNKitError) -> BoundPlan {
     let bound = try plan(
       &evaluationPlans, .evaluation(definition.loss), batch: batch, inputCount: inputCount, input,
       targetCount: targetCount)
     try load(bound, input, target, index: index)
     bound.run()
-    return result(bound)
+    return bound
   }
 
-  /// Lets the optimizer use the gradients, clipped, and gives running statistics the values that the last batch left.
-  /// Throws: `.numeric` where a number is not finite; then nothing changes.
-  func applyGradients() throws(NNKitError) {
-    let norm = sums.norm()
+  /// Lets the optimizer use the gradients, clipped, and gives running statistics the values that the last batch left:
+  /// both between two states that others see. Throws, and changes nothing, where a number is not finite or would not be.
+  func applyGradients() throws(NumericFault) {
+    let version = settings.version
+    if version != valuesVersion { (values, valuesVersion) = (settings.values, version) }
     let next = gradients.base.assumingMemoryBound(to: Float.self)
     let kernels = model.runtime.kernels
-    let stateIsFinite = pendingState.allSatisfy { kernels.sumOfSquares(next + $0.lowerBound, $0.count).isFinite }
-    guard norm.isFinite, stateIsFinite else {
-      throw NNKitError(
-        .numeric,
-        "the \(norm.isFinite ? "batch's statistics" : "gradients") hold a number that is not finite; no parameter was "
-          + "changed. Check the data for NaN and infinity, or lower learning_rate")
+    let norm = norm(next)
+    guard norm.isFinite else { throw gradientFault(false) }
+    for range in pendingState where !kernels.sumOfSquares(next + range.lowerBound, range.count).isFinite {
+      throw gradientFault(true)
     }
-    for range in pendingState {
-      (model.arena.floats + range.lowerBound).update(from: next + range.lowerBound, count: range.count)
+    let clips = values.clipNorm > 0 && norm > values.clipNorm
+    let scale = clips ? Float(values.clipNorm / norm) : 1
+    let bad = model.arena.lock.write { () -> Int? in
+      let bad = optimizer.apply(values.optimizer, slots: values.slots, gradientScale: scale, gradientNorm: norm)
+      guard bad == nil else { return bad }
+      for range in pendingState {
+        (model.arena.floats + range.lowerBound).update(from: next + range.lowerBound, count: range.count)
+      }
+      return nil
     }
+    if let bad { throw updateFault(bad) }
     pendingState = []
-    optimizer.apply(gradientScale: clipNorm > 0 && norm > clipNorm ? Float(clipNorm / norm) : 1)
+    hasGradients = false
   }
 
-  /// Throws: `.numeric` for a loss that is not finite.
-  func requireFinite(_ loss: Double) throws(NNKitError) {
-    guard loss.isFinite else {
-      throw NNKitError(
-        .numeric,
-        "the loss is \(loss.isNaN ? "NaN" : loss < 0 ? "-infinity" : "infinity"); no parameter was changed. Check the data for NaN and infinity, or lower "
-          + "learning_rate")
-    }
+  /// The plan for batches of a dataset.
+  func plan(_ dataset: Dataset, batch: Int, isTraining: Bool) throws(NNKitError) -> BoundPlan {
+    let loss = definition.loss
+    return isTraining
+      ? try plan(
+        &trainingPlans, .training(loss), batch: batch, inputCount: dataset.inputCount, { dataset.input($0) },
+        targetCount: dataset.targetCount)
+      : try plan(
+        &evaluationPlans, .evaluation(loss), batch: batch, inputCount: dataset.inputCount, { dataset.input($0) },
+        targetCount: dataset.targetCount)
   }
 
   private func plan(
@@ -169,16 +194,10 @@ public final class Trainer: @unchecked Sendable {
   {
     let graph = model.graph
     for (position, tensor) in bound.plan.targets.enumerated() {
-      let view = try target(position)
-      try view.check(tensor.type, "the target of output \"\(graph.outputs[position].name)\"")
-      for slot in 0..<bound.plan.batch {
-        try bound.load(
-          view, sample: index(slot), into: tensor, slot: slot, range: bound.plan.targetRanges[position],
-          "the target of output \"\(graph.outputs[position].name)\"")
-      }
+      try target(position).check(tensor.type, "the target of output \"\(graph.outputs[position].name)\"")
     }
-    for (position, tensor) in bound.plan.inputs.enumerated() {
-      let view = try input(position)
+    for position in bound.plan.loadOrder {
+      let (view, tensor) = (try input(position), bound.plan.inputs[position])
       for slot in 0..<bound.plan.batch {
         if bound.plan.loadsInputs && tensor.type.dataType == .float32 {
           bound.source.set(view, sample: index(slot), position: position, slot: slot)
@@ -186,51 +205,17 @@ public final class Trainer: @unchecked Sendable {
         }
         try bound.load(
           view, sample: index(slot), into: tensor, slot: slot, range: bound.plan.inputRanges[position],
-          "input \"\(graph.inputs[position].name)\"")
+          lengths: bound.plan.inputLengths[position], "input \"\(graph.inputs[position].name)\"")
       }
     }
-  }
-
-  /// The sum over the outputs of their mean losses, and the mean of their metrics.
-  private func result(_ bound: BoundPlan) -> BatchResult {
-    var result = BatchResult(loss: 0, metric: 0)
-    let reports = bound.plan.lossReports
-    for report in reports {
-      let sums = bound.doubles(report.lossSum)
-      result.loss += sums[0] / Double(report.count)
-      result.metric += sums[1] / Double(report.count) / Double(reports.count)
+    for (position, tensor) in bound.plan.targets.enumerated() {
+      let view = try target(position)
+      for slot in 0..<bound.plan.batch {
+        try bound.load(
+          view, sample: index(slot), into: tensor, slot: slot, range: bound.plan.targetRanges[position],
+          lengths: bound.plan.targetLengths[position],
+          "the target of output \"\(graph.outputs[position].name)\"")
+      }
     }
-    return result
-  }
-}
-
-/// The global norm of the gradients: sums of squares of fixed parts, added in ascending order.
-private final class NormSums {
-  private let parts: UnsafeMutablePointer<Double>
-  private let partCount: Int
-  private let pool: ThreadPool
-  private let body: (Int, Int) -> Void
-  private static let elementsPerPart = 32_768
-
-  init(_ gradients: AlignedMemory, count: Int, runtime: Runtime) {
-    let (values, kernels) = (gradients.base.assumingMemoryBound(to: Float.self), runtime.kernels)
-    partCount = ceilDivide(count, Self.elementsPerPart)
-    let parts = UnsafeMutablePointer<Double>.allocate(capacity: max(1, partCount))
-    parts.initialize(repeating: 0, count: max(1, partCount))
-    self.parts = parts
-    pool = runtime.pool
-    body = { part, _ in
-      let start = part * Self.elementsPerPart
-      parts[part] = kernels.sumOfSquares(values + start, min(Self.elementsPerPart, count - start))
-    }
-  }
-
-  deinit { parts.deallocate() }
-
-  func norm() -> Double {
-    pool.run(tiles: partCount, body)
-    var sum = 0.0
-    for part in 0..<partCount { sum += parts[part] }
-    return sum.squareRoot()
   }
 }

@@ -42,6 +42,51 @@ def sequence_model(**options: Any) -> nn.Model:
     )
 
 
+def normalized_model(**options: Any) -> nn.Model:
+    """What remembers most from step to step: running statistics, dropout, a branch; two inputs, two outputs."""
+    image, numbers = nn.Input((6, 6, 2)), nn.Input((4,), name="numbers")
+    h = nn.BatchNorm()(nn.Conv2D(5, 3, padding="same")(image))
+    h = nn.Dropout(0.3)(nn.Flatten()(nn.Add()([h, nn.Conv2D(5, 1)(image)])))
+    first = nn.Dense(3)(h)
+    second = nn.Dense(3, name="second")(nn.Dense(6, activation="relu")(numbers))
+    return nn.Model([image, numbers], [first, second], **options)
+
+
+def required_options(kind: Any) -> dict[str, Any]:
+    """Options that a layer cannot be made without."""
+    values = {"int": 2, "int_list": 2, "float": 0.5}
+    required = [option for option in kind._entry.options if option.required]
+    return {option.name: option.choices[0] if option.choices else values[option.type] for option in required}
+
+
+def public_objects() -> dict[type, Any]:
+    """One object of every public class that is no exception."""
+    model = compiled(dense_model())
+    history = model.fit(np.zeros((4, 4), np.float32), np.zeros(4, np.int32), verbose=0)
+    value = nn.Input((4,))
+    objects = [
+        model,
+        nn.Model(value, nn.Dense(2)(value)),
+        model.weights,
+        history,
+        value,
+        sequence_model().stream(),
+        nn.Runtime(threads=2),
+        nn.EpochReport(1, 2, {"loss": 0.5}, 0.25),
+    ]
+    found = {type(each): each for each in objects}
+    for kind in vars(nn).values():
+        if isinstance(kind, type) and issubclass(kind, (nn.Layer, nn.Optimizer)):
+            if kind not in (nn.Layer, nn.Optimizer):
+                found[kind] = kind(**required_options(kind))
+    return found
+
+
+def public_classes() -> list[type]:
+    """Every public class."""
+    return [kind for kind in (getattr(nn, name) for name in nn.__all__) if isinstance(kind, type)]
+
+
 def compiled(model: nn.Model, **options: Any) -> nn.Model:
     """`model`, ready to train as a classifier."""
     model.compile(nn.Adam(1e-2), loss="softmax_cross_entropy", metrics=["accuracy"], **options)

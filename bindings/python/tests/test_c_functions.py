@@ -17,6 +17,7 @@ from nnkit._handles import library
 
 NULL_TENSORS = ctypes.cast(None, ctypes.POINTER(_ffi.Tensor))
 NO_CALLBACK = ctypes.cast(None, _ffi.ProgressCallback)
+NO_WRITER = ctypes.cast(None, _ffi.Writer)
 
 
 def out() -> Any:
@@ -68,6 +69,8 @@ CALLS: dict[str, tuple[str, Callable[[Any], int]]] = {
     ),
     "nnk_model_create": ("graph", lambda h: library.nnk_model_create(None, h, b"", ctypes.byref(out()))),
     "nnk_model_save": ("model", lambda h: library.nnk_model_save(h, b"never-written.nnkit")),
+    "nnk_model_write": ("model", lambda h: library.nnk_model_write(h, NO_WRITER, None)),
+    "nnk_model_read": ("runtime", lambda h: library.nnk_model_read(h, b"nothing", 7, ctypes.byref(out()))),
     "nnk_model_info_json": ("model", lambda h: library.nnk_model_info_json(h, ctypes.pointer(ctypes.c_char_p()))),
     "nnk_model_parameters_view": (
         "model",
@@ -77,6 +80,11 @@ CALLS: dict[str, tuple[str, Callable[[Any], int]]] = {
     "nnk_trainer_create": (
         "model",
         lambda h: library.nnk_trainer_create(h, b"loss=mean_squared_error", ctypes.byref(out())),
+    ),
+    "nnk_trainer_set": ("trainer", lambda h: library.nnk_trainer_set(h, b"learning_rate=0.1")),
+    "nnk_trainer_get": (
+        "trainer",
+        lambda h: library.nnk_trainer_get(h, b"learning_rate", ctypes.pointer(ctypes.c_double())),
     ),
     "nnk_trainer_fit": ("trainer", lambda h: library.nnk_trainer_fit(h, None, b"", NO_CALLBACK, None)),
     "nnk_trainer_set_validation": ("trainer", lambda h: library.nnk_trainer_set_validation(h, None)),
@@ -91,6 +99,8 @@ CALLS: dict[str, tuple[str, Callable[[Any], int]]] = {
         "trainer",
         lambda h: library.nnk_trainer_gradients_view(h, ctypes.pointer(_ffi.Tensor())),
     ),
+    "nnk_trainer_write_state": ("trainer", lambda h: library.nnk_trainer_write_state(h, NO_WRITER, None)),
+    "nnk_trainer_read_state": ("trainer", lambda h: library.nnk_trainer_read_state(h, b"nothing", 7)),
     "nnk_session_create": ("model", lambda h: library.nnk_session_create(h, b"", ctypes.byref(out()))),
     "nnk_session_run": ("session", lambda h: library.nnk_session_run(h, NULL_TENSORS, 1, NULL_TENSORS, 1)),
     "nnk_session_bytes": ("model", lambda h: library.nnk_session_bytes(h, b"", ctypes.pointer(ctypes.c_int64()))),
@@ -117,7 +127,7 @@ def test_a_number_that_is_no_handle_is_refused(name: str) -> None:
         assert failed(name, CALLS[name][1](token), _ffi.ERROR_INVALID_HANDLE), hex(token)
 
 
-@pytest.mark.parametrize("name", [name for name in CALLS if name != "nnk_runtime_info_json"])
+@pytest.mark.parametrize("name", [name for name, (kind, _) in CALLS.items() if kind != "runtime"])
 def test_null_in_the_place_of_a_handle_is_refused(name: str) -> None:
     result = CALLS[name][1](None)
     assert failed(name, result, _ffi.ERROR_INVALID_HANDLE, _ffi.ERROR_INVALID_ARGUMENT)
@@ -165,15 +175,72 @@ def test_a_null_output_is_an_invalid_argument(handles: dict[str, int]) -> None:
         "runtime_info": library.nnk_runtime_info_json(None, text),
         "model_create": library.nnk_model_create(None, handles["graph"], None, nothing),
         "model_load": library.nnk_model_load(None, b"x", nothing),
+        "model_write": library.nnk_model_write(handles["model"], NO_WRITER, None),
+        "state_write": library.nnk_trainer_write_state(handles["trainer"], NO_WRITER, None),
+        "model_read": library.nnk_model_read(None, b"nothing", 7, nothing),
         "model_info": library.nnk_model_info_json(handles["model"], text),
         "parameters": library.nnk_model_parameters_view(handles["model"], NULL_TENSORS),
         "dataset": library.nnk_dataset_create_from_arrays(NULL_TENSORS, 0, NULL_TENSORS, 0, nothing),
         "trainer": library.nnk_trainer_create(handles["model"], b"loss=mean_squared_error", nothing),
         "gradients": library.nnk_trainer_gradients_view(handles["trainer"], NULL_TENSORS),
+        "get": library.nnk_trainer_get(handles["trainer"], b"learning_rate", ctypes.POINTER(ctypes.c_double)()),
         "session": library.nnk_session_create(handles["model"], None, nothing),
         "bytes": library.nnk_session_bytes(handles["model"], None, ctypes.POINTER(ctypes.c_int64)()),
     }
     assert statuses == dict.fromkeys(statuses, _ffi.ERROR_INVALID_ARGUMENT)
+
+
+@pytest.mark.parametrize(
+    ("data", "count", "status"),
+    [
+        (b"nothing", 7, _ffi.ERROR_FORMAT),
+        (b"nothing", 0, _ffi.ERROR_FORMAT),
+        (None, 0, _ffi.ERROR_FORMAT),
+        (None, 7, _ffi.ERROR_INVALID_ARGUMENT),
+        (b"nothing", -1, _ffi.ERROR_INVALID_ARGUMENT),
+        (b"nothing", -(2**63), _ffi.ERROR_INVALID_ARGUMENT),
+    ],
+)
+def test_bytes_that_are_no_file_are_refused(data: Any, count: int, status: int, handles: dict[str, int]) -> None:
+    handle = out()
+    assert library.nnk_model_read(None, data, count, ctypes.byref(handle)) == status
+    assert handle.value == 0xABCD
+    assert library.nnk_trainer_read_state(handles["trainer"], data, count) == status
+    assert library.nnk_last_error()
+
+
+@pytest.mark.parametrize("name", ["nnk_model_write", "nnk_trainer_write_state"])
+def test_a_writer_gets_what_the_file_holds_and_may_stop(name: str, handles: dict[str, int], tmp_path: Any) -> None:
+    pieces: list[bytes] = []
+
+    def take(address: int, count: int, user: int) -> int:
+        assert (count > 0, user) == (True, 77)
+        pieces.append(ctypes.string_at(address, count))
+        return 0 if len(pieces) != 2 else -3
+
+    subject = handles["model" if "model" in name else "trainer"]
+    write, path = getattr(library, name), tmp_path / "model.nnkit"
+    assert write(subject, _ffi.Writer(take), 77) == _ffi.ERROR_IO
+    assert (len(pieces), "returned -3" in library.nnk_last_error().decode()) == (2, True)
+    pieces[:] = [b"before"] * 2
+    assert write(subject, _ffi.Writer(take), 77) == _ffi.OK
+    path.write_bytes(b"".join(pieces[2:]))
+    handle = out()
+    assert library.nnk_model_load(None, str(path).encode(), ctypes.byref(handle)) == _ffi.OK
+    library.nnk_model_destroy(handle)
+
+
+def test_settings_of_a_trainer_are_set_and_read(handles: dict[str, int]) -> None:
+    trainer, value = handles["trainer"], ctypes.c_double(-1)
+    assert library.nnk_trainer_set(trainer, b"learning_rate=0.125 clip_norm=2") == _ffi.OK
+    assert library.nnk_trainer_get(trainer, b"learning_rate", ctypes.byref(value)) == _ffi.OK
+    assert value.value == 0.125
+    assert library.nnk_trainer_set(trainer, b"clip_norm=3 learning_rat=1") == _ffi.ERROR_INVALID_ARGUMENT
+    assert "learning_rate" in library.nnk_last_error().decode()
+    assert library.nnk_trainer_get(trainer, b"clip_norms", ctypes.byref(value)) == _ffi.ERROR_INVALID_ARGUMENT
+    assert value.value == 0.125
+    assert library.nnk_trainer_get(trainer, b"clip_norm", ctypes.byref(value)) == _ffi.OK
+    assert value.value == 2
 
 
 def test_a_failure_leaves_the_output_and_explains_itself() -> None:

@@ -29,6 +29,7 @@ SCALARS = {
     "nnk_dtype": ctypes.c_int32,
     "nnk_value": ctypes.c_int32,
     "nnk_progress_callback": _ffi.ProgressCallback,
+    "nnk_writer": _ffi.Writer,
 }
 STRUCTS = {"nnk_tensor": _ffi.Tensor, "nnk_progress": _ffi.Progress}
 

@@ -44,7 +44,7 @@ def test_a_file_that_is_no_library_is_refused(tmp_path: Path) -> None:
 
 def test_an_older_library_is_refused_with_both_versions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_ffi, "ABI_VERSION", 1000)
-    with pytest.raises(ImportError, match="ABI version 1, and this package needs 1000"):
+    with pytest.raises(ImportError, match=r"ABI version \d+, and this package needs 1000"):
         _ffi.load(_handles.library._name)
 
 

@@ -24,7 +24,8 @@ def test_stubs_hold_every_class_with_its_arguments(module: str, base: str, tmp_p
     found = {}
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name != base:
-            (initializer,) = [item for item in node.body if isinstance(item, ast.FunctionDef)]
+            functions = [item for item in node.body if isinstance(item, ast.FunctionDef)]
+            (initializer,) = [item for item in functions if item.name == "__init__"]
             arguments = [*initializer.args.args[1:], *initializer.args.kwonlyargs]
             found[node.name] = [argument.arg for argument in arguments]
             assert ast.get_docstring(node)

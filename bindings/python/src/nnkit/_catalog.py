@@ -10,9 +10,11 @@ import inspect
 import json
 import operator
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 from . import _handles
+from ._attributes import Fixed
 from .errors import InvalidArgumentError
 
 
@@ -38,14 +40,14 @@ class Option(NamedTuple):
             entry.get("summary", ""),
         )
 
-    def text(self, value: Any, owner: str) -> str:
-        """`value` as the library reads it.
+    def checked(self, value: Any, owner: str) -> Any:
+        """`value` as a plain bool, int, float, string or tuple of ints, which nobody can change.
 
         Raises: TypeError, which names `owner` and the option, if the type does not fit.
         """
-        expected, write = _TYPES[self.type]
+        expected, read = _TYPES[self.type]
         try:
-            return write(value)
+            return read(value)
         except _MismatchError:
             shown = repr(value)
             if len(shown) > 60:
@@ -77,57 +79,66 @@ class _MismatchError(Exception):
     """A value of another type than the option's."""
 
 
-def _int_text(value: Any) -> str:
+def _int_of(value: Any) -> int:
     if isinstance(value, bool):
         raise _MismatchError
     try:
-        return str(operator.index(value))
+        return operator.index(value)
     except TypeError:
         raise _MismatchError from None
 
 
-def _float_text(value: Any) -> str:
+def _float_of(value: Any) -> float:
     if isinstance(value, (bool, str, bytes)):
         raise _MismatchError
     try:
-        return repr(float(value))
+        return float(value)
     except (TypeError, ValueError, OverflowError):
         raise _MismatchError from None
 
 
-def _bool_text(value: Any) -> str:
+def _bool_of(value: Any) -> bool:
     # A NumPy bool counts; 0 and 1 do not: bias=1 is more likely a misplaced positional argument.
     if isinstance(value, bool) or type(value).__name__ in ("bool_", "bool"):
-        return "true" if value else "false"
+        return bool(value)
     raise _MismatchError
 
 
-def _string_text(value: Any) -> str:
+def _string_of(value: Any) -> str:
     if not isinstance(value, str):
         raise _MismatchError
     if not value or any(character.isspace() for character in value):
         raise InvalidArgumentError(f"{value!r} cannot be an option's value: it is empty or contains white space")
-    return value
+    return str(value)
 
 
-def _int_list_text(value: Any) -> str:
+def _int_list_of(value: Any) -> int | tuple[int, ...]:
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
-        return _int_text(value)
-    return ",".join(_int_text(item) for item in value)
+        return _int_of(value)
+    return tuple(_int_of(item) for item in value)
 
 
-def _padding_text(value: Any) -> str:
-    return _string_text(value) if isinstance(value, str) else _int_list_text(value)
+def _padding_of(value: Any) -> str | int | tuple[int, ...]:
+    return _string_of(value) if isinstance(value, str) else _int_list_of(value)
 
 
-_TYPES: dict[str, tuple[str, Callable[[Any], str]]] = {
-    "int": ("an integer", _int_text),
-    "float": ("a number", _float_text),
-    "bool": ("True or False", _bool_text),
-    "string": ("a string", _string_text),
-    "enum": ("a string", _string_text),
-    "int_list": ("an integer or a sequence of integers", _int_list_text),
-    "padding": ("'valid', 'same', or 1, 2 or 4 integers", _padding_text),
+def value_text(value: Any) -> str:
+    """A checked value as the library reads it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return value if isinstance(value, str) else repr(value)
+
+
+_TYPES: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "int": ("an integer", _int_of),
+    "float": ("a number", _float_of),
+    "bool": ("True or False", _bool_of),
+    "string": ("a string", _string_of),
+    "enum": ("a string", _string_of),
+    "int_list": ("an integer or a sequence of integers", _int_list_of),
+    "padding": ("'valid', 'same', or 1, 2 or 4 integers", _padding_of),
 }
 
 _NAME = Option("name", "string", False, None, (), "its name in the model, in messages and in parameter names")
@@ -145,15 +156,22 @@ class Entry(NamedTuple):
     outputs: tuple[str, ...] = ()
 
 
-class Described:
+class Described(Fixed):
     """Something of the catalog with options: a layer or an optimizer.
 
-    Positional arguments come in the catalog's order, keyword arguments by option name; None means the default.
+    Positional arguments come in the catalog's order, keyword arguments by option name; None means the default. Each
+    option can be read as an attribute.
     """
+
+    __slots__ = ("__weakref__", "_options")
 
     _entry: ClassVar[Entry]
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
+        kind = type(self)
+        if not hasattr(kind, "_entry"):
+            kinds = ", ".join(each.__name__ for each in kind.__subclasses__())
+            raise TypeError(f"nn.{kind.__name__} is what these have in common: {kinds}; make one of them")
         entry = self._entry
         positional = [option for option in entry.options if option is not _NAME]
         if len(arguments) > len(positional):
@@ -166,26 +184,54 @@ class Described:
             if name in given:
                 raise TypeError(f"{entry.class_name}: argument '{name}' was given twice")
             given[name] = value
+        self._set_up(given)
+
+    def _set_up(self, given: Mapping[str, Any]) -> None:
+        entry = self._entry
         options = {option.name: option for option in entry.options}
         for name in given:
             if name not in options:
                 raise TypeError(_unknown_argument(entry.class_name, name, options))
-        self.options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-        """The options that were given, by name."""
+        self._options: dict[str, Any] = {
+            name: options[name].checked(value, entry.class_name) for name, value in given.items() if value is not None
+        }
         for option in entry.options:
-            if option.required and option.name not in self.options:
+            if option.required and option.name not in self._options:
                 raise TypeError(f"{entry.class_name}: argument '{option.name}' is missing: {option.summary}")
-        self._texts = [f"{name}={options[name].text(value, entry.class_name)}" for name, value in self.options.items()]
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The options that were given, by name; not to be written to."""
+        return MappingProxyType(self._options)
+
+    def _text(self) -> str:
+        """The options as the library reads them."""
+        return " ".join(f"{name}={value_text(value)}" for name, value in self.options.items())
 
     @property
     def kind(self) -> str:
         """The catalog's name for it, such as "conv2d" or "adam"."""
         return self._entry.kind
 
+    def _get_option(self, option: Option) -> Any:
+        return self.options.get(option.name, option.default)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return _restored, (type(self), dict(self.options), getattr(self, "__dict__", {}))
+
     def __repr__(self) -> str:
         required = {option.name for option in self._entry.options if option.required}
         shown = [repr(value) if name in required else f"{name}={value!r}" for name, value in self.options.items()]
         return f"{self._entry.class_name}({', '.join(shown)})"
+
+
+def _restored(kind: type[Described], options: dict[str, Any], attributes: dict[str, Any]) -> Described:
+    """A copy, by `copy` or `pickle`: one with the same options, in no model yet."""
+    restored = kind.__new__(kind)
+    restored._set_up(options)
+    if attributes:
+        restored.__dict__.update(attributes)
+    return restored
 
 
 def _unknown_argument(owner: str, name: str, options: Mapping[str, Option]) -> str:
@@ -214,13 +260,26 @@ def make_class(entry: Entry, base: type[Described], module: str) -> type[Describ
         )
         for option in entry.options
     ]
-    members = {
+    members: dict[str, Any] = {
+        **{option.name: _option_property(option, base) for option in entry.options},
+        "__slots__": (),
         "_entry": entry,
         "__doc__": "\n".join(lines),
         "__module__": module,
         "__signature__": inspect.Signature(parameters),
     }
     return type(entry.class_name, (base,), members)
+
+
+def _option_property(option: Option, base: type[Described]) -> property:
+    def get(self: Any) -> Any:
+        return self._get_option(option)
+
+    def set_(self: Any, value: Any) -> None:
+        self._set_option(option, value)
+
+    assert not hasattr(base, option.name), option.name
+    return property(get, set_ if hasattr(base, "_set_option") else None, doc=_sentence(option.summary))
 
 
 _catalog: dict[str, Any] = json.loads(_handles.catalog_json())
@@ -255,6 +314,22 @@ def catalog() -> dict[str, Any]:
     return dict(json.loads(_handles.catalog_json()))
 
 
+def number(value: Any, name: str) -> float:
+    """An argument that is a number. Raises: TypeError for anything else, text too."""
+    try:
+        return _float_of(value)
+    except _MismatchError:
+        raise TypeError(f"argument '{name}' must be a number, got {value!r} ({type(value).__name__})") from None
+
+
+def truth(value: Any, name: str) -> bool:
+    """An argument that is True or False. Raises: TypeError for anything else."""
+    try:
+        return _bool_of(value)
+    except _MismatchError:
+        raise TypeError(f"argument '{name}' must be True or False, got {value!r} ({type(value).__name__})") from None
+
+
 def option_text(**options: Any) -> str:
     """Options for the library: `option_text(epochs=3, shuffle=True)` is "epochs=3 shuffle=true"; None is left out."""
     texts = []
@@ -262,13 +337,13 @@ def option_text(**options: Any) -> str:
         if value is None:
             continue
         if isinstance(value, bool):
-            write = _bool_text
+            read: Callable[[Any], Any] = _bool_of
         elif isinstance(value, str):
-            write = _string_text
+            read = _string_of
         else:
-            write = _float_text if isinstance(value, float) else _int_text
+            read = _float_of if isinstance(value, float) else _int_of
         try:
-            texts.append(f"{name}={write(value)}")
+            texts.append(f"{name}={value_text(read(value))}")
         except _MismatchError:
             raise TypeError(f"argument '{name}': {value!r} ({type(value).__name__}) is of the wrong type") from None
     return " ".join(texts)

@@ -12,7 +12,7 @@ from ctypes import POINTER, c_char_p, c_double, c_int, c_int32, c_int64, c_uint8
 from typing import Any
 
 # The oldest library that has everything this file declares.
-ABI_VERSION = 1
+ABI_VERSION = 2
 
 OK = 0
 ERROR_INVALID_ARGUMENT = 1
@@ -79,6 +79,7 @@ class Progress(ctypes.Structure):
     ]
 
 
+Writer = ctypes.CFUNCTYPE(c_int, c_void_p, c_int64, c_void_p)
 ProgressCallback = ctypes.CFUNCTYPE(c_int, POINTER(Progress), c_void_p)
 
 # Handles are tokens: void pointers to ctypes, whatever their kind.
@@ -114,6 +115,8 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "nnk_model_destroy": (None, (_Handle,)),
     "nnk_model_save": (_Status, (_Handle, c_char_p)),
     "nnk_model_load": (_Status, (_Handle, c_char_p, _OutHandle)),
+    "nnk_model_write": (_Status, (_Handle, Writer, c_void_p)),
+    "nnk_model_read": (_Status, (_Handle, c_void_p, c_int64, _OutHandle)),
     "nnk_model_info_json": (_Status, (_Handle, _OutString)),
     "nnk_model_parameters_view": (_Status, (_Handle, _Tensors)),
     "nnk_model_parameters_changed": (_Status, (_Handle,)),
@@ -121,6 +124,8 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "nnk_dataset_destroy": (None, (_Handle,)),
     "nnk_trainer_create": (_Status, (_Handle, c_char_p, _OutHandle)),
     "nnk_trainer_destroy": (None, (_Handle,)),
+    "nnk_trainer_set": (_Status, (_Handle, c_char_p)),
+    "nnk_trainer_get": (_Status, (_Handle, c_char_p, POINTER(c_double))),
     "nnk_trainer_fit": (_Status, (_Handle, _Handle, c_char_p, ProgressCallback, c_void_p)),
     "nnk_trainer_set_validation": (_Status, (_Handle, _Handle)),
     "nnk_trainer_evaluate": (_Status, (_Handle, _Handle, c_char_p, POINTER(c_double), POINTER(c_double))),
@@ -128,6 +133,8 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "nnk_trainer_gradients": (_Status, (_Handle, _Tensors, c_int32, _Tensors, c_int32, POINTER(c_double))),
     "nnk_trainer_apply": (_Status, (_Handle,)),
     "nnk_trainer_gradients_view": (_Status, (_Handle, _Tensors)),
+    "nnk_trainer_write_state": (_Status, (_Handle, Writer, c_void_p)),
+    "nnk_trainer_read_state": (_Status, (_Handle, c_void_p, c_int64)),
     "nnk_session_create": (_Status, (_Handle, c_char_p, _OutHandle)),
     "nnk_session_destroy": (None, (_Handle,)),
     "nnk_session_run": (_Status, (_Handle, _Tensors, c_int32, _Tensors, c_int32)),

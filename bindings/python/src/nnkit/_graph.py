@@ -3,35 +3,76 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ._arrays import DTYPES
+from ._attributes import Fixed
 from ._catalog import Described
 from ._handles import GraphHandle
-
-_serial_numbers = itertools.count()
 
 Shape = Sequence["int | None"]
 """A shape without the batch. None is an open time dimension."""
 
 
+class _SerialNumbers:
+    """Numbers for nodes. A node's is larger than those of its inputs, also where these came from another process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = 0
+
+    def next(self) -> int:
+        with self._lock:
+            self._last += 1
+            return self._last
+
+    def follow(self, number: int) -> None:
+        """Numbers that are given from now on are larger than `number`."""
+        with self._lock:
+            self._last = max(self._last, number)
+
+
+_serial_numbers = _SerialNumbers()
+
+
 class Node:
     """An input, or one use of a layer."""
 
+    __slots__ = ("inputs", "serial")
+
     def __init__(self, inputs: tuple[Value, ...]) -> None:
-        # Nodes are made after their inputs, so that the order of these numbers is a topological one.
-        self.serial = next(_serial_numbers)
+        self.serial = _serial_numbers.next()
         self.inputs = inputs
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        inputs = [(value.node, value.index) for value in self.inputs]
+        return _restored_node, (type(self), self.serial, inputs, *self._description())
+
+    def _description(self) -> tuple[Any, ...]:
+        """What `_describe` takes."""
+        raise NotImplementedError
+
+    def _describe(self, *description: Any) -> None:
+        raise NotImplementedError
 
 
 class InputNode(Node):
     """An input of the model."""
 
+    __slots__ = ("dtype", "name", "shape")
+
     def __init__(self, shape: tuple[int | None, ...], dtype: str, name: str | None) -> None:
         super().__init__(())
+        self._describe(shape, dtype, name)
+
+    def _description(self) -> tuple[Any, ...]:
+        return self.shape, self.dtype, self.name
+
+    def _describe(self, shape: tuple[int | None, ...], dtype: str, name: str | None) -> None:
         self.shape, self.dtype, self.name = shape, dtype, name
 
     def __repr__(self) -> str:
@@ -42,28 +83,88 @@ class InputNode(Node):
 class LayerNode(Node):
     """One use of a layer."""
 
+    __slots__ = ("layer",)
+
     def __init__(self, layer: Layer, inputs: tuple[Value, ...]) -> None:
         super().__init__(inputs)
+        self._describe(layer)
+
+    def _description(self) -> tuple[Any, ...]:
+        return (self.layer,)
+
+    def _describe(self, layer: Layer) -> None:
         self.layer = layer
 
     def __repr__(self) -> str:
         return repr(self.layer)
 
 
-class Value:
-    """What flows from one layer to the next: an input, or an output of a layer."""
+class Value(Fixed):
+    """What flows from one layer to the next: an input, or an output of a layer.
 
-    __slots__ = ("index", "node")
+    A copy, by `copy` or `pickle`, comes with copies of all that it needs: one graph is copied as a whole, inputs and
+    outputs in one tuple.
+    """
+
+    __slots__ = ("__weakref__", "_index", "_node")
+
+    _kind = "a value of a graph"
 
     def __init__(self, node: Node, index: int = 0) -> None:
-        self.node, self.index = node, index
+        if not isinstance(node, Node):
+            raise TypeError(f"values are what nn.Input and layers return; one cannot be made of {node!r}")
+        self._node, self._index = node, index
+
+    @property
+    def node(self) -> Node:
+        """What it comes from."""
+        return self._node
+
+    @property
+    def index(self) -> int:
+        """Which output of that it is."""
+        return self._index
 
     def __repr__(self) -> str:
         return f"<value of {self.node!r}>" if isinstance(self.node, LayerNode) else f"<{self.node!r}>"
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # All nodes in their order, so that none is reached through another: chains may be longer than Python's stack.
+        return _restored_value, (_reachable([self]), self.node, self.index)
+
+
+def _restored_value(_nodes: list[Node], node: Node, index: int) -> Value:
+    return Value(node, index)
+
+
+def _restored_node(kind: type[Node], serial: int, inputs: list[tuple[Node, int]], *description: Any) -> Node:
+    """A copy keeps its number, which orders the layers of a model, and is a node of its own all the same."""
+    node = kind.__new__(kind)
+    node.serial = serial
+    _serial_numbers.follow(serial)
+    node.inputs = tuple(Value(source, index) for source, index in inputs)
+    node._describe(*description)
+    return node
+
 
 class Layer(Described):
-    """A layer and its options. Calling it with a value, or a list of values, adds it to a graph."""
+    """A layer and its options. Calling it with a value, or a list of values, adds it to a graph.
+
+    A copy, by `copy` or `pickle`, has the same options and parameters of its own.
+    """
+
+    __slots__ = ()
+
+    _kind = "a layer"
+
+    def _refusal(self, name: str) -> str:
+        entry = self._entry
+        if name in [option.name for option in entry.options]:
+            return (
+                f"{entry.class_name}: '{name}' cannot be changed once the layer is made; "
+                f"make a new one: nn.{entry.class_name}({name}=...)"
+            )
+        return super()._refusal(name)
 
     def __call__(self, inputs: Value | Sequence[Value]) -> Any:
         """The layer's output for `inputs`; a tuple if it has several."""
@@ -98,6 +199,8 @@ def Input(shape: Shape, dtype: str | np.dtype[Any] | type = "float32", name: str
         dtype: "float32" or "int32".
         name: its name in the model; by default "input", "input_1" and so on.
     """
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"an input's name is a string or None, got {name!r}")
     return Value(InputNode(checked_shape(shape), _dtype_name(dtype), name))
 
 
@@ -134,7 +237,7 @@ def build(inputs: Sequence[Value], outputs: Sequence[Value]) -> tuple[GraphHandl
     for value in inputs:
         if not isinstance(value.node, InputNode):
             raise ValueError(f"a model's inputs come from nn.Input, got {value!r}")
-    if len({value.node.serial for value in inputs}) < len(inputs):
+    if len({id(value.node) for value in inputs}) < len(inputs):
         raise ValueError("a model's inputs must differ: one is listed twice")
 
     graph = GraphHandle()
@@ -143,21 +246,21 @@ def build(inputs: Sequence[Value], outputs: Sequence[Value]) -> tuple[GraphHandl
         node = value.node
         assert isinstance(node, InputNode)
         shape = [-1 if size is None else size for size in node.shape]
-        values[node.serial, 0] = graph.input(name, DTYPES[node.dtype], shape)
+        values[id(node), 0] = graph.input(name, DTYPES[node.dtype], shape)
 
     layers = []
     for node in _reachable(outputs):
         if isinstance(node, LayerNode):
-            arguments = [values[value.node.serial, value.index] for value in node.inputs]
-            options = " ".join(node.layer._texts)
+            arguments = [values[id(value.node), value.index] for value in node.inputs]
+            options = node.layer._text()
             count = len(node.layer._entry.outputs)
             for index, result in enumerate(graph.layer(node.layer.kind, options, arguments, count)):
-                values[node.serial, index] = result
+                values[id(node), index] = result
             layers.append(node)
-        elif (node.serial, 0) not in values:
+        elif (id(node), 0) not in values:
             raise ValueError(f"the outputs need {node!r}, which is not among the model's inputs")
     for index, value in enumerate(outputs):
-        graph.output("output" if index == 0 else f"output_{index}", values[value.node.serial, value.index])
+        graph.output("output" if index == 0 else f"output_{index}", values[id(value.node), value.index])
     return graph, layers
 
 
@@ -178,7 +281,7 @@ def _reachable(outputs: Sequence[Value]) -> list[Node]:
     waiting = [value.node for value in outputs]
     while waiting:
         node = waiting.pop()
-        if node.serial not in found:
-            found[node.serial] = node
+        if id(node) not in found:
+            found[id(node)] = node
             waiting += [value.node for value in node.inputs]
-    return [found[serial] for serial in sorted(found)]
+    return sorted(found.values(), key=lambda node: node.serial)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from . import _ffi
 from ._arrays import Views, array_of
+from ._attributes import Uncopied
 from ._interrupts import deferred_interrupts
 from .errors import InvalidArgumentError, error_for
 
@@ -71,10 +72,12 @@ def _c_string(value: str, what: str) -> bytes:
     return value.encode("utf-8", "surrogateescape")
 
 
-class Handle:
+class Handle(Uncopied):
     """Owns one handle: destroys it when the last Python object that needs it is gone."""
 
     _destroy: Callable[[int], None]
+
+    _why_uncopied = "a handle is a number that means something in this process alone"
 
     def __init__(self, pointer: int) -> None:
         self.pointer = pointer
@@ -88,6 +91,27 @@ class Handle:
         check(create(*arguments, ctypes.byref(out)))
         assert out.value is not None
         return out.value
+
+
+def _written(write: Callable[..., int], pointer: int) -> bytes:
+    """What a function of the library gives to a writer."""
+    pieces: list[bytes] = []
+    raised: list[BaseException] = []
+
+    def take(address: int | None, count: int, _user: Any) -> int:
+        try:
+            pieces.append(ctypes.string_at(address or 0, count))
+        except BaseException as error:  # ctypes cannot pass it on.
+            raised.append(error)
+            return 1
+        return 0
+
+    with deferred_interrupts():
+        status = write(pointer, _ffi.Writer(take), None)
+    if raised:
+        raise raised[0]
+    check(status)
+    return b"".join(pieces)
 
 
 def _pointer_or_null(handle: Handle | None) -> int | None:
@@ -168,12 +192,21 @@ class ModelHandle(Handle):
     @classmethod
     def load(cls, runtime: RuntimeHandle | None, path: str | os.PathLike[str]) -> ModelHandle:
         """The model in a file."""
-        text = _c_string(os.fspath(path), "path")
+        text = _c_string(os.fsdecode(path), "path")
         return cls(cls._created(library.nnk_model_load, _pointer_or_null(runtime), text))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the model to a file."""
-        check(library.nnk_model_save(self.pointer, _c_string(os.fspath(path), "path")))
+        check(library.nnk_model_save(self.pointer, _c_string(os.fsdecode(path), "path")))
+
+    @classmethod
+    def read(cls, runtime: RuntimeHandle | None, file: bytes) -> ModelHandle:
+        """The model in a file's bytes, or those of a trainer's state."""
+        return cls(cls._created(library.nnk_model_read, _pointer_or_null(runtime), file, len(file)))
+
+    def write(self) -> bytes:
+        """The bytes of the file that `save` writes."""
+        return _written(library.nnk_model_write, self.pointer)
 
     def info_json(self) -> str:
         """Inputs, outputs, layers and parameters."""
@@ -279,6 +312,24 @@ class TrainerHandle(Handle):
         tensor = _ffi.Tensor()
         check(library.nnk_trainer_gradients_view(self.pointer, ctypes.byref(tensor)))
         return array_of(tensor, self)
+
+    def write_state(self) -> bytes:
+        """All that training goes on from, the model included."""
+        return _written(library.nnk_trainer_write_state, self.pointer)
+
+    def read_state(self, state: bytes) -> None:
+        """Goes on where the trainer was that wrote `state`."""
+        check(library.nnk_trainer_read_state(self.pointer, state, len(state)))
+
+    def get(self, name: str) -> float:
+        """The value of a setting now."""
+        value = ctypes.c_double()
+        check(library.nnk_trainer_get(self.pointer, _c_string(name, "name"), ctypes.byref(value)))
+        return value.value
+
+    def set(self, options: str) -> None:
+        """Changes settings; the optimizer's memory stays."""
+        check(library.nnk_trainer_set(self.pointer, _c_string(options, "options")))
 
 
 class SessionHandle(Handle):

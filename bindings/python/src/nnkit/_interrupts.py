@@ -31,10 +31,21 @@ def deferred_interrupts() -> Iterator[Interrupts]:
     where the program handles Ctrl-C in a way of its own, or outside of the main thread, which alone sees signals.
     """
     interrupts = Interrupts()
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
-    ):
+    handler = signal.getsignal(signal.SIGINT)
+    outer = getattr(handler, "__self__", None)
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupts
+        return
+    if isinstance(outer, Interrupts):  # A call from the callback of another one.
+        raising, outer.raising = outer.raising, False
+        try:
+            yield outer
+        finally:
+            outer.raising = raising
+        if outer.pending and raising:
+            raise KeyboardInterrupt
+        return
+    if handler is not signal.default_int_handler:
         yield interrupts
         return
     signal.signal(signal.SIGINT, interrupts._handle)

@@ -99,6 +99,6 @@ class Bars(Display):
 def display_for(verbose: int) -> Display:
     """0: nothing; 1: a bar for each epoch; 2: a line for each epoch."""
     kinds = {0: Display, 1: Bars, 2: Lines}
-    if verbose not in kinds:
+    if not isinstance(verbose, int) or verbose not in kinds:
         raise ValueError(f"verbose is 0 (nothing), 1 (a progress bar) or 2 (a line an epoch), got {verbose!r}")
     return kinds[int(verbose)]()

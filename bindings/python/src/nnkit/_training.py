@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from . import _ffi
 from ._arrays import as_floats, as_integers
-from ._catalog import option_text
+from ._catalog import number, option_text
 from ._handles import DatasetHandle, ModelHandle, TrainerHandle
 from ._progress import EpochReport, display_for
+from .errors import ShapeError
 from .history import History
-from .optimizers import Optimizer
+from .optimizers import KINDS, Optimizer
 from .weights import Weights
 
 # Losses whose targets are class numbers; the targets of all others are float32.
@@ -34,33 +37,57 @@ class Training:
         metrics: Sequence[str] | str,
         clip_norm: float | None,
     ) -> None:
-        names = [metrics] if isinstance(metrics, str) else list(metrics or ())
+        names = [metrics] if isinstance(metrics, str) else metrics or ()
+        if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+            raise TypeError(f"compile: metrics are a list of names such as ['accuracy'], got {metrics!r}")
         if len(names) > 1:
             raise ValueError(f"compile takes one metric at most, got {len(names)}: {', '.join(map(str, names))}")
         if isinstance(optimizer, Optimizer):
-            optimizer_text = " ".join([f"optimizer={optimizer.kind}", *optimizer._texts])
+            optimizer_text = f"optimizer={optimizer.kind} {optimizer._text()}"
         elif isinstance(optimizer, str):
             optimizer_text = option_text(optimizer=optimizer)
         else:
             raise TypeError(f"compile: the optimizer is a name or an object such as nn.Adam(1e-3), got {optimizer!r}")
         self.metric = names[0] if names else None
-        rest = option_text(loss=loss, metric=self.metric, clip_norm=None if clip_norm is None else float(clip_norm))
+        self._loss, self._clip_norm = loss, None if clip_norm is None else number(clip_norm, "clip_norm")
+        rest = option_text(loss=loss, metric=self.metric, clip_norm=self._clip_norm)
         self.trainer = TrainerHandle(model, f"{rest} {optimizer_text}")
+        if isinstance(optimizer, str):
+            optimizer = KINDS[optimizer]()
+        self.optimizer: Optimizer = optimizer._of_model(self.trainer)
         self._of_labels = loss in _LOSSES_OF_LABELS
         self._outputs = info["outputs"]
         self._parameters = info["parameters"]
         self._gradients: Weights | None = None
 
+    def arguments(self) -> dict[str, Any]:
+        """Of `Model.compile`, for one like this."""
+        return {
+            "optimizer": copy.copy(self.optimizer),
+            "loss": self._loss,
+            "metrics": [] if self.metric is None else [self.metric],
+            "clip_norm": self._clip_norm,
+        }
+
     def targets(self, y: Any, what: str) -> Arrays:
         """`y` as one array for each output, of the type that the loss takes."""
         count = len(self._outputs)
         if isinstance(y, Mapping):
-            y = [y[entry["name"]] for entry in self._outputs]
+            names = [entry["name"] for entry in self._outputs]
+            if set(y) != set(names):
+                raise ValueError(f"{what}: the model's outputs are {', '.join(names)}; got {', '.join(map(str, y))}")
+            y = [y[name] for name in names]
         elif count == 1:
             y = [y]
         elif not isinstance(y, (list, tuple)) or len(y) != count:
             raise ValueError(f"{what}: the model has {count} outputs: give a list of as many targets")
         if self._of_labels:
+            for array, entry in zip(y, self._outputs):
+                if np.ndim(array) == len(entry["shape"]) + 1 and np.shape(array)[-1] == entry["shape"][-1] > 1:
+                    raise ShapeError(
+                        f"{what}: {self._loss} takes class numbers, one for each row of output '{entry['name']}', not "
+                        f"shape {np.shape(array)}; of one-hot rows take .argmax(axis=-1)"
+                    )
             return [as_integers(array, what) for array in y]
         floats = [as_floats(array, what) for array in y]
         # One number a sample is as good as a list of one: [N] becomes [N, 1] where that is what the model computes.
@@ -96,9 +123,9 @@ class Training:
     ) -> History:
         """Trains, shows how it goes, and returns what each epoch reached."""
         history, display = History(), display_for(verbose)
-        for callback in callbacks:
-            if not callable(callback):
-                raise TypeError(f"callbacks are functions that take an EpochReport, got {callback!r}")
+        callbacks = callbacks or ()
+        if not isinstance(callbacks, (list, tuple)) or not all(map(callable, callbacks)):
+            raise TypeError(f"callbacks are a list of functions that take an EpochReport, got {callbacks!r}")
         validates = validation is not None or validation_split
 
         def report(progress: _ffi.Progress) -> bool:

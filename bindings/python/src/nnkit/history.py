@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import copy
 import os
+from typing import Any
+
+from ._attributes import Fixed
 
 
-class History:
+class History(Fixed):
     """Loss and metric of every epoch of one fit.
 
     `history.history` is a dictionary of lists: "loss", the metric's name such as "accuracy", and "val_loss",
-    "val_accuracy" where there were validation samples.
+    "val_accuracy" where there were validation samples. A copy, by `copy` or `pickle`, has lists of its own.
     """
 
+    __slots__ = ("__weakref__", "_history", "_seconds")
+
+    _kind = "a history"
+
     def __init__(self) -> None:
-        self.history: dict[str, list[float]] = {}
-        self.seconds: list[float] = []
+        self._history: dict[str, list[float]] = {}
+        self._seconds: list[float] = []
+
+    @property
+    def history(self) -> dict[str, list[float]]:
+        """Of every figure, its value after each epoch."""
+        return self._history
+
+    @property
+    def seconds(self) -> list[float]:
         """How long each epoch took."""
+        return self._seconds
 
     @property
     def epochs(self) -> int:
@@ -39,6 +56,19 @@ class History:
 
         plot_history(self, path)
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return _restored, (type(self), copy.deepcopy(self.history), list(self.seconds), getattr(self, "__dict__", {}))
+
     def __repr__(self) -> str:
         last = ", ".join(f"{name} {values[-1]:.4g}" for name, values in self.history.items())
         return f"<nnkit.History: {self.epochs} epochs{', last: ' if last else ''}{last}>"
+
+
+def _restored(
+    kind: type[History], figures: dict[str, Any], seconds: list[float], attributes: dict[str, Any]
+) -> History:
+    restored = kind.__new__(kind)
+    restored._history, restored._seconds = figures, seconds
+    if attributes:
+        restored.__dict__.update(attributes)
+    return restored

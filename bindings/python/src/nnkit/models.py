@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import _graph, _summary
 from ._arrays import as_floats, as_integers
-from ._catalog import option_text
+from ._attributes import Fixed
+from ._catalog import number, option_text, truth
 from ._graph import Input, Layer, LayerNode, Shape, Value
 from ._handles import ModelHandle
 from ._inference import Sessions
@@ -28,8 +29,11 @@ from .weights import Weights
 Arrays: TypeAlias = ArrayLike | Sequence[ArrayLike] | Mapping[str, ArrayLike]
 
 
-class Model:
+class Model(Fixed):
     """A model of any graph.
+
+    A copy, by `copy`, `copy.deepcopy` or `pickle`, is a model of its own: with the same parameters and, where the model
+    is compiled, with all that training goes on from, so that both train on to the same bits.
 
     Arguments:
         inputs: a value that `nn.Input` returned, or a list of these.
@@ -38,6 +42,10 @@ class Model:
         name: a name for people; it heads the summary.
         runtime: the threads to use; None: the shared ones.
     """
+
+    __slots__ = ("__weakref__", "_handle", "_info", "_name", "_runtime", "_sessions", "_training", "_weights")
+
+    _kind = "a model"
 
     def __init__(
         self,
@@ -50,11 +58,12 @@ class Model:
         graph, nodes = _graph.build(_values(inputs, "inputs"), _values(outputs, "outputs"))
         options = option_text(seed=seed)
         handle = ModelHandle.create(handle_of(runtime), graph, options)
-        self._set_up(handle, name)
+        self._set_up(handle, name, runtime)
         _refuse_shared_parameters(nodes, self._info)
 
-    def _set_up(self, handle: ModelHandle, name: str | None) -> None:
+    def _set_up(self, handle: ModelHandle, name: str | None, runtime: Runtime | None) -> None:
         self._handle = handle
+        self._runtime = runtime
         self.name = name
         self._info: dict[str, Any] = json.loads(handle.info_json())
         self._sessions = Sessions(handle, self._info)
@@ -62,6 +71,17 @@ class Model:
         self._weights: Weights | None = None
 
     # ------------------------------------------------------------------------------------------- what it is
+
+    @property
+    def name(self) -> str | None:
+        """A name for people; it heads the summary."""
+        return self._name
+
+    @name.setter
+    def name(self, name: str | None) -> None:
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"a model's name is a string or None, got {name!r}")
+        self._name = name
 
     @property
     def info(self) -> dict[str, Any]:
@@ -130,7 +150,15 @@ class Model:
             metrics: at most one, such as ["accuracy"].
             clip_norm: the largest norm that the gradients may have together; None: any.
         """
-        self._training = Training(self._handle, self._info, optimizer, loss, metrics, clip_norm)
+        before, self._training = self._training, Training(self._handle, self._info, optimizer, loss, metrics, clip_norm)
+        if before is not None:
+            before.optimizer._retire()
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The optimizer of the compiled model. Its options can be set: `model.optimizer.learning_rate = 3e-4` counts
+        from the next step on, and nothing that the optimizer remembers is lost."""
+        return self._compiled("optimizer").optimizer
 
     def fit(
         self,
@@ -148,7 +176,8 @@ class Model:
 
         Arguments:
             x: the inputs; a list, or a dictionary by input name, where the model has several.
-            y: the targets; a list where the model has several outputs.
+            y: the targets; a list where the model has several outputs. Behind the lengths of sequences anything may
+                stand, in `x` too: it counts nowhere.
             epochs: how often every sample is used.
             batch_size: samples in a step.
             validation_data: `(x, y)` to measure loss and metric on after every epoch.
@@ -159,6 +188,7 @@ class Model:
         """
         training = self._compiled("fit")
         inputs, targets = self._inputs(x, "x"), training.targets(y, "y")
+        validation_split = number(validation_split, "validation_split")
         validation = None
         if validation_data is not None:
             if validation_split:
@@ -172,14 +202,14 @@ class Model:
         options = option_text(
             epochs=epochs,
             batch_size=batch_size,
-            shuffle=bool(shuffle),
-            validation_split=float(validation_split) if validation is None else None,
+            shuffle=truth(shuffle, "shuffle"),
+            validation_split=validation_split if validation is None else None,
         )
         self._announce_writes()
         return training.fit(inputs, targets, validation, validation_split > 0, options, verbose, callbacks)
 
     def evaluate(self, x: Arrays, y: Arrays, batch_size: int = 32) -> dict[str, float]:
-        """The mean loss, and the metric by its name, over the samples."""
+        """The mean loss, and the metric by its name, over the samples; of sequences, over the steps before lengths."""
         training = self._compiled("evaluate")
         inputs, targets = self._inputs(x, "x"), training.targets(y, "y")
         self._announce_writes()
@@ -244,6 +274,8 @@ class Model:
         numbers are those that `predict` gives for the whole sequence. May be called from several threads at once with
         different streams.
         """
+        if not isinstance(streams, (list, tuple)):
+            raise TypeError(f"step takes a list of streams, got {streams!r}")
         handles = []
         for index, stream in enumerate(streams):
             if not isinstance(stream, Stream):
@@ -279,6 +311,32 @@ class Model:
             for entry, array in zip(entries, given)
         ]
 
+    # ----------------------------------------------------------------------------------------------- copies
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        training = None
+        if self._training is not None:
+            training = self._training.arguments()
+            file = self._training.trainer.write_state()
+        else:
+            file = self._handle.write()
+        state = {
+            "file": file,
+            "training": training,
+            "name": self.name,
+            "runtime": self._runtime,
+            "more": self._more(),
+            "attributes": getattr(self, "__dict__", {}),
+        }
+        return _restored, (type(self), state)
+
+    def _more(self) -> Any:
+        """What a derived class needs to be restored."""
+        return None
+
+    def _restore(self, more: Any) -> None:
+        """Takes what `_more` gave."""
+
     # ------------------------------------------------------------------------------------------------- file
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -291,7 +349,7 @@ class Model:
     @classmethod
     def _loaded(cls, path: str | os.PathLike[str], runtime: Runtime | None) -> Model:
         model = cls.__new__(cls)
-        model._set_up(ModelHandle.load(handle_of(runtime), path), None)
+        model._set_up(ModelHandle.load(handle_of(runtime), path), None, runtime)
         return model
 
 
@@ -305,6 +363,8 @@ class Sequential(Model):
         seed, name, runtime: as for `Model`.
     """
 
+    __slots__ = ("_layers",)
+
     def __init__(
         self,
         layers: Sequence[Layer],
@@ -314,15 +374,46 @@ class Sequential(Model):
         name: str | None = None,
         runtime: Runtime | None = None,
     ) -> None:
-        self.layers = list(layers)
-        for position, layer in enumerate(self.layers):
+        self._layers = _layers(layers)
+        for position, layer in enumerate(self._layers):
             if not isinstance(layer, Layer):
                 hint = "; write it with parentheses" if isinstance(layer, type) and issubclass(layer, Layer) else ""
                 raise TypeError(f"Sequential: layer {position} is {layer!r}, which is no layer{hint}")
         first = value = Input(input_shape, input_dtype)
-        for layer in self.layers:
+        for layer in self._layers:
             value = layer(value)
         super().__init__(first, value, seed, name, runtime)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers that the model was made of, first to last."""
+        return self._layers
+
+    def _more(self) -> Any:
+        return self._layers
+
+    def _restore(self, more: Any) -> None:
+        self._layers = more
+
+
+def _layers(layers: Any) -> tuple[Any, ...]:
+    if isinstance(layers, Layer) or not isinstance(layers, Iterable):
+        raise TypeError(f"Sequential takes a list of layers, got {layers!r}")
+    return tuple(layers)
+
+
+def _restored(kind: type[Model], state: dict[str, Any]) -> Model:
+    """A copy of a model, by `copy` or `pickle`."""
+    model = kind.__new__(kind)
+    runtime = state["runtime"]
+    model._set_up(ModelHandle.read(handle_of(runtime), state["file"]), state["name"], runtime)
+    model._restore(state["more"])
+    if state["training"] is not None:
+        model._training = Training(model._handle, model._info, **state["training"])
+        model._training.trainer.read_state(state["file"])
+    if state["attributes"]:
+        model.__dict__.update(state["attributes"])
+    return model
 
 
 def load(path: str | os.PathLike[str], runtime: Runtime | None = None) -> Model:

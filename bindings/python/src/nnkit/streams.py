@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ._handles import StreamHandle
+from ._attributes import Fixed, Uncopied
+from ._handles import ModelHandle, StreamHandle
+from .errors import ShapeError
 
 if TYPE_CHECKING:
     from .models import Arrays, Model
 
 
-class Stream:
-    """The recurrent state of one running sequence; `Model.stream` makes one.
+class Stream(Uncopied, Fixed):
+    """The recurrent state of one running sequence; `Model.stream` makes one. It cannot be copied or pickled.
 
     stream = model.stream()
     for sample in sensor:
         print(stream.step(sample))
     """
 
+    __slots__ = ("__weakref__", "_handle", "_model")
+
+    _kind = "a stream"
+    _why_uncopied = (
+        "the state of a running sequence cannot be taken out of it. Make a new stream with model.stream(), which is at "
+        "the start of a sequence; models can be copied and pickled"
+    )
+
     def __init__(self, model: Model) -> None:
+        if not isinstance(getattr(model, "_handle", None), ModelHandle):
+            raise TypeError(f"a stream is made of a model, best by model.stream(); got {model!r}")
         self._handle = StreamHandle(model._handle)
         self._model = model
 
@@ -30,13 +39,14 @@ class Stream:
 
         Many streams advance faster in one call: see `Model.step`.
         """
-        inputs = self._model._info["inputs"]
-        if isinstance(x, Mapping):
-            given: Any = {name: np.asarray(value)[np.newaxis] for name, value in x.items()}
-        elif len(inputs) > 1 and isinstance(x, (list, tuple)):
-            given = [np.asarray(value)[np.newaxis] for value in x]
-        else:
-            given = np.asarray(x)[np.newaxis]
+        inputs = self._model._inputs(x, "x")
+        for array, entry in zip(inputs, self._model._info["inputs"]):
+            if array.shape != tuple(entry["step_shape"]):
+                raise ShapeError(
+                    f"input '{entry['name']}' of one step has shape {array.shape}; expected "
+                    f"{tuple(entry['step_shape'])}, without batch and time. Model.step advances many streams at once"
+                )
+        given = {entry["name"]: array[None] for array, entry in zip(inputs, self._model._info["inputs"])}
         output = self._model.step([self], given)
         return [array[0] for array in output] if isinstance(output, list) else output[0]
 

@@ -8,13 +8,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._attributes import Fixed
 
-class Weights(Mapping[str, NDArray[np.float32]]):
+
+class Weights(Fixed, Mapping[str, NDArray[np.float32]]):
     """A mapping from parameter names, such as "dense/kernel", to arrays that show the library's memory in place.
 
     Reading an array reads the parameter as it is now, and writing to it changes the model:
     `model.weights["dense/bias"][:] = 0`. The arrays keep the model's memory alive.
+
+    A copy, by `copy` or `pickle`, has the values of that moment and belongs to no model.
     """
+
+    __slots__ = ("__weakref__", "_buffer", "_parameters")
+
+    _kind = "a model's weights"
 
     def __init__(self, buffer: NDArray[np.float32], parameters: list[dict[str, Any]]) -> None:
         self._buffer = buffer
@@ -39,6 +47,9 @@ class Weights(Mapping[str, NDArray[np.float32]]):
 
     def __len__(self) -> int:
         return len(self._parameters)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return Weights, (self._buffer.copy(), list(self._parameters.values()))
 
     def __repr__(self) -> str:
         lines = [f"  {name!r}: {tuple(parameter['shape'])}" for name, parameter in self._parameters.items()]

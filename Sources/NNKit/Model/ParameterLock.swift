@@ -1,0 +1,147 @@
+import CNNKitPlatform
+import Synchronization
+
+/// Lets any number of readers see one state of a model's parameters, or one writer make the next.
+///
+/// A writer waits for the readers that are inside; readers that come meanwhile wait for the writer, and one of them at
+/// least comes in before the next writer: neither can be kept out for ever. Nothing is allocated, and while nobody waits
+/// either side costs two atomic operations.
+///
+/// A fork waits for writers, so that a child finds whole states; there, nobody is inside.
+package final class ParameterLock: @unchecked Sendable {
+  /// The word that waiting threads block on.
+  private let word: UnsafeMutablePointer<Atomic<UInt32>>
+  /// Of the list of all locks, which the process's lock guards.
+  private unowned(unsafe) var previous: ParameterLock?
+  private unowned(unsafe) var following: ParameterLock?
+  nonisolated(unsafe) private unowned(unsafe) static var first: ParameterLock?
+
+  /// The readers inside.
+  private static let readers: UInt32 = 0x000F_FFFF
+  /// One of the writers that wait.
+  private static let waitingWriter: UInt32 = 1 << 20
+  private static let waitingWriters: UInt32 = 0x1FF0_0000
+  /// Readers wait.
+  private static let waitingReaders: UInt32 = 1 << 29
+  /// A reader comes next, whoever else waits.
+  private static let readersTurn: UInt32 = 1 << 30
+  private static let writer: UInt32 = 1 << 31
+
+  init() {
+    word = .allocate(capacity: 1)
+    word.initialize(to: Atomic(0))
+    GlobalLock.withLock {
+      if Self.first == nil {
+        nnkit_platform_set_fork_hooks(
+          { ParameterLock.beforeFork() }, { ParameterLock.inParent() }, { ParameterLock.inChild() })
+      }
+      following = Self.first
+      following?.previous = self
+      Self.first = self
+    }
+  }
+
+  deinit {
+    GlobalLock.withLock {
+      if let previous { previous.following = following } else { Self.first = following }
+      following?.previous = previous
+    }
+    word.deinitialize(count: 1)
+    word.deallocate()
+  }
+
+  /// Runs `body` while no writer is inside. `body` must not come back here, wait for a writer, or call out of NNKit.
+  package func read<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+    enterReading()
+    defer { leaveReading() }
+    return try body()
+  }
+
+  /// Runs `body` alone. It must not come back here, wait for a reader, or call out of NNKit.
+  package func write<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+    enterWriting()
+    defer { leaveWriting() }
+    return try body()
+  }
+
+  private func enterReading(beforeWriters: Bool = false) {
+    var old = word.pointee.load(ordering: .relaxed)
+    while true {
+      if old & Self.writer == 0 && (beforeWriters || old & Self.waitingWriters == 0 || old & Self.readersTurn != 0) {
+        let (done, now) = word.pointee.weakCompareExchange(
+          expected: old, desired: (old & ~Self.readersTurn) + 1, successOrdering: .acquiring, failureOrdering: .relaxed)
+        if done { return }
+        old = now
+      } else {
+        old = wait(old, Self.waitingReaders)
+      }
+    }
+  }
+
+  private func leaveReading() {
+    let now = word.pointee.subtract(1, ordering: .releasing).newValue
+    if now & Self.readers == 0 && now & Self.waitingWriters != 0 { wakeAll() }
+  }
+
+  private func enterWriting() {
+    var isWaiting: UInt32 = 0
+    var old = word.pointee.load(ordering: .relaxed)
+    while true {
+      if old & (Self.writer | Self.readers | Self.readersTurn) == 0 {
+        let (done, now) = word.pointee.weakCompareExchange(
+          expected: old, desired: (old - isWaiting) | Self.writer, successOrdering: .acquiring,
+          failureOrdering: .relaxed)
+        if done { return }
+        old = now
+      } else if isWaiting == 0 {
+        let (done, now) = word.pointee.weakCompareExchange(
+          expected: old, desired: old + Self.waitingWriter, ordering: .relaxed)
+        if done { isWaiting = Self.waitingWriter }
+        old = done ? old + Self.waitingWriter : now
+      } else {
+        nnkit_platform_futex_wait(word, old)
+        old = word.pointee.load(ordering: .relaxed)
+      }
+    }
+  }
+
+  private func leaveWriting() {
+    var old = word.pointee.load(ordering: .relaxed)
+    while true {
+      var new = old & ~Self.writer
+      if old & Self.waitingReaders != 0 { new = (new & ~Self.waitingReaders) | Self.readersTurn }
+      let (done, now) = word.pointee.weakCompareExchange(
+        expected: old, desired: new, successOrdering: .releasing, failureOrdering: .relaxed)
+      if done { break }
+      old = now
+    }
+    if old & (Self.waitingReaders | Self.waitingWriters) != 0 { wakeAll() }
+  }
+
+  /// Marks in the word that somebody waits, and blocks until it may be otherwise. Returns the word then.
+  private func wait(_ old: UInt32, _ mark: UInt32) -> UInt32 {
+    if old & mark == 0 {
+      let (done, now) = word.pointee.weakCompareExchange(expected: old, desired: old | mark, ordering: .relaxed)
+      guard done else { return now }
+    }
+    nnkit_platform_futex_wait(word, old | mark)
+    return word.pointee.load(ordering: .relaxed)
+  }
+
+  private func wakeAll() { nnkit_platform_futex_wake_all(word) }
+
+  // MARK: Forks; the process's lock is held from before to behind
+
+  /// Waits for all writers, and keeps new ones out.
+  private static func beforeFork() { forEach { $0.enterReading(beforeWriters: true) } }
+  private static func inParent() { forEach { $0.leaveReading() } }
+  private static func inChild() { forEach { $0.word.pointee.store(0, ordering: .relaxed) } }
+
+  private static func forEach(_ body: (ParameterLock) -> Void) {
+    var next = first
+    while let lock = next {
+      body(lock)
+      next = lock.following
+    }
+  }
+}

@@ -1,0 +1,81 @@
+import NNKit
+import RandomGraphs
+import Testing
+
+/// Runs all checks of random graphs on one program: see `GraphCheck`.
+func expectAllChecksPass(_ program: GraphProgram) throws {
+  _ = try GraphCheck.run(program, try Runtimes())
+}
+
+/// Programs that random graphs found, each the smallest of its kind, and what keeps the generator honest. The graphs
+/// themselves are run by `random-graphs`.
+@Suite struct RandomGraphTests {
+  @Test func everyKindAndEveryOptionOfTheCatalogueIsDrawn() throws {
+    var coverage = GraphCoverage()
+    var values: [String: Set<String>] = [:]
+    for seed in 1...1500 as ClosedRange<UInt64> {
+      let program = GraphGenerator.program(seed: seed)
+      coverage.add(program)
+      for layer in program.layers {
+        for option in layer.options { values["\(layer.kind).\(option.name)", default: []].insert(option.value) }
+      }
+    }
+    for definition in LayerCatalog.definitions {
+      #expect(coverage.kinds[definition.kind] ?? 0 >= 20, "\(definition.kind) is drawn too seldom")
+      for option in definition.options {
+        let drawn = values["\(definition.kind).\(option.name)"] ?? []
+        #expect(drawn.count >= 2, "\(definition.kind) has the option \(option.name), drawn as \(drawn)")
+        if case .choice(let choices) = option.kind {
+          #expect(drawn.isSuperset(of: choices), "\(definition.kind): \(option.name) is never \(Set(choices).subtracting(drawn))")
+        }
+      }
+    }
+  }
+
+  @Test func aSeedIsTheSameGraphEveryTime() {
+    for seed in [1, 2, 99, 12_345] as [UInt64] {
+      #expect(GraphGenerator.program(seed: seed).swiftTest("") == GraphGenerator.program(seed: seed).swiftTest(""))
+    }
+  }
+
+  /// A check that cannot fail would pass here: the comparison with a reference whose data is another one.
+  @Test func aDifferenceOfOnePartInAThousandIsFound() throws {
+    var program = GraphProgram(seed: 3)
+    program.input(0, [6])
+    program.layer("dense", "units=5 activation=tanh", [0], to: [1])
+    program.outputs = [1]
+    program.batch = 3
+    try expectAllChecksPass(program)
+    #expect(throws: GraphFailure.self) { try GraphCheck.run(program, try Runtimes(), spoiling: 1e-3) }
+  }
+
+  @Test func shrinkingFindsTheSmallestGraphThatFails() throws {
+    var program = GraphProgram(seed: 5)
+    program.input(0, [7, 9, 6])
+    program.layer("conv2d", "filters=8 kernel=3 padding=same", [0], to: [1])
+    program.layer("batchnorm", "momentum=0.5", [1], to: [2])
+    program.layer("add", "activation=relu", [2, 1], to: [3])
+    program.layer("globalavgpool2d", "", [3], to: [4])
+    program.layer("dense", "units=12 activation=tanh", [4], to: [5])
+    program.outputs = [5, 2]
+    program.batch = 8
+    let smallest = program.shrunk { program in
+      program.layers.contains { $0.kind == "batchnorm" } ? GraphFailure(check: "has a norm", detail: "") : nil
+    }
+    #expect(smallest.layers.map(\.kind) == ["batchnorm"])
+    #expect(smallest.outputs.count == 1 && smallest.batch == 1)
+    #expect(smallest.inputs.allSatisfy { $0.sizes.reduce(1, *) == 1 })
+  }
+
+  // MARK: What was found
+
+  /// Indices that reach an embedding with another shape are checked as those that reach it at once.
+  @Test func indicesBehindAFlattenAreChecked() throws {
+    var graph = Graph()
+    let indices = graph.input("indices", [2, 3], .int32)
+    let flat = graph.layer("flatten", "", indices)
+    graph.output("y", graph.layer("embedding", "vocabulary=4 units=2", flat))
+    let plan = try Model(graph).plan(batch: 1, inputShapes: [[2, 3]], purpose: .inference)
+    #expect(plan.inputRanges == [0...3])
+  }
+}

@@ -1,0 +1,103 @@
+"""Sequences of different lengths: what stands behind a length counts nowhere."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nnkit as nn
+
+LENGTHS = np.array([3, 7, 1, 5, 2, 7], dtype=np.int32)
+REAL = np.arange(7)[None, :] < LENGTHS[:, None]
+
+
+def tagger(kind: str, outputs: int, seed: int = 3) -> nn.Model:
+    """Numbers to `outputs` numbers, step by step. Only the first recurrent layer is given the lengths."""
+    x, lengths = nn.Input((None, 2), name="x"), nn.Input((), "int32", name="lengths")
+    recurrent: Any = nn.LSTM if kind == "lstm" else nn.GRU
+    states = recurrent(6, return_sequences=True)([nn.Dense(4, activation="tanh")(x), lengths])
+    states = recurrent(5, return_sequences=True)(nn.BatchNorm()(states))
+    return nn.Model([x, lengths], nn.Dense(outputs)(states), seed=seed)
+
+
+def data(random: np.random.Generator, padding: float) -> tuple[np.ndarray, np.ndarray]:
+    """The same real steps in every call."""
+    x = random.normal(size=(6, 7, 2)).astype(np.float32)
+    y = random.normal(size=(6, 7, 3)).astype(np.float32)
+    x[~REAL] = y[~REAL] = padding
+    return x, y
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+def test_targets_behind_the_lengths_change_no_loss_and_no_weight(kind: str) -> None:
+    results = []
+    for padding in (0.0, 100.0, math.nan, math.inf, -3e38):
+        model = tagger(kind, 3)
+        model.compile(nn.Adam(1e-2), loss="mean_squared_error")
+        x, y = data(np.random.default_rng(7), padding)
+        before = model.evaluate([x, LENGTHS], y, batch_size=4)["loss"]
+        history = model.fit([x, LENGTHS], y, epochs=3, batch_size=4, verbose=0)
+        predicted = model.predict([x, LENGTHS])
+        assert np.isfinite(predicted).all()
+        results.append((before, history.history["loss"], predicted.tobytes(), model.weights["dense_1/bias"].tobytes()))
+    assert all(result == results[0] for result in results[1:])
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+def test_loss_and_accuracy_are_means_over_the_real_steps(kind: str, random: np.random.Generator) -> None:
+    model = tagger(kind, 3)
+    x, y = data(random, math.nan)
+    model.compile("sgd", loss="mean_squared_error")
+    predicted = model.predict([x, LENGTHS])
+    expected = np.mean(np.square(predicted.astype(np.float64) - y)[REAL])
+    for batch_size in (1, 4, 6):
+        assert math.isclose(model.evaluate([x, LENGTHS], y, batch_size=batch_size)["loss"], expected, rel_tol=1e-5)
+
+    labels = np.where(REAL, random.integers(0, 3, size=(6, 7)), -1_000_000_000_000)
+    model.compile("sgd", loss="softmax_cross_entropy", metrics=["accuracy"])
+    hits = (predicted.argmax(axis=-1) == labels)[REAL].mean()
+    logits = predicted.astype(np.float64)[REAL]
+    losses = np.log(np.exp(logits).sum(axis=-1)) - logits[np.arange(len(logits)), labels[REAL]]
+    for batch_size in (1, 4, 6):
+        result = model.evaluate([x, LENGTHS], labels, batch_size=batch_size)
+        assert math.isclose(result["accuracy"], hits, abs_tol=1e-12)
+        assert math.isclose(result["loss"], losses.mean(), rel_tol=1e-5)
+
+
+def test_words_behind_the_lengths_may_be_anything(random: np.random.Generator) -> None:
+    words = random.integers(0, 9, size=(6, 7))
+    results = []
+    for padding in (0, 9, -1, 2**40):
+        x, lengths = nn.Input((None,), "int32", name="words"), nn.Input((), "int32", name="lengths")
+        states = nn.LSTM(6, return_sequences=True)([nn.Embedding(9, 4)(x), lengths])
+        model = nn.Model([x, lengths], nn.Dense(9)(states), seed=1)
+        model.compile(nn.Adam(1e-2), loss="softmax_cross_entropy", metrics=["accuracy"])
+        padded = np.where(REAL, words, padding)
+        history = model.fit([padded, LENGTHS], padded, epochs=4, batch_size=4, verbose=0)
+        results.append((history.history, model.weights["embedding/embeddings"].tobytes()))
+    assert all(result == results[0] for result in results[1:])
+    with pytest.raises(nn.InvalidArgumentError, match="holds 9; expected 0 to 8"):
+        model.fit([np.where(REAL, 9, words), LENGTHS], words, verbose=0)
+
+
+def test_sequences_of_different_lengths_do_not_add_up() -> None:
+    x = nn.Input((None, 2), name="x")
+    short, long = nn.Input((), "int32", name="short"), nn.Input((), "int32", name="long")
+    parts = [nn.LSTM(4, return_sequences=True)([x, lengths]) for lengths in (short, long)]
+    with pytest.raises(nn.InvalidArgumentError, match='different lengths, "short" and "long"'):
+        nn.Model([x, short, long], nn.Add()(parts))
+
+
+def test_a_loaded_model_knows_its_lengths(tmp_path: Any, random: np.random.Generator) -> None:
+    model = tagger("lstm", 3)
+    path = tmp_path / "tagger.nnkit"
+    model.save(path)
+    x, y = data(random, math.nan)
+    losses = []
+    for each in (model, nn.load(path)):
+        each.compile("sgd", loss="mean_squared_error")
+        losses.append(each.evaluate([x, LENGTHS], y)["loss"])
+    assert math.isfinite(losses[0]) and losses[0] == losses[1]
