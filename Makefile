@@ -10,8 +10,8 @@ VENV    := .venv
 LIBRARY := $(DIST)/lib/libnnkit.so
 SOURCES := Package.swift Makefile $(shell find Sources include -name '*.swift' -o -name '*.h' -o -name '*.map' -o -name '*.c' -o -name '*.cpp')
 
-.PHONY: help lib demo test test-swift test-c test-python count-plans test-graphs test-torch test-attacks bench bench-kernels \
-  golden lint clean
+.PHONY: help lib demo bench bench-kernels golden lint clean count-plans
+.PHONY: test test-swift test-c test-python test-graphs test-torch test-attacks
 
 help:                ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16

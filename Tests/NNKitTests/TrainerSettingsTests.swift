@@ -10,7 +10,7 @@ import Testing
     let model = try Model(input: [37], seed: 3) { Dense(units: 5) }
     let trainer = try Trainer(model, loss: .meanSquaredError, optimizer: first)
     let count = model.arena.trainableCount
-    var reference = ReferenceOptimizer((0..<count).map { model.arena.floats[$0] })
+    var reference = PlainOptimizer((0..<count).map { model.arena.floats[$0] })
     let random = Random(seed: 8, kernels: model.runtime.kernels)
     let gradients = trainer.gradients.base.assumingMemoryBound(to: Float.self)
     var number = 0
@@ -67,7 +67,7 @@ import Testing
     let gradients = trainer.gradients.base.assumingMemoryBound(to: Float.self)
     for i in 0..<count { gradients[i] = Float(i % 7) - 3 }
     for _ in 0..<5 { try trainer.apply() }
-    var reference = ReferenceOptimizer((0..<count).map { model.arena.floats[$0] })
+    var reference = PlainOptimizer((0..<count).map { model.arena.floats[$0] })
     try trainer.set("momentum=0.9")
     for _ in 0..<20 {
       try trainer.apply()

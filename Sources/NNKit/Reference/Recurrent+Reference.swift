@@ -225,6 +225,7 @@ extension GRUOperation {
           da[u] = dh[u] * (step.g[u] - previous[u]) * step.z[u] * (1 - step.z[u])
           da[2 * units + u] = dh[u] * step.z[u] * (1 - step.g[u] * step.g[u])
         }
+        node.noise?.change(&da, roundings: 1, size: largest(dh, dh))
         var dReset = zero
         if resetsAfter {
           var dq = Array(repeating: 0.0, count: 3 * units)

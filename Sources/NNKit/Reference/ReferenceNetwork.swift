@@ -6,6 +6,8 @@ package struct ReferenceNetwork {
   private let graph: Graph
   /// Of each node, in the order of its operation.
   private let parameters: [[Parameter]]
+  /// Of each value: the input that says how many of its steps are data.
+  private let lengths: [Value?]
 
   /// What a pass begins with.
   package struct Data {
@@ -25,6 +27,7 @@ package struct ReferenceNetwork {
   package init(_ model: Model) {
     graph = model.graph
     parameters = model.parametersByNode
+    lengths = carriedLengths(of: graph)
   }
 
   /// Computes all values of the graph; with a loss also that, and in training mode all gradients of its mean.
@@ -38,9 +41,14 @@ package struct ReferenceNetwork {
     var pass = ReferencePass(valueCount: graph.types.count, arenaCount: data.parameters.count)
     for (input, tensor) in zip(graph.inputs, data.inputs) {
       pass.values[input.value.index] = tensor
+      pass.values[input.value.index]?.lengths = nil
       if graph.types[input.value.index].dataType == .float32 {
         noise?.change(&pass.values[input.value.index]!.values, roundings: 1)
       }
+    }
+    for input in graph.inputs {
+      let steps = realSteps(of: input.value, pass)
+      pass.values[input.value.index]?.lengths = steps
     }
     let isNeeded = nodesThatOutputsNeed()
     var steps: [(node: ReferenceNode, result: ReferenceResult)?] = []
@@ -50,7 +58,7 @@ package struct ReferenceNetwork {
         steps.append(nil)
         continue
       }
-      let inputs = node.inputs.compactMap { pass.values[$0.index] }
+      let inputs = inputs(of: node, pass)
       let types = zip(node.inputs, inputs).map { ValueType(graph.types[$0.index].dataType, $1.shape) }
       var weights = parameters[index].map { Array(data.parameters[$0.range]) }
       for i in weights.indices { noise?.changeEach(&weights[i]) }
@@ -60,7 +68,7 @@ package struct ReferenceNetwork {
       var result = node.operation.reference(context)
       for (position, value) in node.outputs.enumerated() {
         noise?.change(&result.outputs[position].values, roundings: node.operation.roundings)
-        if !Self.lengthsTravel { result.outputs[position].lengths = nil }
+        result.outputs[position].lengths = realSteps(of: value, pass)
         pass.values[value.index] = result.outputs[position]
       }
       pass.choices.append(result.choices)
@@ -92,8 +100,27 @@ package struct ReferenceNetwork {
     return isNeeded
   }
 
-  /// Whether values that a recurrent layer gave carry their sequences' lengths to the layers behind it and to the loss.
-  private static let lengthsTravel = false
+  /// How many steps each sequence of a value has; nil: all.
+  private func realSteps(of value: Value, _ pass: ReferencePass) -> [Int]? {
+    lengths[value.index].flatMap { pass.values[$0.index] }.map { $0.values.map { Int($0) } }
+  }
+
+  /// What a node reads. One that acts per step, or goes through time, does so with its output's lengths; one that mixes
+  /// steps finds zeros behind those of its inputs.
+  private func inputs(of node: Graph.Node, _ pass: ReferencePass) -> [ReferenceTensor] {
+    node.inputs.compactMap { value in
+      guard var tensor = pass.values[value.index] else { return nil }
+      if mixesSteps(node) {
+        for i in tensor.values.indices where !tensor.isReal(i) { tensor.values[i] = 0 }
+      }
+      tensor.lengths = mixesSteps(node) ? nil : realSteps(of: node.outputs[0], pass)
+      return tensor
+    }
+  }
+
+  private func mixesSteps(_ node: Graph.Node) -> Bool {
+    !(node.operation is any StreamingOperation) && !node.operation.actsPerStep(node.inputs.map { graph.types[$0.index] })
+  }
 
   /// Goes through the nodes from the last to the first: by then all readers of a node's outputs have added to their
   /// gradients.
@@ -114,6 +141,9 @@ package struct ReferenceNetwork {
       for (value, dInput) in zip(node.inputs, gradient.dInputs) {
         guard var dInput else { continue }
         noise?.change(&dInput, roundings: node.operation.roundings)
+        if mixesSteps(node), let tensor = pass.values[value.index] {
+          for i in dInput.indices where !tensor.isReal(i) { dInput[i] = 0 }
+        }
         pass.add(dInput, to: value)
       }
       for (parameter, var dParameter) in zip(parameters[index], gradient.dParameters) {

@@ -61,7 +61,8 @@ extension Trainer {
       let sample = index(slot)
       func throwIfBad(_ view: TensorView?, _ lengths: Int?, _ tensor: String) throws(NumericFault) {
         let steps = lengths.map { Int(bound.integers(plan.inputs[$0])[slot]) }
-        guard let view, view.type == .float32, let bad = view.firstNonFinite(sample: sample, steps: steps) else { return }
+        guard let view, view.type == .float32, let bad = view.firstNonFinite(sample: sample, steps: steps)
+        else { return }
         throw NumericFault(
           what: "\(what), and sample \(sample) of \(tensor) holds \(name(of: bad))",
           advice: "Mend or leave out such samples")

@@ -187,7 +187,7 @@ private final class Sums {
 }
 
 /// Whether `body`, run in a forked child, returned true within a minute.
-private func inChild(_ body: () -> Bool) -> Bool {
+func inChild(_ body: () -> Bool) -> Bool {
   childStatus { body() } == 0
 }
 

@@ -18,9 +18,12 @@ struct EngineRun {
   }
 
   /// Plans `program` with this graph and runs it once.
-  init(_ program: GraphProgram, _ data: GraphData, _ model: Model, _ purpose: Purpose, step: UInt64 = 0)
-    throws(NNKitError)
-  {
+  ///
+  /// `sharesMemory`: whether its buffers may have the memory of others.
+  init(
+    _ program: GraphProgram, _ data: GraphData, _ model: Model, _ purpose: Purpose, step: UInt64 = 0,
+    sharesMemory: Bool = true
+  ) throws(NNKitError) {
     let loss = program.lossDefinition.loss
     let planPurpose: PlanPurpose =
       switch purpose {
@@ -31,17 +34,21 @@ struct EngineRun {
     let plan = try Plan(
       model.graph, parameters: model.parametersByNode, batch: data.inputs[0].batch,
       inputShapes: data.inputs.map(\.shape), purpose: planPurpose, kernels: model.runtime.kernels,
-      threads: model.runtime.threads, inputGradients: purpose == .training)
+      threads: model.runtime.threads, inputGradients: purpose == .training,
+      sharesMemory: sharesMemory)
     let memory = try AlignedMemory(byteCount: model.arena.memory.byteCount)
     let bound = try BoundPlan(plan, parameters: model.arena, gradients: memory, pool: model.runtime.pool)
-    for (tensor, input) in zip(plan.inputs, data.inputs) { bound.write(input.values, to: tensor) }
+    for (position, tensor) in plan.inputs.enumerated() {
+      let lengths = plan.inputLengths[position].map { data.inputs[$0].values }
+      bound.write(data.inputs[position].values, to: tensor, lengths)
+    }
     for (tensor, target) in zip(plan.targets, data.targets) { bound.write(target, to: tensor) }
     bound.run(seed: model.seed, step: step)
     outputs = plan.outputs.map { bound.read($0) }
     for report in plan.lossReports {
-      let sums = bound.doubles(report.lossSum)
-      losses.append(sums[0] / Double(report.count))
-      metrics.append(sums[1] / Double(report.count))
+      let sums = bound.doubles(report.sums)
+      losses.append(sums[0] / sums[2])
+      metrics.append(sums[1] / sums[2])
     }
     guard purpose == .training else { return }
     dInputs = plan.dInputs.map { $0.map { bound.read($0) } }
@@ -51,7 +58,15 @@ struct EngineRun {
 }
 
 extension BoundPlan {
-  func write(_ values: [Double], to tensor: Tensor) {
+  /// Fills a tensor; behind the lengths with zeros, as hosts' data is loaded.
+  func write(_ values: [Double], to tensor: Tensor, _ lengths: [Double]? = nil) {
+    var values = values
+    if let lengths {
+      let count = values.count / lengths.count
+      for (n, length) in lengths.enumerated() {
+        for i in Int(length) * (count / tensor.shape[0])..<count { values[n * count + i] = 0 }
+      }
+    }
     if tensor.type.dataType == .int32 {
       let target = integers(tensor)
       for (i, value) in values.enumerated() { target[i] = Int32(value) }

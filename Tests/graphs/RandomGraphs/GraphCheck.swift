@@ -35,6 +35,7 @@ package struct GraphCheck {
       try check.checkSingleSamples()
       try check.checkTraining()
       try check.checkThreads()
+      try check.checkMemory()
       try check.checkSteps()
       try check.checkSaving()
       try check.checkStreams()
@@ -108,7 +109,9 @@ package struct GraphCheck {
     _ check: String, _ what: String, _ actual: [Float], _ id: GraphProgram.ValueID, _ comparison: ReferenceComparison
   ) throws {
     guard let value = values[id] else { return }
-    try comparison.expect(check, what, actual) { $0.values[value.index]?.values ?? [] }
+    try comparison.expect(check, what, actual, lengthsOf: comparison.pass.values[value.index]) {
+      $0.values[value.index]?.values ?? []
+    }
   }
 
   private func expectLosses(_ check: String, _ run: EngineRun, _ comparison: ReferenceComparison) throws {
@@ -129,12 +132,17 @@ package struct GraphCheck {
   /// Every inner value as an output: it is right, and the others do not change. Where no product takes a normalisation or
   /// a sum that follows it, to the last bit.
   private mutating func checkInnerValues() throws {
-    let inner = program.needed.layers.flatMap(\.outputs).filter { id in
-      !program.outputs.contains(id) && (values[id].flatMap { try? model.graph.type(of: $0) })?.dataType == .float32
-    }
-    if inner.isEmpty { return }
     var wider = program
-    wider.outputs += inner
+    for id in program.needed.layers.flatMap(\.outputs) where !program.outputs.contains(id) {
+      var with = wider
+      with.outputs.append(id)
+      guard (values[id].flatMap { try? model.graph.type(of: $0) })?.dataType == .float32 else { continue }
+      // Who reads an output reads all of its steps: nothing before it may have lengths for that reason alone.
+      let graph = try with.graph().graph
+      if carriedLengths(of: graph) == carriedLengths(of: model.graph) { wider = with }
+    }
+    let inner = wider.outputs.dropFirst(program.outputs.count)
+    if inner.isEmpty { return }
     let wide = try Model(try wider.graph().graph, seed: program.seed, runtime: runtimes.one)
     var wideData = try GraphData(wider, wide)
     wideData.inputs = data.inputs
@@ -142,8 +150,8 @@ package struct GraphCheck {
     let run = try EngineRun(wider, wideData, wide, .inference)
     let comparison = try reference(data.inputs, .inference, withLoss: false)
     try expectOutputs("inner values", run.outputs, comparison)
-    for (index, id) in inner.enumerated() {
-      try expectValue("inner values", "value \(id)", run.outputs[program.outputs.count + index], id, comparison)
+    for (index, id) in zip(inner.indices, inner) {
+      try expectValue("inner values", "value \(id)", run.outputs[index], id, comparison)
     }
     statistics.add(comparison.statistics)
     if !program.layers.contains(where: { ["batchnorm", "add"].contains($0.kind) }) {
@@ -184,7 +192,9 @@ package struct GraphCheck {
     try expectGradients("gradients", run.gradients, comparison)
     for (index, input) in program.inputs.enumerated() where input.type == .float32 {
       guard let value = values[input.id], let dInput = run.dInputs[index] else { continue }
-      try comparison.expect("input gradients", "the gradient of input \(index)", dInput) { pass in
+      try comparison.expect(
+        "input gradients", "the gradient of input \(index)", dInput, lengthsOf: comparison.pass.values[value.index]
+      ) { pass in
         pass.gradients[value.index] ?? Array(repeating: 0, count: dInput.count)
       }
     }
@@ -219,6 +229,21 @@ package struct GraphCheck {
       try expectSameBits("\(name), gradients", [run.gradients], [training.gradients])
       try expectSameBits(
         "\(name), input gradients", run.dInputs.map { $0 ?? [] }, training.dInputs.map { $0 ?? [] })
+    }
+  }
+
+  /// Buffers that have memory of their own hold the same bits.
+  private func checkMemory() throws {
+    for purpose in [EngineRun.Purpose.evaluation, .training] {
+      let shared = try EngineRun(program, data, model, purpose)
+      let apart = try EngineRun(program, data, model, purpose, sharesMemory: false)
+      try expectSameBits("memory of its own, outputs", shared.outputs, apart.outputs)
+      try expectSameBits("memory of its own, gradients", [shared.gradients], [apart.gradients])
+      try expectSameBits(
+        "memory of its own, input gradients", shared.dInputs.map { $0 ?? [] }, apart.dInputs.map { $0 ?? [] })
+      guard shared.losses.map(\.bitPattern) == apart.losses.map(\.bitPattern) else {
+        throw GraphFailure(check: "memory of its own, losses", detail: "\(shared.losses) and \(apart.losses)")
+      }
     }
   }
 

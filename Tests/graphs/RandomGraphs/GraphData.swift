@@ -10,7 +10,9 @@ package struct GraphData {
   init(_ program: GraphProgram, _ model: Model) throws(NNKitError) {
     var random = RandomSource(seed: program.seed ^ 0xDA7A)
     let shapes = program.inputShapes
-    let ranges = try model.plan(batch: program.batch, inputShapes: shapes, purpose: .inference).inputRanges
+    let loss = program.lossDefinition.loss
+    let plan = try model.plan(batch: program.batch, inputShapes: shapes, purpose: .evaluation(loss))
+    let ranges = plan.inputRanges
     inputs = []
     for (position, input) in program.inputs.enumerated() {
       let count = program.batch * shapes[position].sizes.reduce(1, *)
@@ -26,17 +28,16 @@ package struct GraphData {
       let specification = parameter.specification
       let fan = Double(max(1, specification.fanIn))
       return (0..<parameter.count).map { _ in
+        // Kernels as He and Glorot would have them, whatever draws their first values.
         switch specification.initializer {
-        case .zeros: Float(random.number(-0.3, 0.3))
+        case _ where specification.shape.rank > 1: Float(random.number(-1, 1) * (3 / fan).squareRoot())
         case .ones: Float(random.number(0.5, 1.5))
-        default: Float(random.number(-1, 1) * (3 / fan).squareRoot())
+        default: Float(random.number(-0.3, 0.3))
         }
       }
     }
-    let loss = program.lossDefinition.loss
     targets = []
-    let types = try program.outputTypes(model)
-    for type in types {
+    for type in plan.outputs.map(\.type) {
       let target = try loss.targetType(type)
       let count = program.batch * target.shape.sizes.reduce(1, *)
       let range = loss.targetRange(type) ?? 0...1
@@ -47,23 +48,22 @@ package struct GraphData {
             : Double(random.integer(Int(range.lowerBound)...Int(range.upperBound)))
         })
     }
-    spoilWhatNobodyReads(program)
+    for (position, lengths) in plan.inputLengths.enumerated() {
+      if let lengths { spoil(&inputs[position].values, inputs[position].shape, inputs[lengths].values) }
+    }
+    for (position, lengths) in plan.targetLengths.enumerated() {
+      guard let lengths else { continue }
+      let type = try loss.targetType(plan.outputs[position].type)
+      // Whole numbers behind the lengths may be anything, too: see `EngineRun`.
+      if type.dataType == .float32 { spoil(&targets[position], type.shape, inputs[lengths].values) }
+    }
   }
 
-  /// Puts NaN behind the lengths of inputs that only layers with these lengths read.
-  private mutating func spoilWhatNobodyReads(_ program: GraphProgram) {
-    for (position, input) in program.inputs.enumerated() where input.type == .float32 && inputs[position].shape.rank == 2 {
-      let readers = program.layers.filter { $0.inputs.contains(input.id) }
-      let lengths = Set(readers.map { $0.inputs.count > 1 ? $0.inputs[1] : -1 })
-      guard !program.outputs.contains(input.id), lengths.count == 1, let id = lengths.first,
-        let index = program.inputs.firstIndex(where: { $0.id == id && $0.isLengths })
-      else { continue }
-      let (time, columns) = (inputs[position].shape[0], inputs[position].shape[1])
-      for n in 0..<program.batch {
-        for i in Int(inputs[index].values[n]) * columns..<time * columns {
-          inputs[position].values[n * time * columns + i] = .nan
-        }
-      }
+  /// Puts NaN behind the lengths of sequences `[N, T, ...]`.
+  private func spoil(_ values: inout [Double], _ shape: Shape, _ lengths: [Double]) {
+    let count = shape.sizes.reduce(1, *)
+    for (n, length) in lengths.enumerated() {
+      for i in Int(length) * (count / shape[0])..<count { values[n * count + i] = .nan }
     }
   }
 
@@ -79,11 +79,6 @@ package struct GraphData {
 extension GraphProgram {
   package var lossDefinition: LossDefinition {
     LossDefinition.all.first { $0.name == loss } ?? LossDefinition.all[0]
-  }
-
-  /// With concrete sizes.
-  func outputTypes(_ model: Model) throws(NNKitError) -> [ValueType] {
-    try model.plan(batch: batch, inputShapes: inputShapes, purpose: .inference).outputs.map(\.type)
   }
 }
 

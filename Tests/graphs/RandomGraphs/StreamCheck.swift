@@ -25,8 +25,8 @@ extension GraphCheck {
       let count = whole.inputs[position].values.count
       if input.isLengths {
         whole.inputs[position].values = Array(repeating: Double(time), count: count)
-      } else if input.type == .float32 {
-        whole.inputs[position].values = whole.inputs[position].values.map { $0.isFinite ? $0 : 0.25 }
+      } else {
+        whole.inputs[position].values = whole.inputs[position].values.map { $0.isFinite ? $0 : 0 }
       }
     }
     let expected = try EngineRun(program, whole, model, .inference).outputs

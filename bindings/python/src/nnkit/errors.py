@@ -74,7 +74,7 @@ class ModelFormatError(NNKitError, ValueError):
 
 
 class NumericError(NNKitError, ArithmeticError):
-    """A loss or gradient that is not finite. No parameter was changed by the step that found it."""
+    """A loss, gradient or update that is not finite. No parameter was changed by the step that found it."""
 
     status = _ffi.ERROR_NUMERIC
 

@@ -1,7 +1,7 @@
 import NNKit
 
-/// SGD and Adam in double precision, one loop each, as their papers write them; every update may have other settings.
-struct ReferenceOptimizer {
+/// SGD and Adam in double precision, one loop each; every update may have other settings, and rates may be near one.
+struct PlainOptimizer {
   private(set) var weights: [Double]
   private var first: [Double]
   private var second: [Double]
