@@ -7,6 +7,7 @@ SWIFT   ?= swift
 BUILD   := .build/release
 DIST    := dist
 VENV    := .venv
+BENCH_VENV := $(VENV)-bench
 LIBRARY := $(DIST)/lib/libnnkit.so
 SOURCES := Package.swift Makefile $(shell find Sources include -name '*.swift' -o -name '*.h' -o -name '*.map' -o -name '*.c' -o -name '*.cpp')
 
@@ -63,6 +64,11 @@ test-graphs:         ## N random graphs, compared with the reference, and the ta
 	$(SWIFT) build -c release --product random-graphs
 	$(GRAPHS_TOOL) --graphs $(N) --seed $(SEED) --pairs $(GRAPHS)
 
+test-torch: $(BENCH_VENV)/installed  ## N random graphs, computed again with float64 PyTorch: outputs and five training steps
+	$(SWIFT) build -c release --product random-graphs
+	bash -c 'set -o pipefail; $(GRAPHS_TOOL) --export --graphs $(N) --seed $(SEED) \
+	  | $(BENCH_VENV)/bin/python Tests/graphs/torch/compare.py'
+
 TEST_PACKAGE := $(BUILD)/NNKitPackageTests.xctest
 LEVELS := $(shell Tests/levels.sh)
 
@@ -89,7 +95,6 @@ test-python: $(VENV)/installed
 	$(VENV)/bin/python -m pytest bindings/python/tests
 
 # The peers come into an environment of their own. Where the index has the CPU build of PyTorch, it is taken.
-BENCH_VENV := $(VENV)-bench
 $(BENCH_VENV)/installed: benchmarks/requirements.txt
 	$(PYTHON) -m venv $(BENCH_VENV)
 	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0+cpu || true

@@ -67,6 +67,33 @@ func expectAllChecksPass(_ program: GraphProgram) throws {
     #expect(smallest.inputs.allSatisfy { $0.sizes.reduce(1, *) == 1 })
   }
 
+  /// A value on the border of a ReLU, up to rounding: the engine may take either piece, and must take one.
+  @Test func aValueNearABorderMayLieOnEitherSide() throws {
+    var graph = Graph()
+    let x = graph.input("x", [1])
+    graph.output("y", graph.layer("dense", "units=1 bias=false activation=relu", x))
+    let model = try Model(graph)
+    func comparison(_ x: Double) throws -> ReferenceComparison {
+      let data = ReferenceNetwork.Data(
+        inputs: [ReferenceTensor(batch: 2, shape: [1], values: [x, 1])], targets: [[1, 1]],
+        parameters: [1] + Array(repeating: 0, count: model.arena.count - 1))
+      return try ReferenceComparison(
+        ReferenceNetwork(model), data, .training(seed: 0, step: 0) { _, _, _ in [] },
+        loss: LossDefinition.all.first { $0.name == "mean_squared_error" }?.loss)
+    }
+    func expect(_ comparison: ReferenceComparison, _ dInput: [Float]) throws {
+      try comparison.expect("gradient", "dx", dInput) { $0.gradients[x.index] ?? [] }
+    }
+    // The other row has a loss of 0; the gradient of the first one is 2 (y - 1) / 2 on the right of 0.
+    for near in [1e-9, -1e-9] {
+      try expect(try comparison(near), [-1, 0])
+      try expect(try comparison(near), [0, 0])
+      #expect(throws: GraphFailure.self) { try expect(try comparison(near), [-3, 0]) }
+    }
+    try expect(try comparison(0.1), [-0.9, 0])
+    #expect(throws: GraphFailure.self) { try expect(try comparison(0.1), [0, 0]) }
+  }
+
   // MARK: What was found
 
   /// Indices that reach an embedding with another shape are checked as those that reach it at once.

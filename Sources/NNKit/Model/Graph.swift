@@ -16,10 +16,10 @@ public struct Graph: Sendable {
   }
 
   package struct Node: Sendable {
-    let name: String
+    package let name: String
     let kind: String
     /// Every option with its value, as text that reads back as the same options.
-    let options: String
+    package let options: String
     package let operation: any Operation
     package let inputs: [Value]
     package let outputs: [Value]

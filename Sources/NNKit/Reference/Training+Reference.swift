@@ -38,7 +38,8 @@ extension SoftmaxCrossEntropyLoss {
       let logSum = logSumExp(logits)
       loss += logSum - logits[label]
       // Of equal logits the first one.
-      let best = range.first { logits[$0] == logits.max() } ?? label
+      let largest = logits.max()
+      let best = range.first { logits[$0] == largest } ?? label
       if best == label { hits += 1 }
       for i in range where i != best { margin = min(margin, logits[best] - logits[i]) }
       for i in range { dPrediction[i] = (exp(logits[i] - logSum) - (i == label ? 1 : 0)) / Double(rows.count) }

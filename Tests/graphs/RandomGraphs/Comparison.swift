@@ -44,15 +44,15 @@ package struct ComparisonStatistics: Sendable {
 /// of rounding in every value (`ReferenceNoise`): the largest change of the tensor, times `safety`, is what rounding
 /// explains. Where that is not enough, values that noise could carry over a border (of a ReLU, of a maximum) are moved to
 /// the other side, one by one, and what changes then may be either.
-final class ReferenceComparison {
+package final class ReferenceComparison {
   private let network: ReferenceNetwork
   private let data: ReferenceNetwork.Data
   private let mode: ReferenceMode
   private let loss: (any Loss)?
-  let pass: ReferencePass
+  package let pass: ReferencePass
   private var noisy: [ReferencePass] = []
   private var flipped: [ReferencePass]?
-  private(set) var statistics = ComparisonStatistics()
+  package private(set) var statistics = ComparisonStatistics()
 
   /// 64 epsilons of the tensor's largest value: sums of some hundred products, through some layers.
   static let usual = 64 * 0x1p-23
@@ -60,7 +60,7 @@ final class ReferenceComparison {
   private static let safety = 12.0
   private static let mostFlips = 24
 
-  init(_ network: ReferenceNetwork, _ data: ReferenceNetwork.Data, _ mode: ReferenceMode, loss: (any Loss)?)
+  package init(_ network: ReferenceNetwork, _ data: ReferenceNetwork.Data, _ mode: ReferenceMode, loss: (any Loss)?)
     throws(NNKitError)
   {
     self.network = network
@@ -73,7 +73,7 @@ final class ReferenceComparison {
   /// Throws: where `actual` is not what the reference has, as `quantity` takes it from a pass.
   ///
   /// Where `actual` has lengths, what lies behind them is not compared.
-  func expect(
+  package func expect(
     _ check: String, _ what: String, _ actual: [Float], lengthsOf tensor: ReferenceTensor? = nil,
     _ quantity: (ReferencePass) -> [Double]
   ) throws {

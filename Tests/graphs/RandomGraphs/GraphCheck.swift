@@ -79,13 +79,7 @@ package struct GraphCheck {
   }
 
   func training(step: UInt64) -> ReferenceMode {
-    let kernels = model.runtime.kernels
-    return .training(seed: model.seed, step: step) { seed, stream, count in
-      Array(unsafeUninitializedCapacity: count) { buffer, filled in
-        if let base = buffer.baseAddress { kernels.randomBits(seed, stream, 0, base, count) }
-        filled = count
-      }
-    }
+    .training(seed: model.seed, step: step, random: model.runtime.kernels.words)
   }
 
   /// Outputs, losses and metrics at inference.

@@ -87,7 +87,9 @@ package struct GraphGenerator {
     guard layerTypes.count == outputs.count, let shape = layerTypes.first?.shape else { return false }
     let elements = layerTypes.map { count($0.shape) }.reduce(0, +)
     let weights = layer.parameterCount
-    let rows = elements / max(1, shape.sizes.last ?? 1)
+    // Those of the input, where a layer goes through time and keeps the last step.
+    let source = layer.inputTypes(graph)[0].shape
+    let rows = max(elements / max(1, shape.sizes.last ?? 1), count(source) / max(1, source.sizes.last ?? 1))
     guard elements <= scale.elements, weights <= scale.work else { return false }
     let layerWork = elements + rows * weights
     guard work + layerWork <= scale.work else { return false }

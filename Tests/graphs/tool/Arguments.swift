@@ -8,6 +8,7 @@ struct Arguments {
   var jobs = 2
   var one: UInt64?
   var show: UInt64?
+  var exportsPrograms = false
   var printsPairs = false
   /// Of a worker: one of so many seeds is its own.
   var stride = 1
@@ -27,6 +28,7 @@ struct Arguments {
       case "--jobs": jobs = max(1, try number(Int.self))
       case "--one": one = try number(UInt64.self)
       case "--show": show = try number(UInt64.self)
+      case "--export": exportsPrograms = true
       case "--pairs": printsPairs = true
       case "--worker":
         isWorker = true

@@ -7,7 +7,7 @@ import RandomGraphs
 struct Supervisor {
   private let arguments: Arguments
   /// The longest that a graph may take, shrinking left out.
-  private static let graphSeconds = 60.0
+  private static let graphSeconds = 120.0
 
   init(_ arguments: Arguments) { self.arguments = arguments }
 

@@ -43,6 +43,19 @@ enum Worker {
     return false
   }
 
+  /// Prints programs from the first seed on, those left out that are too large.
+  static func export(_ arguments: Arguments) throws {
+    let runtime = try Runtime(threads: 1)
+    var (seed, left) = (arguments.seed, arguments.graphs)
+    while left > 0 {
+      if let line = try ProgramExport.line(GraphGenerator.program(seed: seed), runtime) {
+        print(line)
+        left -= 1
+      }
+      seed += 1
+    }
+  }
+
   private static func say(_ line: String) {
     print(line)
     fflush(nil)

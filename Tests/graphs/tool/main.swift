@@ -5,7 +5,7 @@ import RandomGraphs
 // random-graphs: compares random graphs with the reference. See `usage`.
 
 let usage = """
-  usage: random-graphs [--graphs N] [--seed S] [--seconds LIMIT] [--jobs J] [--one SEED] [--pairs] [--show SEED]
+  usage: random-graphs [--graphs N] [--seed S] [--seconds LIMIT] [--jobs J] [--one SEED] [--show SEED] [--export] [--pairs]
 
     --graphs N      how many graphs (1000)
     --seed S        the first seed (1)
@@ -13,6 +13,7 @@ let usage = """
     --jobs J        processes side by side (2)
     --one SEED      this graph alone, in this process; a failure is shrunk
     --show SEED     prints the program of a seed
+    --export        prints graphs, data and results as lines of JSON, for other libraries to compute the same
     --pairs         prints the table of neighbouring kinds, and fails where a fitting pair was not met
   """
 
@@ -25,6 +26,8 @@ do {
     print(GraphGenerator.program(seed: seed).swiftTest("not run"))
   } else if let seed = arguments.one {
     exit(try Worker.runOne(seed) ? 0 : 1)
+  } else if arguments.exportsPrograms {
+    try Worker.export(arguments)
   } else if arguments.isWorker {
     try Worker.run(arguments)
   } else {
