@@ -188,7 +188,7 @@ package final class PlanBuilder {
     // In a fixed order, so that plans repeat.
     for buffer in step.buffers.sorted() { makeAgain(buffer) }
     var step = step
-    step.substitutes = substitutes.filter { step.buffers.contains($0.key) }
+    step.substitutes = substitutes.isEmpty ? [:] : substitutes(of: step.buffers)
     step.accesses.substitute(step.substitutes)
     for buffer in step.buffers { use(buffer, at: steps.count) }
     steps.append(step)
@@ -213,6 +213,10 @@ package final class PlanBuilder {
   /// Lets the steps from now on have the tensor's values from a second run of `steps`, which made it: the tensor need
   /// not be kept until then. What those steps read must still be there, or be computed again itself.
   func computeAgain(_ tensor: Tensor, by steps: Range<Int>) { makers[tensor.buffer] = steps }
+
+  private func substitutes(of buffers: Set<Int>) -> [Int: Int] {
+    Dictionary(uniqueKeysWithValues: buffers.compactMap { buffer in substitutes[buffer].map { (buffer, $0) } })
+  }
 
   private func makeAgain(_ buffer: Int) {
     guard let range = makers.removeValue(forKey: buffer) else { return }
