@@ -4,16 +4,20 @@ import NNKitKernelTable
 import Testing
 
 /// What a model costs before it computes anything grows with its size, and not with its square. Ratios are measured, as
-/// machines differ; each is the least of three.
+/// machines differ, and again where a busy one spoils them: no noise makes a square look like a line each time.
 @Suite(.serialized) struct CostTests {
   /// How many times as long `body` takes for `2 n` as for `n`.
   private func growth(_ n: Int, _ body: (Int) throws -> Void) rethrows -> Double {
-    var (small, large) = (Duration.seconds(1000), Duration.seconds(1000))
-    for _ in 0..<3 {
-      small = min(small, try ContinuousClock().measure { try body(n) })
-      large = min(large, try ContinuousClock().measure { try body(2 * n) })
+    var least = Double.infinity
+    for _ in 0..<5 where least >= Self.limit {
+      var (small, large) = (Duration.seconds(1000), Duration.seconds(1000))
+      for _ in 0..<3 {
+        small = min(small, try ContinuousClock().measure { try body(n) })
+        large = min(large, try ContinuousClock().measure { try body(2 * n) })
+      }
+      least = min(least, large / small)
     }
-    return large / small
+    return least
   }
 
   /// Twice the size takes twice as long; four times as long is a square. Between them there is room for a machine's caches.
