@@ -47,6 +47,7 @@ public final class Model: @unchecked Sendable {
     guard !graph.outputs.isEmpty else {
       throw NNKitError(.invalidArgument, "the graph has no output; declare one before the model is made")
     }
+    try checkMemory(for: graph.nodes.count << 12)
     self.graph = graph
     if let runtime { self.runtime = runtime } else { self.runtime = try Runtime.shared() }
     self.seed = seed

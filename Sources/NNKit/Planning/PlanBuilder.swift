@@ -54,6 +54,7 @@ package final class PlanBuilder {
   var owner = ""
 
   private(set) var buffers: [PlannedBuffer] = []
+  private var checkedBuffers = 256
   private(set) var steps: [PlannedStep] = []
   /// Steps that depend on parameters alone: run when parameters have changed.
   private(set) var prologue: [PlannedStep] = []
@@ -86,7 +87,7 @@ package final class PlanBuilder {
   }
 
   private func tensor(_ type: ValueType, batch: Int) throws(NNKitError) -> Tensor {
-    try checkMemory()
+    try checkRoom()
     let count = try checkedProduct([batch] + type.shape.sizes, of: "the tensor [\(batch)] + \(type.shape)")
     return Tensor(buffer: add(PlannedBuffer(region: .arena, bytes: count * 4)), batch: batch, type: type)
   }
@@ -120,6 +121,16 @@ package final class PlanBuilder {
     let perWorker = (floats * 4).roundedUp(toMultipleOf: bufferAlignmentBytes)
     let bytes = try checkedProduct([perWorker, threads], of: "the scratch memory")
     return Scratch(buffer: add(PlannedBuffer(region: .arena, bytes: bytes)), bytesPerWorker: perWorker)
+  }
+
+  /// About how much memory a plan takes for each buffer: its step's names, sets, closures and places.
+  static let bytesPerBuffer = 4096
+
+  /// Whenever there are twice as many buffers as the last time, asks for the memory of as many more.
+  private func checkRoom() throws(NNKitError) {
+    guard buffers.count >= checkedBuffers else { return try checkMemory() }
+    try checkMemory(for: buffers.count * Self.bytesPerBuffer)
+    checkedBuffers = 2 * buffers.count
   }
 
   private func add(_ buffer: PlannedBuffer) -> Int {
