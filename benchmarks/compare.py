@@ -15,6 +15,7 @@ from settings import Settings
 from workloads import Workload
 
 OURS, OURS_C, OURS_ONE_THREAD = "nnkit", "nnkit, C", "nnkit, 1 thread"
+BEFORE = "nnkit before"
 
 
 def compare(workload: Workload, settings: Settings, limits: Worker) -> dict[str, Any]:
@@ -36,13 +37,15 @@ def compare(workload: Workload, settings: Settings, limits: Worker) -> dict[str,
             row["failed"][name] = opened.answer.get("missing") or opened.answer["failed"]
             return False
 
-        def ours(threads: int) -> Worker:
-            environment = settings.environment(threads)
+        def ours(threads: int, before: Path | None = None) -> Worker:
+            environment = settings.environment(threads, before)
             return python_worker("nnkit", "default", workload.name, environment, settings.start_timeout)
 
         if not start(OURS, lambda: ours(settings.threads)):
             row["skipped"] = row["failed"].pop(OURS)
             return row
+        if settings.before:
+            start(BEFORE, lambda: ours(settings.threads, settings.before))
         if workload.large and settings.threads > 1:
             start(OURS_ONE_THREAD, lambda: ours(1))
         if not workload.trains:
@@ -122,6 +125,8 @@ def _summarise(row: dict[str, Any], samples: dict[str, list[float]], workload: W
         row["ratio"] = rivals[row["best"]] / row["milliseconds"][OURS]
         if OURS_C in row["milliseconds"]:
             row["ratio_c"] = rivals[row["best"]] / row["milliseconds"][OURS_C]
+    if BEFORE in row["milliseconds"]:
+        row["ratio_before"] = row["milliseconds"][BEFORE] / row["milliseconds"][OURS]
     if OURS_ONE_THREAD in row["milliseconds"]:
         row["efficiency"] = row["milliseconds"][OURS_ONE_THREAD] / row["milliseconds"][OURS] / threads
     torch_memory = [value for name, value in row["memory"].items() if name.startswith("torch")]

@@ -5,6 +5,7 @@ runs at a time. Prints one table, and writes results/latest.json and results/lat
 
     python benchmarks/run.py                           all workloads
     python benchmarks/run.py lenet-run sequence-run    some of them
+    python benchmarks/run.py --before ../earlier       an earlier version in turn with this one, too
     NNKIT_ISA=avx2 python benchmarks/run.py            everything held to AVX2, but for ONNX Runtime
 """
 
@@ -29,7 +30,7 @@ import startup
 import table
 from compare import compare
 from measure import HERE, Worker
-from settings import ROOT, Settings
+from settings import LIBRARY, ROOT, Settings
 from workloads import BY_NAME, WORKLOADS
 
 RESULTS = HERE / "results"
@@ -45,6 +46,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--turn", type=float, default=1.0, help="seconds of a turn (default: 1)")
     parser.add_argument("--quick", action="store_true", help="3 rounds of 0.2 s, and nothing compiled by PyTorch")
     parser.add_argument("--peers", default="", help='such as "torch eager,onnx" (default: all that fit)')
+    parser.add_argument("--before", type=Path, metavar="CHECKOUT", help="an earlier version, built, in turn with this one")
     parser.add_argument("--start-timeout", type=float, default=420, help="seconds that a worker may take to start")
     parser.add_argument("--no-startup", action="store_true", help="leave out start times and idle processor time")
     parsed = parser.parse_args()
@@ -56,9 +58,11 @@ def arguments() -> argparse.Namespace:
 
 def settings_of(parsed: argparse.Namespace, build: Path) -> Settings:
     """The settings that the command line asks for."""
-    library = Path(os.environ.get("NNKIT_LIBRARY", ROOT / "dist/lib/libnnkit.so")).resolve()
+    library = Path(os.environ.get("NNKIT_LIBRARY", ROOT / LIBRARY)).resolve()
     if not library.is_file():
         sys.exit(f"benchmarks: there is no library {library}; build it with `make lib`, or name it with NNKIT_LIBRARY")
+    if parsed.before and not (parsed.before / LIBRARY).is_file():
+        sys.exit(f"benchmarks: there is no library {parsed.before / LIBRARY}; build it there with `make lib`")
     wanted = [name.strip() for name in parsed.peers.split(",") if name.strip()]
     if parsed.quick and not wanted:
         wanted = ["torch eager", "torch channels-last", "onnx"]
@@ -70,6 +74,7 @@ def settings_of(parsed: argparse.Namespace, build: Path) -> Settings:
         peers=wanted,
         library=library,
         build=build,
+        before=parsed.before.resolve() if parsed.before else None,
     )
 
 

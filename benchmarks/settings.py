@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+LIBRARY = Path("dist/lib/libnnkit.so")
 
 # What holds PyTorch and oneDNN to an instruction set. ONNX Runtime has no such switch.
 PEER_LIMITS = {
@@ -27,20 +28,22 @@ class Settings:
     library: Path
     build: Path
     """A folder for compiled helpers and saved models."""
+    before: Path | None = None
+    """A checkout of an earlier version, with its library built."""
 
     @property
     def level(self) -> str:
         """The instruction set that was asked for; empty for the best one."""
         return os.environ.get("NNKIT_ISA", "")
 
-    def environment(self, threads: int) -> dict[str, str]:
-        """Of a worker with `threads` threads."""
-        sources = str(ROOT / "bindings/python/src")
+    def environment(self, threads: int, before: Path | None = None) -> dict[str, str]:
+        """Of a worker with `threads` threads, for this version or that of the checkout `before`."""
+        sources = str((before or ROOT) / "bindings/python/src")
         inherited = os.environ.get("PYTHONPATH")
         return {
             **os.environ,
             **PEER_LIMITS.get(self.level, {}),
-            "NNKIT_LIBRARY": str(self.library),
+            "NNKIT_LIBRARY": str(before / LIBRARY if before else self.library),
             "NNKIT_NUM_THREADS": str(threads),
             "OMP_NUM_THREADS": str(threads),
             "PYTHONPATH": f"{sources}{os.pathsep}{inherited}" if inherited else sources,

@@ -7,7 +7,7 @@ from typing import Any
 
 from compare import OURS, OURS_C
 
-HEADINGS = ["workload", "ours ms", "in C", "best peer ms", "", "ratio", "of peak", "1->n", "MB ours", "/PyTorch"]
+HEADINGS = ["workload", "ours ms", "in C", "best peer ms", "", "ratio", "/before", "of peak", "1->n", "MB ours", "/PyTorch"]
 
 
 def geometric_mean(rows: list[dict[str, Any]]) -> float | None:
@@ -47,6 +47,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
         _number(times[best]) if best else "",
         best or "",
         f"{row['ratio']:.2f}" if best else "",
+        f"{row['ratio_before']:.3f}" if "ratio_before" in row else "",
         f"{100 * row['share']:.0f}%",
         f"{100 * row['efficiency']:.0f}%" if "efficiency" in row else "",
         f"{row['memory'][OURS] / 1e6:.0f}",
