@@ -46,7 +46,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--turn", type=float, default=1.0, help="seconds of a turn (default: 1)")
     parser.add_argument("--quick", action="store_true", help="3 rounds of 0.2 s, and nothing compiled by PyTorch")
     parser.add_argument("--peers", default="", help='such as "torch eager,onnx" (default: all that fit)')
-    parser.add_argument("--before", type=Path, metavar="CHECKOUT", help="an earlier version, built, in turn with this one")
+    parser.add_argument(
+        "--before", type=Path, metavar="CHECKOUT", help="an earlier version, built, in turn with this one"
+    )
     parser.add_argument("--start-timeout", type=float, default=420, help="seconds that a worker may take to start")
     parser.add_argument("--no-startup", action="store_true", help="leave out start times and idle processor time")
     parsed = parser.parse_args()

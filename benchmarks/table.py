@@ -7,7 +7,19 @@ from typing import Any
 
 from compare import OURS, OURS_C
 
-HEADINGS = ["workload", "ours ms", "in C", "best peer ms", "", "ratio", "/before", "of peak", "1->n", "MB ours", "/PyTorch"]
+HEADINGS = [
+    "workload",
+    "ours ms",
+    "in C",
+    "best peer ms",
+    "",
+    "ratio",
+    "/before",
+    "of peak",
+    "1->n",
+    "MB ours",
+    "/PyTorch",
+]
 
 
 def geometric_mean(rows: list[dict[str, Any]]) -> float | None:
