@@ -83,6 +83,7 @@ let package = Package(
       name: "NNKitKernelsTests",
       dependencies: ["NNKitKernelTable", "NNKit"]),
     .testTarget(
-      name: "NNKitTests", dependencies: ["NNKit", "NNKitKernelTable", "CNNKitPlatform", "RandomGraphs"], exclude: ["Fixtures"]),
+      name: "NNKitTests", dependencies: ["NNKit", "NNKitKernelTable", "CNNKitPlatform", "RandomGraphs"],
+      exclude: ["Fixtures"]),
   ]
 )
