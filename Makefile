@@ -120,7 +120,7 @@ lint: $(VENV)/bin/python  ## the formatters' word, for every language
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check ruff clang-format
 	$(VENV)/bin/python -m ruff check bindings examples benchmarks Tests
 	$(VENV)/bin/python -m ruff format --check bindings examples benchmarks Tests
-	$(VENV)/bin/clang-format --dry-run --Werror include/*.h $(shell find Sources Tests examples benchmarks -name '*.[ch]')
+	$(VENV)/bin/clang-format --dry-run --Werror include/*.h $(shell find Sources Tests examples benchmarks -name '*.[ch]' -o -name '*.cpp')
 
 clean:               ## removes everything that was built
 	rm -rf .build $(DIST) $(VENV) $(VENV)-golden $(BENCH_VENV) demo benchmarks/results

@@ -124,7 +124,8 @@ const char *nnkit_boundary_set_text(nnkit_text which, const char *text, size_t b
 
 const char *nnkit_boundary_text(nnkit_text which) {
     if (which == nnkit_text_last_error && atomic_load(&is_closed))
-        return "a call ran out of memory, and out of the reserve, where it could not end in order: the library serves no "
+        return "a call ran out of memory, and out of the reserve, where it could not end in order: the library serves "
+               "no "
                "call of this process any more";
     return texts[which];
 }

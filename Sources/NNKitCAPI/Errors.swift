@@ -43,9 +43,11 @@ extension nnkit_text {
   /// Keeps `text` for the thread until it is set again or the thread ends. Throws: `.outOfMemory`.
   func set(_ text: String) throws(NNKitError) -> UnsafePointer<CChar> {
     var text = text
-    guard let kept = text.withUTF8({ bytes in
-      bytes.withMemoryRebound(to: CChar.self) { nnkit_boundary_set_text(self, $0.baseAddress ?? emptyText, $0.count) }
-    }) else { throw NNKitError(.outOfMemory, "memory for a text of \(text.utf8.count) bytes cannot be had") }
+    guard
+      let kept = text.withUTF8({ bytes in
+        bytes.withMemoryRebound(to: CChar.self) { nnkit_boundary_set_text(self, $0.baseAddress ?? emptyText, $0.count) }
+      })
+    else { throw NNKitError(.outOfMemory, "memory for a text of \(text.utf8.count) bytes cannot be had") }
     try checkMemory()
     return kept
   }

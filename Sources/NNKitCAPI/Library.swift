@@ -75,8 +75,9 @@ public func nnk_runtime_info_json(
   status(of: "nnk_runtime_info_json") { () throws(NNKitError) in
     let out = try requireOutput(out, "out")
     let runtime = try runtime(handle)
+    let version = String(cString: nnkit_boundary_version())
     out.pointee = try nnkit_text_runtime_info.set(
-      #"{"isa":"\#(runtime.instructionSet)","threads":\#(runtime.threads),"version":"\#(String(cString: nnkit_boundary_version()))"}"#)
+      #"{"isa":"\#(runtime.instructionSet)","threads":\#(runtime.threads),"version":"\#(version)"}"#)
   }
 }
 

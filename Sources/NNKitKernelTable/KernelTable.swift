@@ -69,7 +69,8 @@ public struct KernelTable: Sendable {
     ) -> Void
 
   // Reductions
-  /// `out[n] = Σ_r x[r * stride + n]` for `n < columns`, rows in ascending order; with `accumulate`, `out[n] +=`.
+  /// `out[n] = Σ_r x[r * stride + n]` for `n < columns`, rows in ascending order; with `accumulate`, `out[n] +=` that sum.
+  /// Many rows are added by blocks of 256, whose sums are added in double precision.
   public let columnSum:
     @Sendable (
       _ x: UnsafePointer<Float>, _ rows: Int, _ columns: Int, _ stride: Int, _ out: UnsafeMutablePointer<Float>,
@@ -114,6 +115,10 @@ public struct KernelTable: Sendable {
   public let gruCellForward: @Sendable (GRUCell) -> Void
   public let gruCellBackward: @Sendable (GRUCellGradient) -> Void
   public let gruResetBackward: @Sendable (GRUResetGradient) -> Void
+
+  // Initialisation
+  public let orthonormalize: @Sendable (Orthonormalization) -> Void
+  public let projectOut: @Sendable (Projection) -> Void
 
   // Optimizers
   public let sgd: @Sendable (SGDUpdate) -> Void
@@ -193,6 +198,8 @@ public struct KernelTable: Sendable {
     gruCellForward: @escaping @Sendable (GRUCell) -> Void,
     gruCellBackward: @escaping @Sendable (GRUCellGradient) -> Void,
     gruResetBackward: @escaping @Sendable (GRUResetGradient) -> Void,
+    orthonormalize: @escaping @Sendable (Orthonormalization) -> Void,
+    projectOut: @escaping @Sendable (Projection) -> Void,
     sgd: @escaping @Sendable (SGDUpdate) -> Void,
     adam: @escaping @Sendable (AdamUpdate) -> Void
   ) {
@@ -247,6 +254,8 @@ public struct KernelTable: Sendable {
     self.gruCellForward = gruCellForward
     self.gruCellBackward = gruCellBackward
     self.gruResetBackward = gruResetBackward
+    self.orthonormalize = orthonormalize
+    self.projectOut = projectOut
     self.sgd = sgd
     self.adam = adam
   }

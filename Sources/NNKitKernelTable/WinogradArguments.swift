@@ -27,10 +27,14 @@ public struct WinogradInput {
   public var tiles: Int
   public var output: UnsafeMutablePointer<Float>
   public var planeStride: Int
+  /// Of row pair 0: takes the sum of the squares of each tile at the pairs of points 0 and ∞, over all channels. Every pixel
+  /// of a tile has a part in one of these four elements: where one is not finite the sum is not, and it is at least the
+  /// square of the largest pixel that has no other beside it.
+  public var energies: UnsafeMutablePointer<Float>?
 
   public init(
     size: Int, rowPair: Int, source: UnsafePointer<Float>, lineStride: Int, pixelStride: Int, channels: Int,
-    tiles: Int, output: UnsafeMutablePointer<Float>, planeStride: Int
+    tiles: Int, output: UnsafeMutablePointer<Float>, planeStride: Int, energies: UnsafeMutablePointer<Float>? = nil
   ) {
     self.size = size
     self.rowPair = rowPair
@@ -41,6 +45,7 @@ public struct WinogradInput {
     self.tiles = tiles
     self.output = output
     self.planeStride = planeStride
+    self.energies = energies
   }
 }
 

@@ -13,14 +13,30 @@ func largestElement(_ x: UnsafePointer<Float>, _ count: Int) -> Float {
   return maximumOfLanes(best)
 }
 
+/// Elements that are summed in single precision: lanes apart, then in a fixed tree. Sums of more go by blocks.
+@_transparent
+private var elementsPerBlock: Int { termsPerBlock &* vectorWidth }
+
 /// `Σ exp(x - maximum)`; where `y` is given, `y = exp(x - maximum)`, and `y` may be `x`.
 @inline(never)
 func sumOfExponentials(
   _ x: UnsafePointer<Float>, _ count: Int, maximum: Float, _ y: UnsafeMutablePointer<Float>?
 ) -> Float {
   let maximum = Vector(repeating: maximum)
-  var sum = Vector()
+  var total = 0.0
   var i = 0
+  while count &- i > elementsPerBlock {
+    let end = i &+ elementsPerBlock
+    var sum = Vector()
+    while i < end {
+      let e = exponential(loadVector(x + i) - maximum)
+      if let y { storeVector(e, y + i) }
+      sum += e
+      i &+= vectorWidth
+    }
+    total += Double(sumOfLanes(sum))
+  }
+  var sum = Vector()
   while i &+ vectorWidth <= count {
     let e = exponential(loadVector(x + i) - maximum)
     if let y { storeVector(e, y + i) }
@@ -33,7 +49,7 @@ func sumOfExponentials(
     if let y { storePartialVector(e, y + i, count &- i) }
     sum += e
   }
-  return sumOfLanes(sum)
+  return Float(total + Double(sumOfLanes(sum)))
 }
 
 /// `y = exp(x - max x) / Σ exp(x - max x)` for each row, or its logarithm: see `Softmax`.
@@ -103,30 +119,44 @@ func softmaxBackward(_ softmax: SoftmaxGradient) {
   }
 }
 
-/// `Σ x`, lanes apart, then in a fixed tree.
+/// `Σ x`.
 @inline(__always)
 private func sumOfElements(_ x: UnsafePointer<Float>, _ count: Int) -> Float {
-  var sum = Vector()
+  var total = 0.0
   var i = 0
-  while i &+ vectorWidth <= count {
-    sum += loadVector(x + i)
-    i &+= vectorWidth
+  while i < count {
+    let end = min(count, i &+ elementsPerBlock)
+    var sum = Vector()
+    while i &+ vectorWidth <= end {
+      sum += loadVector(x + i)
+      i &+= vectorWidth
+    }
+    if i < end {
+      sum += loadPartialVector(x + i, end &- i)
+      i = end
+    }
+    total += Double(sumOfLanes(sum))
   }
-  if i < count { sum += loadPartialVector(x + i, count &- i) }
-  return sumOfLanes(sum)
+  return Float(total)
 }
 
-/// `Σ a b`, lanes apart, then in a fixed tree.
+/// `Σ a b`.
 @inline(__always)
 private func dotProduct(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int) -> Float {
-  var sum = Vector()
+  var total = 0.0
   var i = 0
-  while i &+ vectorWidth <= count {
-    sum = multiplyAdd(loadVector(a + i), loadVector(b + i), sum)
-    i &+= vectorWidth
+  while i < count {
+    let end = min(count, i &+ elementsPerBlock)
+    var sum = Vector()
+    while i &+ vectorWidth <= end {
+      sum = multiplyAdd(loadVector(a + i), loadVector(b + i), sum)
+      i &+= vectorWidth
+    }
+    if i < end {
+      sum = multiplyAdd(loadPartialVector(a + i, end &- i), loadPartialVector(b + i, end &- i), sum)
+      i = end
+    }
+    total += Double(sumOfLanes(sum))
   }
-  if i < count {
-    sum = multiplyAdd(loadPartialVector(a + i, count &- i), loadPartialVector(b + i, count &- i), sum)
-  }
-  return sumOfLanes(sum)
+  return Float(total)
 }

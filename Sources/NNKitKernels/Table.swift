@@ -61,6 +61,8 @@ public func makeKernelTable() -> KernelTable {
     gruCellForward: gruCellForward,
     gruCellBackward: gruCellBackward,
     gruResetBackward: gruResetBackward,
+    orthonormalize: orthonormalize,
+    projectOut: projectOut,
     sgd: sgd,
     adam: adam
   )

@@ -273,6 +273,8 @@ static void threads_end(void *unused) {
     train_and_run(NULL, NETWORK_CNN);
     CHECK(thread_count() <= before + 2);
     nnk_shutdown();
+    /* A thread that was joined may be listed a moment longer. */
+    for (tries = 0; tries < 200 && thread_count() != before; tries++) usleep(1000);
     CHECK(thread_count() == before);
     train_and_run("threads=4", NETWORK_CNN);
     for (tries = 0; tries < 200 && thread_count() != before; tries++) usleep(10000);

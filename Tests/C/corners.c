@@ -294,8 +294,7 @@ static void a_handle_stays_stale(void *unused) {
     for (i = 0; i < (1u << 24) + 16; i++) {
         nnk_graph *graph = nnk_graph_create();
         again += graph == first;
-        if (i > (1u << 24) - 16)
-            again += nnk_graph_input(first, "x", NNK_FLOAT32, shape, 1) >= 0;
+        if (i > (1u << 24) - 16) again += nnk_graph_input(first, "x", NNK_FLOAT32, shape, 1) >= 0;
         nnk_graph_destroy(graph);
     }
     CHECK(again == 0);
@@ -303,7 +302,7 @@ static void a_handle_stays_stale(void *unused) {
 
 int main(int argc, char **argv) {
     static const way ways[] = {
-        RETURNS, LONGJMP, EXITS_THREAD, IS_CANCELLED,
+        RETURNS, LONGJMP,         EXITS_THREAD, IS_CANCELLED,
 #ifdef __cplusplus
         THROWS,  THROWS_A_NUMBER,
 #endif

@@ -19,8 +19,12 @@ typedef struct environment {
 } environment;
 
 enum {
-    SSE = 0x1f80, X87 = 0x037f,
-    SSE_UP = 0x4000, SSE_DOWN = 0x2000, X87_UP = 0x0800, X87_DOWN = 0x0400,
+    SSE = 0x1f80,
+    X87 = 0x037f,
+    SSE_UP = 0x4000,
+    SSE_DOWN = 0x2000,
+    X87_UP = 0x0800,
+    X87_DOWN = 0x0400,
     FLUSH = 0x8040
 };
 

@@ -115,11 +115,29 @@ static void keep(handle_kind kind, void *h) {
     data_of[kind][place] = chosen_data;
 }
 
-static const char *const numbers[] = {"0",          "1",           "2",          "3",
-                                      "-1",         "0.5",         "1e999",      "nan",
-                                      "2147483648", "4294967296",  "9223372036854775807", "-9223372036854775808",
-                                      "18446744073709551616", "1e-320", "0x10", "", "+", "1,", "3,5", "1,1,1",
-                                      "true", "false", "none"};
+static const char *const numbers[] = {"0",
+                                      "1",
+                                      "2",
+                                      "3",
+                                      "-1",
+                                      "0.5",
+                                      "1e999",
+                                      "nan",
+                                      "2147483648",
+                                      "4294967296",
+                                      "9223372036854775807",
+                                      "-9223372036854775808",
+                                      "18446744073709551616",
+                                      "1e-320",
+                                      "0x10",
+                                      "",
+                                      "+",
+                                      "1,",
+                                      "3,5",
+                                      "1,1,1",
+                                      "true",
+                                      "false",
+                                      "none"};
 
 /* `valid`, or that damaged, or something else altogether. */
 static const char *text(const char *const *valid, int count) {
@@ -211,7 +229,8 @@ static void tensor(nnk_tensor *t, int64_t *shape, int64_t *stride, int64_t sampl
         shape[0] = samples, rank = 1;
     }
     /* Whole numbers lie where no output is written to. */
-    *t = nnk_tensor_view(memory + (kind == 3 || kind == 4 ? FLOATS / 4 : 0) + below(1000), kind == 3 || kind == 4 ? NNK_INT32 : NNK_FLOAT32, shape, rank);
+    *t = nnk_tensor_view(memory + (kind == 3 || kind == 4 ? FLOATS / 4 : 0) + below(1000),
+                         kind == 3 || kind == 4 ? NNK_INT32 : NNK_FLOAT32, shape, rank);
     if (chance(90)) return;
     switch (below(9)) {
     case 0:
@@ -302,7 +321,7 @@ static int judge(nnk_status status) {
     do {                                                                                                               \
         type *const nothing = (type *)(uintptr_t)0x5a5a;                                                               \
         type *made = nothing, **out = chance(97) ? &made : NULL;                                                       \
-        if (called(#name), judge(name arguments)) {                                                                             \
+        if (called(#name), judge(name arguments)) {                                                                    \
             if (!out || made == nothing) stop_child("no object was made", NNK_OK);                                     \
             keep(kind, made);                                                                                          \
         } else if (made != nothing) {                                                                                  \
@@ -329,16 +348,28 @@ static int report(const nnk_progress *progress, void *user) {
 }
 
 static void graph_call(void) {
-    static const char *const kinds[] = {"conv2d", "dense",   "maxpool2d", "avgpool2d",       "globalavgpool2d", "batchnorm",
-                                        "relu",   "dropout", "flatten",   "globalmaxpool2d", "activation",      "softmax",
-                                        "lstm",   "gru",     "embedding", "add"};
-    static const char *const options[] = {"units=3",           "filters=4 kernel=3 padding=same", "filters=2 kernel=2",
-                                          "size=2",            "vocabulary=7 units=4",            "rate=0.5",
-                                          "",                  "name=a",                          "kind=tanh",
-                                          "units=4 return_sequences=true", "filters=4 kernel=3 stride=2 groups=2",
-                                          "epsilon=0.01",      "filters=4 kernel=1 dilation=3",   "function=relu"};
-    static const int64_t shapes[][4] = {{6, 6, 2, 1}, {-1, 3, 1, 1}, {3, 1, 1, 1}, {5, 1, 1, 1}, {-1, -1, -1, -1},
-                                        {0, 1, 1, 1}, {INT64_MAX, 2, 1, 1}, {1 << 20, 1 << 20, 1 << 20, 1}, {-7, 1, 1, 1}};
+    static const char *const kinds[] = {"conv2d",     "dense",   "maxpool2d", "avgpool2d", "globalavgpool2d",
+                                        "batchnorm",  "relu",    "dropout",   "flatten",   "globalmaxpool2d",
+                                        "activation", "softmax", "lstm",      "gru",       "embedding",
+                                        "add"};
+    static const char *const options[] = {"units=3",
+                                          "filters=4 kernel=3 padding=same",
+                                          "filters=2 kernel=2",
+                                          "size=2",
+                                          "vocabulary=7 units=4",
+                                          "rate=0.5",
+                                          "",
+                                          "name=a",
+                                          "kind=tanh",
+                                          "units=4 return_sequences=true",
+                                          "filters=4 kernel=3 stride=2 groups=2",
+                                          "epsilon=0.01",
+                                          "filters=4 kernel=1 dilation=3",
+                                          "function=relu"};
+    static const int64_t shapes[][4] = {
+        {6, 6, 2, 1},     {-1, 3, 1, 1}, {3, 1, 1, 1},         {5, 1, 1, 1},
+        {-1, -1, -1, -1}, {0, 1, 1, 1},  {INT64_MAX, 2, 1, 1}, {1 << 20, 1 << 20, 1 << 20, 1},
+        {-7, 1, 1, 1}};
     int64_t shape[12];
     nnk_value in[4], values[4] = {-5, -5, -5, -5};
     nnk_graph *graph = (nnk_graph *)handle(GRAPH);
@@ -404,8 +435,11 @@ static void build(void) {
                                          {"dense", "units=5 activation=relu"},
                                          {"dropout", "rate=0.1"},
                                          {"batchnorm", ""}};
-    static const layer of_rows[] = {{"dense", "units=8 activation=relu"}, {"dense", "units=3"}, {"batchnorm", ""},
-                                    {"dropout", "rate=0.5"},             {"softmax", ""}};
+    static const layer of_rows[] = {{"dense", "units=8 activation=relu"},
+                                    {"dense", "units=3"},
+                                    {"batchnorm", ""},
+                                    {"dropout", "rate=0.5"},
+                                    {"softmax", ""}};
     static const int64_t shapes[4][3] = {{6, 6, 2}, {-1, 3, 0}, {3, 0, 0}, {5, 0, 0}};
     const int data = below(4), count = below(6);
     nnk_graph *graph;
@@ -416,7 +450,10 @@ static void build(void) {
     if (!graph) return;
     judge(NNK_OK);
     called("nnk_graph_input");
-    x = nnk_graph_input(graph, "x", data == 3 ? NNK_INT32 : NNK_FLOAT32, shapes[data], data == 0 ? 3 : data == 1 ? 2 : 1);
+    x = nnk_graph_input(graph, "x", data == 3 ? NNK_INT32 : NNK_FLOAT32, shapes[data],
+                        data == 0   ? 3
+                        : data == 1 ? 2
+                                    : 1);
     if (data == 3) {
         called("nnk_graph_layer");
         x = nnk_graph_layer(graph, "embedding", "vocabulary=9 units=3", x);
@@ -545,8 +582,7 @@ static void training_call(int depth) {
              ((nnk_model *)handle(MODEL),
               TEXT("loss=softmax_cross_entropy optimizer=adam learning_rate=0.01 metric=accuracy",
                    "loss=softmax_cross_entropy optimizer=sgd momentum=0.9 clip_norm=1",
-                   "loss=softmax_cross_entropy weight_decay=0.1 nesterov=true momentum=0.5",
-                   "loss=mean_squared_error"),
+                   "loss=softmax_cross_entropy weight_decay=0.1 nesterov=true momentum=0.5", "loss=mean_squared_error"),
               out));
         break;
     case 1:
@@ -557,10 +593,10 @@ static void training_call(int depth) {
     case 3:
     case 4:
         if (depth > 0) return;
-        CALL(nnk_trainer_fit,
-             (trainer, dataset, TEXT("epochs=2 batch_size=2", "epochs=3 report=step shuffle=false", "batch_size=1",
-                                     "validation_split=0.5", "epochs=1073741824"),
-              report, NULL));
+        CALL(nnk_trainer_fit, (trainer, dataset,
+                               TEXT("epochs=2 batch_size=2", "epochs=3 report=step shuffle=false", "batch_size=1",
+                                    "validation_split=0.5", "epochs=1073741824"),
+                               report, NULL));
         break;
     case 5:
         CALL(nnk_trainer_set_validation, (trainer, dataset));
@@ -599,7 +635,8 @@ static void session_call(void) {
     switch (below(7)) {
     case 0:
         MAKE(SESSION, nnk_session, nnk_session_create,
-             ((nnk_model *)handle(MODEL), TEXT("max_batch=6", "max_batch=9", "max_batch=6 max_time=5", "max_batch=6 max_bytes=1000000", ""), out));
+             ((nnk_model *)handle(MODEL),
+              TEXT("max_batch=6", "max_batch=9", "max_batch=6 max_time=5", "max_batch=6 max_bytes=1000000", ""), out));
         break;
     case 1:
         CALL(nnk_session_bytes,
@@ -621,9 +658,8 @@ static void session_call(void) {
         if (n > 1 && chance(80) && streams[1] == streams[0]) streams[1] = streams[2];
         tensor(&inputs[0], sizes[0][0], strides[0][0], n, 2); /* [n,3], without time */
         tensor(&outputs_of_run[0], sizes[2][0], strides[2][0], n, 2);
-        CALL(nnk_streams_step,
-             (session, chance(97) ? streams : NULL, chance(95) ? n : PICK(wrong),
-              inputs, count_argument(1), outputs_of_run, count_argument(1)));
+        CALL(nnk_streams_step, (session, chance(97) ? streams : NULL, chance(95) ? n : PICK(wrong), inputs,
+                                count_argument(1), outputs_of_run, count_argument(1)));
     }
 }
 
@@ -708,7 +744,8 @@ static nnk_graph *described(int kind) {
         break;
     case 1:
         x = nnk_graph_input(graph, "sequence", NNK_FLOAT32, sequence, 2);
-        x = nnk_graph_layer(graph, "gru", "units=5", nnk_graph_layer(graph, "lstm", "units=4 return_sequences=true", x));
+        x = nnk_graph_layer(graph, "gru", "units=5",
+                            nnk_graph_layer(graph, "lstm", "units=4 return_sequences=true", x));
         break;
     case 2:
         x = nnk_graph_layer(graph, "dropout", "rate=0.3", nnk_graph_input(graph, "row", NNK_FLOAT32, row, 1));
@@ -827,7 +864,8 @@ int main(int argc, char **argv) {
         for (i = 0; all.function[i][0]; i++)
             fprintf(stderr, "    %-32s %8ld calls, %8ld succeeded\n", all.function[i], all.tried[i], all.good[i]);
     snprintf(what, sizeof what,
-             "random calls from seed %" PRIu64 ": %ld in %ld processes, %ld succeeded, %ld ended the host, %ld hung, %ld wrong",
+             "random calls from seed %" PRIu64
+             ": %ld in %ld processes, %ld succeeded, %ld ended the host, %ld hung, %ld wrong",
              seed, all.calls, children, all.succeeded, ended, hung, wrong);
     fprintf(stderr, "attack: %s\n", what);
     check_true(ended + hung + wrong == 0, what, __FILE__, __LINE__);

@@ -5,7 +5,7 @@
  * The program stands between the library and the C library's allocator (it is linked with -rdynamic). argv[1]: the
  * library.
  *
- * NNKIT_POINTS: about how many points of failure to try (default 600). NNKIT_LIMITS: how many limits (default 150). */
+ * NNKIT_POINTS: about how many points of failure to try (default 400). NNKIT_LIMITS: how many limits (default 80). */
 #include "nnkit_loader.h"
 
 #include "check.h"
@@ -231,8 +231,8 @@ static nnk_status create_stream(void) {
     nnk_status status;
     nnk_graph *graph = nnk_graph_create();
     if (!graph) return NNK_ERROR_OUT_OF_MEMORY;
-    nnk_graph_output(
-        graph, "y", nnk_graph_layer(graph, "lstm", "units=5", nnk_graph_input(graph, "x", NNK_FLOAT32, sample, 2)));
+    nnk_graph_output(graph, "y",
+                     nnk_graph_layer(graph, "lstm", "units=5", nnk_graph_input(graph, "x", NNK_FLOAT32, sample, 2)));
     status = nnk_model_create(o.runtime, graph, "", &model);
     nnk_graph_destroy(graph);
     if (status == NNK_OK) status = nnk_session_create(model, "", &session);
@@ -258,15 +258,24 @@ static const struct operation {
     const char *name;
     nnk_status (*call)(void);
 } operations[] = {
-    {"runtime", create_runtime}, {"graph", describe},
-    {"model", create_model},     {"trainer", create_trainer},
-    {"step", step},              {"fit", fit},
-    {"evaluate", evaluate},      {"session", create_session},
-    {"run", run},                {"bytes", session_bytes},
-    {"save", save},              {"load", load},
-    {"memory", write_and_read},  {"state", write_and_read_state},
-    {"texts", texts},            {"stream", create_stream},
-    {"stream step", step_stream}, {"wrong calls", wrong_calls},
+    {"runtime", create_runtime},
+    {"graph", describe},
+    {"model", create_model},
+    {"trainer", create_trainer},
+    {"step", step},
+    {"fit", fit},
+    {"evaluate", evaluate},
+    {"session", create_session},
+    {"run", run},
+    {"bytes", session_bytes},
+    {"save", save},
+    {"load", load},
+    {"memory", write_and_read},
+    {"state", write_and_read_state},
+    {"texts", texts},
+    {"stream", create_stream},
+    {"stream step", step_stream},
+    {"wrong calls", wrong_calls},
 };
 enum { OPERATIONS = sizeof operations / sizeof operations[0] };
 
@@ -450,8 +459,8 @@ static void scan_limits(network *n, int count) {
 static void report(const char *what, const tally *t) {
     char text[200];
     int i;
-    snprintf(text, sizeof text, "%s: %ld, %ld gave a status, %ld ended the host, %ld hung, %ld gave something else", what,
-             t->tried, t->survived, t->ended, t->hung, t->wrong);
+    snprintf(text, sizeof text, "%s: %ld, %ld gave a status, %ld ended the host, %ld hung, %ld gave something else",
+             what, t->tried, t->survived, t->ended, t->hung, t->wrong);
     fprintf(stderr, "attack: %s\n", text);
     for (i = 0; i < 8 && t->named[i][0]; i++) fprintf(stderr, "    %s\n", t->named[i]);
     check_true(t->tried > 0 && t->ended + t->hung + t->wrong == 0, text, __FILE__, __LINE__);
@@ -465,7 +474,7 @@ static long wanted(const char *name, long usual, long small) {
 
 int main(int argc, char **argv) {
     static const network_kind kinds[] = {NETWORK_CNN_DROPOUT, NETWORK_LSTM};
-    const long points = wanted("NNKIT_POINTS", 600, 60), scans = wanted("NNKIT_LIMITS", 150, 6);
+    const long points = wanted("NNKIT_POINTS", 400, 60), scans = wanted("NNKIT_LIMITS", 80, 6);
     int i, is_warm;
     nnkit_load(argc > 1 ? argv[1] : "libnnkit.so");
     folder = temporary_folder();

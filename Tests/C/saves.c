@@ -425,10 +425,10 @@ static void write_file(const char *path, const char *header, off_t size) {
     close(file);
 }
 
-#define INPUT   "{\\\"dtype\\\":\\\"float32\\\",\\\"name\\\":\\\"x\\\",\\\"shape\\\":[2],\\\"value\\\":0}"
-#define OUTPUT  "{\\\"name\\\":\\\"y\\\",\\\"value\\\":0}"
+#define INPUT  "{\\\"dtype\\\":\\\"float32\\\",\\\"name\\\":\\\"x\\\",\\\"shape\\\":[2],\\\"value\\\":0}"
+#define OUTPUT "{\\\"name\\\":\\\"y\\\",\\\"value\\\":0}"
 #define GRAPH(inputs, outputs)                                                                                         \
-    "{\"__metadata__\":{\"nnkit.graph\":\"{\\\"inputs\\\":[" inputs "],\\\"layers\\\":[],\\\"outputs\\\":[" outputs       \
+    "{\"__metadata__\":{\"nnkit.graph\":\"{\\\"inputs\\\":[" inputs "],\\\"layers\\\":[],\\\"outputs\\\":[" outputs    \
     "],\\\"seed\\\":0,\\\"version\\\":1}\"}}"
 
 static void files_that_are_none(void *unused) {

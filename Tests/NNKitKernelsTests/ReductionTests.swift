@@ -17,7 +17,7 @@ import Testing
     }
   }
 
-  /// Rows are added in ascending order, so that a sequential sum of floats gives the same bits at every level.
+  /// Rows are added in ascending order, and then to what was there: a sequential sum gives the same bits at every level.
   @Test(arguments: testedLevels)
   func columnSumAddsRowsInOrder(level: InstructionSetLevel) {
     let table = kernels(level)
@@ -29,15 +29,30 @@ import Testing
             let stride = columns + 3
             let x = GuardedBuffer(numbers.floats(rows == 0 ? 0 : (rows - 1) * stride + columns), placement)
             let out = GuardedBuffer(numbers.floats(columns), placement)
-            var exact = accumulate ? out.array : [Float](repeating: 0, count: columns)
+            var exact = [Float](repeating: 0, count: columns)
             for r in 0..<rows {
               for n in 0..<columns { exact[n] += x[r * stride + n] }
             }
+            if accumulate { exact = zip(exact, out.array).map { $0 + $1 } }
             table.columnSum(x.read, rows, columns, stride, out.pointer, accumulate)
             #expect(sameBits(out.array, exact), "\(rows) rows, \(columns) columns")
           }
         }
       }
+    }
+  }
+
+  /// Of equal numbers each addition to a large sum would round the same way.
+  @Test(arguments: testedLevels)
+  func columnSumOfManyRowsHasTheErrorOfABlock(level: InstructionSetLevel) {
+    let table = kernels(level)
+    for columns in [1, 4 * table.width + 1] {
+      let rows = 300_001
+      let x = [Float](repeating: 0.1, count: rows * columns)
+      var out = [Float](repeating: 3, count: columns)
+      table.columnSum(x, rows, columns, columns, &out, true)
+      let exact = 3 + Double(rows) * Double(Float(0.1))
+      #expect(out.allSatisfy { abs(Double($0) - exact) <= 5e-6 * exact })
     }
   }
 

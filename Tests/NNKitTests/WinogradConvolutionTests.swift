@@ -18,7 +18,8 @@ import Testing
   ) throws -> Result {
     var graph = Graph()
     var x = graph.input("x", Shape([shape[1], shape[2], channels]))
-    if normalized { x = graph.layer("batchnorm", "activation=relu", x) }
+    // The model's own input is convolved directly.
+    x = normalized ? graph.layer("batchnorm", "activation=relu", x) : graph.layer("activation", "function=linear", x)
     let options = "name=c filters=\(filters) kernel=3 padding=\(padding) activation=\(activation) winograd=\(winograd)"
     graph.output("y", graph.layer("conv2d", options, x))
     let harness = try TrainingHarness(graph, shapes: [shape + [channels]], loss: SeedLoss(), threads: threads)
@@ -76,7 +77,8 @@ import Testing
     for activation in ["relu", "tanh"] {
       var graph = Graph()
       let x = graph.input("x", Shape([shape[1], shape[2], channels]))
-      graph.output("y", graph.layer("conv2d", options.replacing("relu", with: activation), x))
+      let value = graph.layer("activation", "function=linear", x)
+      graph.output("y", graph.layer("conv2d", options.replacing("relu", with: activation), value))
       let result = try run(
         channels, filters, shape, padding: "same", activation: activation, winograd: true, threads: 3)
       let session = try Session(try Model(graph, seed: 1), maximumBatch: shape[0])
@@ -135,7 +137,8 @@ import Testing
     for winograd in [true, false] {
       var graph = Graph()
       let x = graph.input("x", [padded, padded, channels])
-      graph.output("y", graph.layer("conv2d", "filters=16 kernel=3 bias=false winograd=\(winograd) name=c", x))
+      let value = graph.layer("activation", "function=linear", x)
+      graph.output("y", graph.layer("conv2d", "filters=16 kernel=3 bias=false winograd=\(winograd) name=c", value))
       let model = try Model(graph, seed: 5)
       var input = [Float](repeating: 0, count: padded * padded * channels)
       input.withUnsafeMutableBufferPointer {

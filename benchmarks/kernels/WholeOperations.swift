@@ -89,7 +89,8 @@ struct WholeOperation {
   /// each with what they pack, one by one; and the whole of a training step.
   func measure(_ runtime: Runtime, _ effort: Effort) throws -> (figures: [Figure], problem: String?) {
     var graph = Graph()
-    var value = graph.input("x", input)
+    // As inside a network: the model's own input has fewer ways.
+    var value = graph.layer("activation", "function=linear", graph.input("x", input))
     for options in layerOptions { value = graph.layer(kind, options, value) }
     graph.output("y", value)
     if let error = graph.firstError { return ([], error.message) }

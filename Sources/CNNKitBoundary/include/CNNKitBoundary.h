@@ -18,7 +18,7 @@ extern "C" {
 
 /* One call of the host, on its stack. */
 typedef struct nnkit_boundary_frame {
-    void *_Nullable way_out[8]; /* what setjmp would keep; the first member */
+    void *_Nullable way_out[8];                   /* what setjmp would keep; the first member */
     nnkit_platform_float_environment environment; /* the host's */
     int cancellation;                             /* the host's */
     bool failed_outside;
@@ -55,10 +55,9 @@ typedef struct nnkit_callback_exit {
  * Cancellation stays put off. Only inside of a call of the host. */
 nnkit_callback_outcome nnkit_boundary_report(int (*callback)(const void *progress, void *_Nullable user),
                                              const void *progress, void *_Nullable user, nnkit_callback_exit on_exit);
-nnkit_callback_outcome nnkit_boundary_write(int (*callback)(const void *_Nullable bytes, int64_t count,
-                                                            void *_Nullable user),
-                                            const void *_Nullable bytes, int64_t count, void *_Nullable user,
-                                            nnkit_callback_exit on_exit);
+nnkit_callback_outcome
+nnkit_boundary_write(int (*callback)(const void *_Nullable bytes, int64_t count, void *_Nullable user),
+                     const void *_Nullable bytes, int64_t count, void *_Nullable user, nnkit_callback_exit on_exit);
 
 /* Texts that a thread keeps until it sets them again or ends. */
 typedef enum nnkit_text { nnkit_text_last_error, nnkit_text_runtime_info, nnkit_text_model_info } nnkit_text;

@@ -132,6 +132,12 @@ static inline nnkit_platform_float_environment nnkit_platform_float_environment_
     return environment;
 }
 
+/* Whether nothing but sticky flags differs from the default. */
+static inline bool nnkit_platform_float_environment_is_default(nnkit_platform_float_environment environment) {
+    return (environment.mxcsr & ~0x3fu) == nnkit_platform_default_mxcsr &&
+           environment.x87_control == nnkit_platform_default_x87_control;
+}
+
 /* --------------------------------------------------------------------------------- processes and threads */
 
 /* How many processors the calling thread's affinity mask allows, up to 65,536; 0 if the kernel does not say.

@@ -61,8 +61,9 @@ private struct SaveTarget {
         throw systemError("cannot write \(quoted(path))")
       }
       // A folder that may not be read can still be written to.
-      var folder = openat(at, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-      if folder < 0 && errno == EACCES { folder = openat(at, parent, Int32(nnkit_platform_o_path) | O_DIRECTORY | O_CLOEXEC) }
+      let flags = O_DIRECTORY | O_CLOEXEC
+      var folder = openat(at, parent, O_RDONLY | flags)
+      if folder < 0 && errno == EACCES { folder = openat(at, parent, Int32(nnkit_platform_o_path) | flags) }
       let failure = errno
       if at != AT_FDCWD { Glibc.close(at) }
       errno = failure

@@ -102,6 +102,7 @@ struct GraphDescription: Codable, Equatable {
 
   /// Throws: `.internal` (never seen: the description holds nothing that JSON cannot).
   func json() throws(NNKitError) -> String {
+    try checkMemory(for: layers.count << 12)
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     guard let data = try? encoder.encode(self) else {
@@ -117,6 +118,7 @@ struct GraphDescription: Codable, Equatable {
     guard depth <= JSONOutline.maximumDepth else {
       throw NNKitError(.format, "the graph in the file is nested \(depth) deep; expected at most 4")
     }
+    try checkMemory(for: 32 * json.utf8.count)
     do {
       return try JSONDecoder().decode(GraphDescription.self, from: Data(json.utf8))
     } catch {

@@ -93,6 +93,8 @@ package enum Safetensors {
   ) throws(NNKitError) -> (entries: [Entry], metadata: [String: String]) {
     let outline = JSONOutline(bytes)
     guard outline.depth <= JSONOutline.maximumDepth else { throw fail("its header is nested \(outline.depth) deep") }
+    // Many small objects stand for each entry while it is read.
+    try checkMemory(for: 32 * bytes.count)
     let header: [String: HeaderValue]
     do {
       header = try JSONDecoder().decode([String: HeaderValue].self, from: Data(bytes))

@@ -46,8 +46,8 @@ public struct Conv2D: Layer {
       CommonOption.initializer("bias_initializer", default: .zeros),
       OptionSpecification(
         "winograd", .bool, default: .bool(true),
-        "whether 3x3 windows with stride 1 may use Winograd's algorithm: faster, rounding errors up to four times as large"
-      ),
+        "whether 3x3 windows with stride 1 may use Winograd's algorithm, but for the model's own input: faster, rounding "
+          + "errors up to 2e-6 of the largest input of a tile of 6x6 pixels, in every output of the tile"),
     ],
     make: { (options, inputs) throws(NNKitError) -> any Operation in
       try requireFloat(inputs[0])

@@ -35,6 +35,10 @@ public struct Graph: Sendable {
   package private(set) var lengths: [Value?] = []
   public private(set) var firstError: NNKitError?
   private var names: Set<String> = []
+  private var inputNames: Set<String> = []
+  private var outputNames: Set<String> = []
+  /// Of each kind: all numbers below this one belong to names that are taken.
+  private var firstFreeNumbers: [String: Int] = [:]
 
   /// What graphs return after an error.
   static let noValue = Value(index: -1)
@@ -55,7 +59,7 @@ public struct Graph: Sendable {
           "input \"\(name)\": the size \(size) in \(shape) is not valid; expected 1 or more, or -1 for open time")
       }
       _ = try checkedProduct(shape.sizes.filter { $0 != Shape.open }, of: "input \"\(name)\" of shape \(shape)")
-      guard !graph.inputs.contains(where: { $0.name == name }) else {
+      guard graph.inputNames.insert(name).inserted else {
         throw NNKitError(.invalidArgument, "there is an input named \"\(name)\" already; choose another name")
       }
       let value = graph.add(ValueType(dataType, shape))
@@ -134,10 +138,11 @@ public struct Graph: Sendable {
   public mutating func output(_ name: String, _ value: Value) {
     _ = attempt { (graph) throws(NNKitError) -> Void in
       try checkName(name, of: "output")
-      guard !graph.outputs.contains(where: { $0.name == name }) else {
+      guard !graph.outputNames.contains(name) else {
         throw NNKitError(.invalidArgument, "there is an output named \"\(name)\" already; choose another name")
       }
       _ = try graph.type(of: value, for: "output \"\(name)\"")
+      graph.outputNames.insert(name)
       graph.outputs.append(Input(name: name, value: value))
     }
   }
@@ -194,10 +199,12 @@ public struct Graph: Sendable {
   }
 
   /// "conv2d", then "conv2d_1", "conv2d_2", ...
-  private func freeName(_ kind: String) -> String {
+  private mutating func freeName(_ kind: String) -> String {
     if !names.contains(kind) { return kind }
-    var number = 1
+    // Names are never given back: each number is tried once, over all calls.
+    var number = firstFreeNumbers[kind] ?? 1
     while names.contains("\(kind)_\(number)") { number += 1 }
+    firstFreeNumbers[kind] = number
     return "\(kind)_\(number)"
   }
 }
@@ -205,8 +212,13 @@ public struct Graph: Sendable {
 /// Names go into files, paths of parameters and messages. Throws: `.invalidArgument` for an empty or long name and
 /// for one with white space, control characters or a slash.
 private func checkName(_ name: String, of what: String) throws(NNKitError) {
-  let allowed = name.unicodeScalars.allSatisfy { $0.value > 32 && $0.value != 127 && $0 != "/" && $0 != "=" }
-  guard (1...128).contains(name.utf8.count), allowed, !name.contains(where: \.isWhitespace) else {
+  func isAllowed(_ scalar: Unicode.Scalar) -> Bool {
+    scalar.value > 32 && scalar.value != 127 && scalar != "/" && scalar != "="
+  }
+  // The length first: names may come with millions of characters.
+  guard (1...128).contains(name.utf8.count), name.unicodeScalars.allSatisfy(isAllowed),
+    !name.contains(where: \.isWhitespace)
+  else {
     throw NNKitError(
       .invalidArgument,
       "\"\(excerpt(name))\" is not a valid name for the \(what); expected 1 to 128 bytes "

@@ -11,6 +11,8 @@ public final class Model: @unchecked Sendable {
   package let seed: UInt64
   /// Of each node, in the order of its operation.
   package let parametersByNode: [[Parameter]]
+  package let parameters: [Parameter]
+  private let parameterByName: [String: Parameter]
   package let arena: ParameterArena
   /// How many epochs and passes all trainers of the model have begun: the numbers of their random streams, so that a
   /// second trainer goes on where the first one ended.
@@ -28,9 +30,10 @@ public final class Model: @unchecked Sendable {
   public convenience init(_ graph: Graph, seed: UInt64 = 0, runtime: Runtime? = nil) throws(NNKitError) {
     try self.init(uninitialized: graph, seed: seed, runtime: runtime)
     let random = Random(seed: seed, kernels: self.runtime.kernels)
-    withDefaultFloatEnvironment {
+    try withDefaultFloatEnvironment { () throws(NNKitError) in
       for (index, parameter) in parameters.enumerated() {
-        initialize(parameter, .initializer(parameter: index), random, arena.floats + parameter.offset)
+        try initialize(
+          parameter, .initializer(parameter: index), random, self.runtime, arena.floats + parameter.offset)
       }
     }
   }
@@ -44,11 +47,15 @@ public final class Model: @unchecked Sendable {
     guard !graph.outputs.isEmpty else {
       throw NNKitError(.invalidArgument, "the graph has no output; declare one before the model is made")
     }
+    try checkMemory(for: graph.nodes.count << 12)
     self.graph = graph
     if let runtime { self.runtime = runtime } else { self.runtime = try Runtime.shared() }
     self.seed = seed
     let layout = try Model.layOut(graph)
     parametersByNode = layout.parametersByNode
+    parameters = parametersByNode.flatMap { $0 }
+    // The names of layers are unique, and those of a layer's parameters.
+    parameterByName = Dictionary(uniqueKeysWithValues: parameters.map { ($0.name, $0) })
     arena = try ParameterArena(count: layout.count, trainableCount: layout.trainableCount)
     flatShape = .allocate(capacity: 1)
     flatShape.pointee = Int64(layout.count)
@@ -84,8 +91,6 @@ public final class Model: @unchecked Sendable {
 
   deinit { flatShape.deallocate() }
 
-  package var parameters: [Parameter] { parametersByNode.flatMap { $0 } }
-
   /// How many numbers the parameters hold, trainable or not.
   public var parameterCount: Int { parameters.reduce(0) { $0 + $1.count } }
 
@@ -97,7 +102,7 @@ public final class Model: @unchecked Sendable {
   public func withParameter<Result>(
     _ name: String, _ body: (UnsafeMutableBufferPointer<Float>, Shape) -> Result
   ) throws(NNKitError) -> Result {
-    guard let parameter = parameters.first(where: { $0.name == name }) else {
+    guard let parameter = parameterByName[name] else {
       let near = nearest(name, in: parameterNames).map { "; did you mean \($0)?" } ?? ""
       throw NNKitError(.invalidArgument, "the model has no parameter \"\(excerpt(name))\"\(near)")
     }

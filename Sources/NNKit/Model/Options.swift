@@ -213,20 +213,25 @@ package struct Options: Sendable {
   }
 }
 
-/// At most 40 characters of a text that came from outside.
+/// At most 40 Unicode scalars of a text that came from outside: one character can have a million of them.
 package func excerpt(_ text: some StringProtocol) -> String {
-  let head = text.prefix(40)
-  return head.endIndex == text.endIndex ? String(head) : String(head) + "…"
+  let scalars = text.unicodeScalars
+  let end = scalars.index(scalars.startIndex, offsetBy: 40, limitedBy: scalars.endIndex) ?? scalars.endIndex
+  return end == scalars.endIndex ? String(text) : String(text[..<end]) + "…"
 }
 
-/// The candidate that is closest to `word` in spelling, if one is close enough to be what was meant.
+/// The candidate that is closest to `word` in spelling, if one is close enough to be what was meant. Words and candidates
+/// that are long, or behind the first thousands, are nobody's misspelling: the search takes milliseconds whatever comes.
 package func nearest(_ word: String, in candidates: [String]) -> String? {
+  let longest = 128
+  guard word.utf8.count <= longest else { return nil }
+  let letters = Array(word.lowercased().utf8)
   var best: (distance: Int, name: String)?
-  for candidate in candidates {
-    let distance = editDistance(Array(word.lowercased().utf8), Array(candidate.utf8))
-    if distance <= max(2, candidate.utf8.count / 3), distance < best?.distance ?? .max {
-      best = (distance, candidate)
-    }
+  for candidate in candidates.prefix(4096) where candidate.utf8.count <= longest {
+    let mostEdits = max(2, candidate.utf8.count / 3)
+    if abs(candidate.utf8.count - letters.count) > mostEdits { continue }
+    let distance = editDistance(letters, Array(candidate.utf8))
+    if distance <= mostEdits, distance < best?.distance ?? .max { best = (distance, candidate) }
   }
   return best?.name
 }

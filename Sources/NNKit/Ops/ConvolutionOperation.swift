@@ -67,7 +67,7 @@ package struct ConvolutionOperation: NormFolding, AddendFusing, PoolFusing {
     if isPointwise(vertical, horizontal) {
       let weights = try plan.packMatrix(
         node.parameters[0], depth: channels, columns: filters, scale: epilogue.scale)
-      try plan.matrixProduct(
+      try plan.deepMatrixProduct(
         "convolution", x, rows: x.rows, weights, bias: epilogue.bias, y.fused, to: y.product, addend: addend)
       pool?.addStep(plan)
       return finish(plan, y, pool)
@@ -121,7 +121,7 @@ package struct ConvolutionOperation: NormFolding, AddendFusing, PoolFusing {
     let dx = try plan.tensor(x.type)
     if pointwise {
       let transposed = try plan.packTransposed(node.parameters[0], depth: filters, columns: channels)
-      try plan.matrixProduct(
+      try plan.deepMatrixProduct(
         "convolution input gradient", dz, rows: x.rows, transposed, bias: nil, .linear, to: dx, addend: node.addends[0])
     } else {
       try addInputGradient(plan, vertical, horizontal, dz, node.parameters[0], addend: node.addends[0], to: dx)

@@ -31,7 +31,8 @@ extension ConvolutionWeightGradient {
     let scratch = try plan.scratch(floats: packedFloats + copiedLine)
 
     let affordable = 1 + Self.partialBytes / max(1, dKernel.count * 4)
-    let blocksPerChunk = ceilDivide(blocks.count, min(blocks.count, ceilDivide(12, rowBlocks), affordable))
+    let wanted = max(ceilDivide(12, rowBlocks), PartialSums.chunks(ofBlocks: blocks.count, sums: dKernel.count))
+    let blocksPerChunk = ceilDivide(blocks.count, min(blocks.count, wanted, affordable))
     let chunks = ceilDivide(blocks.count, blocksPerChunk)
     let partials = try PartialSums(plan, chunks: chunks, sizes: [dKernel.count, dBias == nil ? 0 : filters])
     let (inputSize, outputPixels) = (x.sampleCount, vertical.output * horizontal.output)
@@ -87,7 +88,7 @@ extension ConvolutionWeightGradient {
             let next = gradientPanel + 1 < gradientPanels ? b + pixels * panelColumns : nil
             for panel in panels {
               let (index, row) = (panel - panels.lowerBound, panel * panelRows)
-              kernels.columnProduct(
+              kernels.columnProductByBlocks(
                 ColumnProduct(
                   packedA: packed + index * depth * panelRows, panelRows: panelRows, depth: depth, b: b,
                   bStride: panelColumns, c: dKernelBase + row * geometry.filters + column, cStride: geometry.filters,

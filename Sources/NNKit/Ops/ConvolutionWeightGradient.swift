@@ -30,7 +30,7 @@ struct ConvolutionWeightGradient {
     guard rows.count == vertical.window, columns.count == horizontal.window else {
       return try addReachableSteps(rows, columns, plan, x, dz, to: dKernel, bias: dBias)
     }
-    if let winograd = WinogradWeightGradient(self, plan) {
+    if !x.isUnscaled, let winograd = WinogradWeightGradient(self, plan) {
       try winograd.addSteps(plan, x, dz, to: dKernel, bias: dBias)
     } else if let loops = pointwiseLoops(plan, x) {
       try plan.weightGradient(
@@ -134,7 +134,8 @@ struct ConvolutionWeightGradient {
 
     let kernelSize = dKernel.count
     let affordable = 1 + Self.partialBytes / max(1, kernelSize * 4)
-    let blocksPerChunk = ceilDivide(blocks.count, min(blocks.count, kernelSize <= 1 << 15 ? 16 : 8, affordable))
+    let wanted = max(kernelSize <= 1 << 15 ? 16 : 8, PartialSums.chunks(ofBlocks: blocks.count, sums: kernelSize))
+    let blocksPerChunk = ceilDivide(blocks.count, min(blocks.count, wanted, affordable))
     let chunks = ceilDivide(blocks.count, blocksPerChunk)
     let panelsPerTile = ceilDivide(panels, min(panels, ceilDivide(16, chunks)))
     let panelBlocks = ceilDivide(panels, panelsPerTile)
@@ -211,7 +212,7 @@ struct ConvolutionWeightGradient {
               let next =
                 (fetchesInput ? input : gradient) + range.lowerBound + (fetchesInput ? call : call - inputCalls) * share
               call += 1
-              kernels.columnProduct(
+              kernels.columnProductByBlocks(
                 ColumnProduct(
                   a: a + groupOffsets[group],
                   aSteps: (

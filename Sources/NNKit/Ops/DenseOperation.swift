@@ -37,7 +37,7 @@ package struct DenseOperation: NormFolding, AddendFusing {
     let y = try ActivatedOutput(plan, type, activation)
     let epilogue = try ProductEpilogue(plan, node.parameters, hasBias: hasBias, foldedNorm)
     let weights = try plan.packMatrix(node.parameters[0], depth: inputs, columns: units, scale: epilogue.scale)
-    try plan.matrixProduct(
+    try plan.deepMatrixProduct(
       "dense", x, rows: x.rows, weights, bias: epilogue.bias, y.fused, to: y.product,
       addend: hasAddend ? node.inputs[1] : nil)
     return y.finish(plan)
@@ -56,7 +56,7 @@ package struct DenseOperation: NormFolding, AddendFusing {
     guard node.wantsInput[0] else { return [nil] }
     let dx = try plan.tensor(x.type)
     let transposed = try plan.packTransposed(node.parameters[0], depth: units, columns: inputs)
-    try plan.matrixProduct(
+    try plan.deepMatrixProduct(
       "dense input gradient", dz, rows: x.rows, transposed, bias: nil, .linear, to: dx, addend: node.addends[0])
     return [dx]
   }

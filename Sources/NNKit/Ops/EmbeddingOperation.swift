@@ -45,22 +45,24 @@ package struct EmbeddingOperation: Operation {
 
   package func backward(_ plan: PlanBuilder, _ node: BackwardNode) throws(NNKitError) -> [Tensor?] {
     guard let dy = node.dOutputs[0] else { return [nil] }
-    let (x, dTable, units, vocabulary, kernels) = (node.inputs[0], node.dParameters[0], units, vocabulary, plan.kernels)
+    let (x, dTable, units, kernels) = (node.inputs[0], node.dParameters[0], units, plan.kernels)
     let count = x.count
     // A tile owns some columns of the table and adds all rows there in order: the sums do not depend on threads.
     let columnsPerTile = 32
+    let rows = IndexSums(rows: count, vocabulary: vocabulary, columns: columnsPerTile)
+    let scratch = try plan.scratch(floats: rows.scratchFloats)
     plan.step(
-      "embedding gradient", reads: [x, dy], writes: [dTable], tiles: ceilDivide(units, columnsPerTile),
-      work: [count + vocabulary, units]
+      "embedding gradient", reads: [x, dy], writes: [dTable], scratch: scratch,
+      tiles: ceilDivide(units, columnsPerTile), work: [count + vocabulary, units]
     ) { binding in
       let (indices, gradient, sums) = (binding.integers(x), UnsafePointer(binding.floats(dy)), binding.floats(dTable))
-      return { tile, _ in
+      let workspace = binding.scratch(scratch)
+      return { tile, worker in
         let column = tile * columnsPerTile
-        let columns = min(columnsPerTile, units - column)
-        for row in 0..<vocabulary { (sums + row * units + column).update(repeating: 0, count: columns) }
-        for i in 0..<count {
-          kernels.accumulate(gradient + i * units + column, sums + Int(indices[i]) * units + column, columns)
-        }
+        rows.write(
+          kernels, indices, gradient + column, to: sums + column, stride: units,
+          count: min(columnsPerTile, units - column), BoundSequences(range: 0..<1, time: count, lengths: nil),
+          scratch: workspace.base + worker * workspace.stride)
       }
     }
     return [nil]

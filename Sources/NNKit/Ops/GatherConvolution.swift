@@ -87,7 +87,7 @@ struct GatherConvolution {
   ) throws(NNKitError) {
     var direct: [GatherConvolution] = []
     for part in parts {
-      if let winograd = WinogradConvolution(part, plan) {
+      if !source.isUnscaled, let winograd = WinogradConvolution(part, plan) {
         if part.clearsDestination { plan.fill(name, destination, from: nil) }
         try winograd.addSteps(plan, name, source, bias: bias, addend: addend, activation, to: destination, pool: pool)
       } else {

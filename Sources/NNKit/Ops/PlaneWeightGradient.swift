@@ -13,6 +13,7 @@ struct PlaneWeightGradient {
 
   /// Memory for the sums of all chunks but the first.
   private static let partialBytes = 32 << 20
+  private static let pixelsPerCall = 1024
 
   func addSteps(_ plan: PlanBuilder, _ x: Tensor, _ dz: Tensor, to dKernel: Tensor, bias dBias: Tensor?)
     throws(NNKitError)
@@ -22,7 +23,8 @@ struct PlaneWeightGradient {
     let filters = planes.channels
     let pixelBlocks = plan.batch * blocks.pixelBlocks
     let affordable = 1 + Self.partialBytes / max(1, dKernel.count * 4)
-    let wanted = min(pixelBlocks, max(ceilDivide(16, blocks.channelBlocks), 4), affordable)
+    let forAccuracy = PartialSums.chunks(ofBlocks: pixelBlocks, sums: dKernel.count)
+    let wanted = min(pixelBlocks, max(ceilDivide(16, blocks.channelBlocks), 4, forAccuracy), affordable)
     let blocksPerChunk = ceilDivide(pixelBlocks, wanted)
     let chunks = ceilDivide(pixelBlocks, blocksPerChunk)
     let partials = try PartialSums(plan, chunks: chunks, sizes: [dKernel.count, dBias == nil ? 0 : filters])
@@ -60,11 +62,24 @@ struct PlaneWeightGradient {
           let dy =
             dOutput
             + (image * outputSize + block.row * outputSteps.0 + block.column * outputSteps.1 + block.firstChannel)
-          kernels.depthwiseWeightGradient(
-            DepthwiseWeightGradient(
-              geometry: blocks.geometry(
-                block, lineStride: source.lineStride, weightSteps: gradient.weightSteps, outputSteps: outputSteps),
-              source: source.pointer, dOutput: dy, dWeights: dWeights))
+          var part = DepthwiseWeightGradient(
+            geometry: blocks.geometry(
+              block, lineStride: source.lineStride, weightSteps: gradient.weightSteps, outputSteps: outputSteps),
+            source: source.pointer, dOutput: dy, dWeights: dWeights)
+          let geometry = part.geometry
+          // The sums of a call are added to those before: rounding errors grow with the pixels of one.
+          let columnsPerCall = min(block.columns, Self.pixelsPerCall)
+          let rowsPerCall = max(1, Self.pixelsPerCall / block.columns)
+          for row in stride(from: 0, to: block.rows, by: rowsPerCall) {
+            for column in stride(from: 0, to: block.columns, by: columnsPerCall) {
+              part.source = source.pointer + row * geometry.sourceSteps.0 + column * geometry.sourceSteps.1
+              part.dOutput = dy + row * outputSteps.0 + column * outputSteps.1
+              part.geometry.pixels = (
+                min(rowsPerCall, block.rows - row), min(columnsPerCall, block.columns - column)
+              )
+              kernels.depthwiseWeightGradient(part)
+            }
+          }
           if dBias != nil {
             for row in 0..<block.rows {
               kernels.columnSum(dy + row * outputSteps.0, block.columns, block.channels, filters, dBiases, true)

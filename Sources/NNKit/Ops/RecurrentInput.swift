@@ -76,7 +76,7 @@ enum RecurrentInput {
       return dx
     }
     let sums = try plan.floats([vocabulary, columns])
-    addSums(plan, name, node.inputs[0], dGates, to: sums, sequences)
+    try addSums(plan, name, node.inputs[0], dGates, to: sums, sequences)
     let (embeddings, dEmbeddings) = (
       node.parameters[node.parameters.count - 1], node.dParameters[node.dParameters.count - 1]
     )
@@ -95,27 +95,26 @@ enum RecurrentInput {
   private func addSums(
     _ plan: PlanBuilder, _ name: String, _ indices: Tensor, _ dGates: Tensor, to sums: Tensor,
     _ sequences: SequenceLengths?
-  ) {
+  ) throws(NNKitError) {
     let (kernels, batch, time, columns) = (plan.kernels, plan.batch, dGates.shape[0], dGates.columns)
     let columnsPerTile = 128
+    let rows = IndexSums(rows: batch * time, vocabulary: sums.rows, columns: columnsPerTile)
+    let scratch = try plan.scratch(floats: rows.scratchFloats)
     plan.step(
       "\(name) gradient by index", reads: [indices, dGates] + (sequences.map { [$0.tensor] } ?? []), writes: [sums],
-      tiles: ceilDivide(columns, columnsPerTile), work: [batch * time, columns]
+      scratch: scratch, tiles: ceilDivide(columns, columnsPerTile), work: [batch * time, columns]
     ) { binding in
       let (index, gradient, sum) = (
         binding.integers(indices), UnsafePointer(binding.floats(dGates)), binding.floats(sums)
       )
       let lengths = sequences.map { binding.integers($0.tensor) }
-      return { tile, _ in
+      let workspace = binding.scratch(scratch)
+      return { tile, worker in
         let column = tile * columnsPerTile
-        let count = min(columnsPerTile, columns - column)
-        for row in 0..<sums.rows { (sum + row * columns + column).update(repeating: 0, count: count) }
-        let all = BoundSequences(range: 0..<batch, time: time, lengths: lengths)
-        for n in 0..<batch {
-          for row in n * time..<n * time + all.length(n) {
-            kernels.accumulate(gradient + row * columns + column, sum + Int(index[row]) * columns + column, count)
-          }
-        }
+        rows.write(
+          kernels, index, gradient + column, to: sum + column, stride: columns,
+          count: min(columnsPerTile, columns - column), BoundSequences(range: 0..<batch, time: time, lengths: lengths),
+          scratch: workspace.base + worker * workspace.stride)
       }
     }
   }

@@ -140,6 +140,14 @@ struct BoundSequences {
 
   @inline(__always)
   func length(_ n: Int) -> Int { lengths.map { Int($0[n]) } ?? time }
+
+  /// Every time step of every sequence in order, as a row of `[N · T]`.
+  @inline(__always)
+  func forEachRow(_ body: (_ row: Int) -> Void) {
+    for n in range {
+      for row in n * time..<n * time + length(n) { body(row) }
+    }
+  }
 }
 
 /// The rows of one recurrent product: where each begins in `A` and in `C`. Lives in a worker's scratch memory.
@@ -198,7 +206,7 @@ extension PlanBuilder {
   /// Adds `sum[c] = Σ x[n][t][c]` over all sequences and their time steps, for `x` `[T, C]`.
   func sequenceSum(_ name: String, _ x: Tensor, to sum: Tensor, _ sequences: SequenceLengths?) throws(NNKitError) {
     let (kernels, batch, time, columns) = (kernels, batch, x.shape[0], x.columns)
-    let perChunk = ceilDivide(batch, min(batch, 8))
+    let perChunk = ceilDivide(batch, min(batch, max(8, PartialSums.chunks(ofBlocks: batch, sums: columns))))
     let chunks = ceilDivide(batch, perChunk)
     let partials = try PartialSums(self, chunks: chunks, sizes: [columns])
     step(

@@ -141,7 +141,8 @@ extension PlanBuilder {
 
   /// Adds `C = f(addend + bias + A · B)`, with `A` `[rows, B.depth]`, `C` and `addend` `[rows, B.columns]` dense. With
   /// `sequences` the rows are the time steps of sequences that have their own lengths; rows behind a length are left
-  /// out, or, with `zeroesPadding`, become zero. Throws: `.shape` where the scratch memory overflows.
+  /// out, or, with `zeroesPadding`, become zero. All terms of a sum are added one after the other; of a great depth see
+  /// `deepMatrixProduct`. Throws: `.shape` where the scratch memory overflows.
   func matrixProduct(
     _ name: String, _ a: Tensor, rows: Int, _ b: PackedWeights, bias: Tensor?, _ activation: ActivationKind,
     to c: Tensor, addend: Tensor? = nil, sequences: SequenceLengths? = nil, zeroesPadding: Bool = false

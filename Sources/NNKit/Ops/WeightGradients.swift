@@ -38,7 +38,7 @@ extension PlanBuilder {
     let tiling = WeightGradientTiling(
       rows: rows, columns: columns, panelRows: kernels.panelRows, panelColumns: kernels.panelColumns,
       packsFewPanels: kernels.packsRowsOfFewPanels)
-    let chunks = WeightGradientChunks(loops, tiles: tiling.tiles)
+    let chunks = WeightGradientChunks(loops, tiles: tiling.tiles, sums: rows * columns)
     let partials = try PartialSums(self, chunks: chunks.count, sizes: [rows * columns, bias == nil ? 0 : columns])
     let place = ColumnRange(first: firstColumn, columns: columns, stride: c.count / rows)
     let aPanelFloats = chunks.callDepth * tiling.panelRows
@@ -174,6 +174,28 @@ extension PlanBuilder {
 }
 
 extension KernelTable {
+  /// `columnProduct` in calls of a thousand steps, whose sums are added: rounding errors grow with the steps of one.
+  @inline(__always)
+  func columnProductByBlocks(_ product: ColumnProduct) {
+    let longest = 1024
+    let (outerCount, middleCount, depth) = product.depths
+    guard depth > longest else { return columnProduct(product) }
+    var block = product
+    for outer in 0..<outerCount {
+      for middle in 0..<middleCount {
+        for start in stride(from: 0, to: depth, by: longest) {
+          let count = min(longest, depth - start)
+          block.depths = (1, 1, count)
+          block.a =
+            product.a + (outer * product.aSteps.0 + middle * product.aSteps.1 + start * product.aSteps.2)
+          columnProduct(block)
+          block.b += count * product.bStride
+          block.accumulate = true
+        }
+      }
+    }
+  }
+
   /// Whether weight gradients pack rows of `A` that few panels of `B` use. At AVX-512 a panel has twice the columns, and
   /// reads its rows of `A` half as often.
   var packsRowsOfFewPanels: Bool { level != .avx512 }
@@ -258,10 +280,15 @@ struct WeightGradientChunks {
   private let perChunk: Int
   private static let cacheDepth = 512
 
-  init(_ loops: DepthLoops, tiles: Int) {
+  /// `sums`: in the matrix of the gradient.
+  init(_ loops: DepthLoops, tiles: Int, sums: Int) {
     splitsOuter = loops.outer > 1
     let divisible = splitsOuter ? loops.outer : loops.inner
-    let wanted = tiles >= 8 ? 1 : min(ceilDivide(8, tiles), max(1, loops.depth / 256), divisible)
+    let forThreads = tiles >= 8 ? 1 : min(ceilDivide(8, tiles), max(1, loops.depth / 256))
+    let calls =
+      loops.sequences == nil
+      ? ceilDivide(loops.depth, Self.cacheDepth) : loops.outer * ceilDivide(loops.inner, Self.cacheDepth)
+    let wanted = min(max(forThreads, PartialSums.chunks(ofBlocks: calls, sums: sums)), divisible)
     perChunk = max(1, ceilDivide(divisible, max(1, wanted)))
     count = max(1, ceilDivide(divisible, perChunk))
     callDepth = min(loops.depth, Self.cacheDepth)
@@ -309,6 +336,16 @@ struct PartialSums {
   private let sizes: [Int]
   private let chunks: Int
   let tensors: [Tensor]
+
+  /// The sums of so many blocks are added in one chunk: rounding errors grow with the blocks of a chunk, not with all.
+  private static let blocksPerChunk = 512
+  private static let affordableBytes = 32 << 20
+
+  /// How many chunks the sums of `blocks` blocks, of `sums` sums each, are divided into for accuracy, as far as memory
+  /// for their partial sums can be afforded.
+  static func chunks(ofBlocks blocks: Int, sums: Int) -> Int {
+    max(1, min(ceilDivide(blocks, blocksPerChunk), affordableBytes / (4 * max(1, sums))))
+  }
 
   init(_ plan: PlanBuilder, chunks: Int, sizes: [Int]) throws(NNKitError) {
     self.chunks = chunks

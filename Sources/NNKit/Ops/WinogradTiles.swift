@@ -19,6 +19,9 @@ struct WinogradTiles {
   private let productColumns: Int
   private let inputPlane: Int
   private let productPlane: Int
+  private let exactTiles: WinogradExactTiles
+  /// Behind the planes of the transformed inputs: of each tile.
+  private var energies: Int { planes * inputPlane }
 
   /// Floats of the copied lines, the transformed inputs, and one pass's products of a block with what a pool reads.
   let copyFloats: Int
@@ -43,7 +46,8 @@ struct WinogradTiles {
       convolution.weights.columns.roundedUp(toMultipleOf: kernels.vectorWidth), panelsPerPass * kernels.panelColumns)
     (inputPlane, productPlane) = (planeStride(tiles * channels), planeStride(tiles * productColumns))
     copyFloats = try checkedProduct([lines.copiedPixels, channels], of: "a tile")
-    inputFloats = try checkedProduct([planes, inputPlane], of: "a tile")
+    inputFloats = try checkedProduct([planes, inputPlane], of: "a tile") + tiles.roundedUp(toMultipleOf: 16)
+    exactTiles = WinogradExactTiles(convolution, source)
     productFloats =
       try checkedProduct([planes, productPlane], of: "a tile")
       + (pool?.inputFloats(rows: size * blocks.rowsPerBlock) ?? 0)
@@ -51,7 +55,7 @@ struct WinogradTiles {
 
   /// What a step reads that transforms inputs, and what one reads that multiplies.
   var inputReads: [Tensor] { [source] + (source.pending?.tensors ?? []) }
-  var productReads: [Tensor] { [bias, pool == nil ? nil : addend].compactMap { $0 } }
+  var productReads: [Tensor] { [bias, pool == nil ? nil : addend].compactMap { $0 } + exactTiles.reads }
   /// What the latter reads only where it then writes.
   var productElementwise: [Tensor] { [pool == nil ? addend : nil].compactMap { $0 } }
   var productWrites: [Tensor] { [pool?.output ?? destination] }
@@ -68,12 +72,14 @@ struct WinogradTiles {
     let lineStride = lines.lineStride(channels)
     let sourceBase = UnsafePointer(binding.floats(source))
     let pending = source.pending?.bind(binding)
+    let firstEnergy = energies
     return { index, part, inputs, copy in
       let (firstImage, images, firstRow, rows) = blocks.block(index)
       for image in 0..<images {
         let rowsOfImage = part.clamped(to: image * rows..<(image + 1) * rows)
         if rowsOfImage.isEmpty { continue }
         var next = inputs + rowsOfImage.lowerBound * blocks.tileColumns * channels
+        var energies = inputs + (firstEnergy + rowsOfImage.lowerBound * blocks.tileColumns)
         let origin = lines.load(
           kernels, sourceBase + (firstImage + image) * sourceSize, pending, first: 0, count: channels,
           row: firstRow + rowsOfImage.lowerBound - image * rows, rows: rowsOfImage.count, to: copy)
@@ -83,9 +89,11 @@ struct WinogradTiles {
               WinogradInput(
                 size: size, rowPair: pair, source: origin + size * row * lineStride, lineStride: lineStride,
                 pixelStride: channels, channels: channels, tiles: blocks.tileColumns,
-                output: next + 2 * (size + 2) * pair * inputPlane, planeStride: inputPlane))
+                output: next + 2 * (size + 2) * pair * inputPlane, planeStride: inputPlane,
+                energies: pair == 0 ? energies : nil))
           }
           next += blocks.tileColumns * channels
+          energies += blocks.tileColumns
         }
       }
     }
@@ -106,6 +114,7 @@ struct WinogradTiles {
     let addendBase = addend.map { UnsafePointer(binding.floats($0)) + convolution.destinationStart }
     let boundPool = pool?.bind(binding)
     let passColumns = panelsPerPass * kernels.panelColumns
+    let (exactTiles, firstEnergy) = (exactTiles.bind(binding), energies)
     return { index, pass, inputs, weights, isLast, products in
       let (firstImage, images, firstRow, rows) = blocks.block(index)
       let column = pass * passColumns
@@ -115,7 +124,7 @@ struct WinogradTiles {
           planes: planes, rows: images * rows * blocks.tileColumns, depth: convolution.channels, columns: columnCount,
           a: inputs, aPlaneStride: inputPlane, b: weights, panelStride: panelStride, c: products,
           cPlaneStride: productPlane, cRowStride: productColumns, hasNext: !isLast))
-      var finished = UnsafePointer(products)
+      var (finished, energies) = (UnsafePointer(products), inputs + firstEnergy)
       let pooled = products + planes * productPlane
       for image in firstImage..<firstImage + images {
         for row in 0..<rows {
@@ -124,14 +133,31 @@ struct WinogradTiles {
           let offset = image * destinationSize + y * convolution.destinationRowStep + column
           let pixels =
             destinationBase.map { $0 + offset } ?? pooled + (size * row * convolution.destinationRowStep + column)
-          kernels.winogradOutput(
-            WinogradOutput(
-              size: size, products: finished, planeStride: productPlane, tileStride: productColumns,
-              columns: columnCount, bias: biasBase.map { $0 + column },
-              addend: addendBase.map { $0 + offset }, relu: activation == .relu,
-              output: pixels, rowStep: convolution.destinationRowStep, pixelStride: convolution.destinationColumnStep,
-              height: height, width: convolution.gridWidth))
+          let (addend, bias) = (addendBase.map { $0 + offset }, biasBase.map { $0 + column })
+          var first = 0
+          for tile in 0...blocks.tileColumns {
+            let isEnd = tile == blocks.tileColumns
+            if !isEnd && !WinogradExactTiles.areNeeded(energies[tile]) { continue }
+            let (start, end) = (size * first, min(size * tile, convolution.gridWidth))
+            if start < end {
+              let pixel = start * convolution.destinationColumnStep
+              kernels.winogradOutput(
+                WinogradOutput(
+                  size: size, products: finished + first * productColumns, planeStride: productPlane,
+                  tileStride: productColumns, columns: columnCount, bias: bias, addend: addend.map { $0 + pixel },
+                  relu: activation == .relu, output: pixels + pixel, rowStep: convolution.destinationRowStep,
+                  pixelStride: convolution.destinationColumnStep, height: height, width: end - start))
+            }
+            if isEnd { break }
+            exactTiles.compute(
+              GridPart(
+                image: image, rows: y..<y + height, pixels: end..<min(end + size, convolution.gridWidth),
+                columns: column..<column + columnCount), bias: bias, addend: addend, relu: activation == .relu,
+              to: pixels)
+            first = tile + 1
+          }
           finished += blocks.tileColumns * productColumns
+          energies += blocks.tileColumns
           if activation == .relu || activation == .linear { continue }
           for pixel in 0..<height * convolution.gridWidth {
             let (y, x) = pixel.quotientAndRemainder(dividingBy: convolution.gridWidth)

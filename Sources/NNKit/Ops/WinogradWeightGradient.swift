@@ -45,7 +45,9 @@ struct WinogradWeightGradient {
       size: Self.size, height: axes[0].output, width: axes[1].output, batch: plan.batch,
       tiles: Self.blockBytes / (4 * Self.planesPerPair * (channelGroups.perGroup + filterGroups.perGroup)))
     // A chunk has enough tiles to outweigh the last product with G.
-    let wanted = min(ceilDivide(16, channelGroups.count * filterGroups.count), max(1, blocks.tiles / 64))
+    let forThreads = min(ceilDivide(16, channelGroups.count * filterGroups.count), max(1, blocks.tiles / 64))
+    let wanted = max(
+      forThreads, PartialSums.chunks(ofBlocks: blocks.count, sums: 9 * geometry.channels * geometry.filters))
     blocksPerChunk = ceilDivide(blocks.count, min(blocks.count, wanted))
     chunks = ceilDivide(blocks.count, blocksPerChunk)
   }
@@ -142,7 +144,7 @@ struct WinogradWeightGradient {
             for plane in 0..<planesPerPair {
               let planeSums = sums + (pair * planesPerPair + plane) * sumsPlane
               for column in stride(from: 0, to: filters, by: panelColumns) {
-                kernels.columnProduct(
+                kernels.columnProductByBlocks(
                   ColumnProduct(
                     a: inputs + plane * inputPlane, aSteps: (0, 0, channels), depths: (1, 1, tiles),
                     b: gradients + plane * gradientPlane + column / panelColumns * panelFloats,

@@ -45,6 +45,7 @@ package final class BoundPlan {
     self.parameters = parameters
     self.gradients = gradients
     self.pool = pool
+    try checkMemory(for: plan.buffers.count * PlanBuilder.bytesPerBuffer)
     arena = try AlignedMemory(byteCount: plan.arenaBytes)
     persistent = try AlignedMemory(byteCount: plan.persistentBytes)
     state = .allocate(capacity: 1)

@@ -88,6 +88,7 @@ package struct Plan {
         computedAgain: computedAgain)
     }
     let plain = try plan([])
+    try checkMemory(for: plain.buffers.count * PlanBuilder.bytesPerBuffer)
     var choice = Recomputation(
       plain.candidates, steps: plain.steps, buffers: plain.buffers, forwardSteps: plain.forwardSteps,
       live: plain.liveBytes)
@@ -128,6 +129,7 @@ package struct Plan {
       }
     }
     if purpose.isTraining { try network.addBackward(builder, inputGradients: inputGradients) }
+    try checkMemory(for: builder.buffers.count * PlanBuilder.bytesPerBuffer)
 
     for output in network.outputs { builder.keepToEnd(output) }
     let dInputs = network.dInputs

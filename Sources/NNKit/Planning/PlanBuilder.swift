@@ -54,6 +54,7 @@ package final class PlanBuilder {
   var owner = ""
 
   private(set) var buffers: [PlannedBuffer] = []
+  private var checkedBuffers = 256
   private(set) var steps: [PlannedStep] = []
   /// Steps that depend on parameters alone: run when parameters have changed.
   private(set) var prologue: [PlannedStep] = []
@@ -86,7 +87,7 @@ package final class PlanBuilder {
   }
 
   private func tensor(_ type: ValueType, batch: Int) throws(NNKitError) -> Tensor {
-    try checkMemory()
+    try checkRoom()
     let count = try checkedProduct([batch] + type.shape.sizes, of: "the tensor [\(batch)] + \(type.shape)")
     return Tensor(buffer: add(PlannedBuffer(region: .arena, bytes: count * 4)), batch: batch, type: type)
   }
@@ -120,6 +121,16 @@ package final class PlanBuilder {
     let perWorker = (floats * 4).roundedUp(toMultipleOf: bufferAlignmentBytes)
     let bytes = try checkedProduct([perWorker, threads], of: "the scratch memory")
     return Scratch(buffer: add(PlannedBuffer(region: .arena, bytes: bytes)), bytesPerWorker: perWorker)
+  }
+
+  /// About how much memory a plan takes for each buffer: its step's names, sets, closures and places.
+  static let bytesPerBuffer = 4096
+
+  /// Whenever there are twice as many buffers as the last time, asks for the memory of as many more.
+  private func checkRoom() throws(NNKitError) {
+    guard buffers.count >= checkedBuffers else { return try checkMemory() }
+    try checkMemory(for: buffers.count * Self.bytesPerBuffer)
+    checkedBuffers = 2 * buffers.count
   }
 
   private func add(_ buffer: PlannedBuffer) -> Int {
@@ -177,7 +188,7 @@ package final class PlanBuilder {
     // In a fixed order, so that plans repeat.
     for buffer in step.buffers.sorted() { makeAgain(buffer) }
     var step = step
-    step.substitutes = substitutes.filter { step.buffers.contains($0.key) }
+    step.substitutes = substitutes.isEmpty ? [:] : substitutes(of: step.buffers)
     step.accesses.substitute(step.substitutes)
     for buffer in step.buffers { use(buffer, at: steps.count) }
     steps.append(step)
@@ -202,6 +213,10 @@ package final class PlanBuilder {
   /// Lets the steps from now on have the tensor's values from a second run of `steps`, which made it: the tensor need
   /// not be kept until then. What those steps read must still be there, or be computed again itself.
   func computeAgain(_ tensor: Tensor, by steps: Range<Int>) { makers[tensor.buffer] = steps }
+
+  private func substitutes(of buffers: Set<Int>) -> [Int: Int] {
+    Dictionary(uniqueKeysWithValues: buffers.compactMap { buffer in substitutes[buffer].map { (buffer, $0) } })
+  }
 
   private func makeAgain(_ buffer: Int) {
     guard let range = makers.removeValue(forKey: buffer) else { return }

@@ -5,10 +5,14 @@ struct PlannedNetwork {
   let nodes: [PlannedNode]
   /// Of each planned node.
   private let parameters: [[Parameter]]
+  /// Of each value: the planned nodes that read it, and which of their inputs it is.
+  private let readers: [[(node: Int, position: Int)]]
+  private let isOutput: [Bool]
   /// Of each value: see `carriedLengths`.
   private let lengths: [Value?]
 
   private(set) var inputs: [Tensor] = []
+  private var inputOfBuffer: [Int: Int] = [:]
   private(set) var inputRanges: [ClosedRange<Int32>?] = []
   /// Of a step of streams.
   private(set) var states: [PlannedState] = []
@@ -33,6 +37,14 @@ struct PlannedNetwork {
     let nodes = fuse(graph, forInference: !isTraining)
     self.nodes = nodes
     self.parameters = nodes.map { $0.parameterNodes.flatMap { parameters[$0] } }
+    var readers: [[(node: Int, position: Int)]] = Array(repeating: [], count: graph.types.count)
+    for (index, node) in nodes.enumerated() {
+      for (position, value) in node.inputs.enumerated() { readers[value.index].append((index, position)) }
+    }
+    self.readers = readers
+    var isOutput = Array(repeating: false, count: graph.types.count)
+    for output in graph.outputs { isOutput[output.value.index] = true }
+    self.isOutput = isOutput
     lengths = carriedLengths(of: graph)
     tensors = Array(repeating: nil, count: graph.types.count)
     nodeInputs = Array(repeating: [], count: nodes.count)
@@ -72,7 +84,9 @@ struct PlannedNetwork {
   ) throws(NNKitError) {
     for (input, shape) in zip(graph.inputs, inputShapes) {
       let type = ValueType(graph.types[input.value.index].dataType, shape)
-      let tensor = try plan.tensor(type)
+      var tensor = try plan.tensor(type)
+      tensor.isModelInput = true
+      inputOfBuffer[tensor.buffer] = inputs.count
       inputs.append(tensor)
       types[input.value.index] = type
       tensors[input.value.index] = tensor
@@ -176,14 +190,8 @@ struct PlannedNetwork {
 
   /// Whether all readers of a node's first output can normalise it on the way.
   private func outputMayBePending(_ node: PlannedNode, _ inputTypes: [ValueType]) -> Bool {
-    guard let value = node.outputs.first, let type = types[value.index],
-      !graph.outputs.contains(where: { $0.value == value })
-    else { return false }
-    return nodes.allSatisfy { reader in
-      reader.inputs.indices.allSatisfy { position in
-        reader.inputs[position] != value || reader.operation.readsPending(position, type)
-      }
-    }
+    guard let value = node.outputs.first, let type = types[value.index], !isOutput[value.index] else { return false }
+    return readers[value.index].allSatisfy { nodes[$0.node].operation.readsPending($0.position, type) }
   }
 
   /// Every consumer of an int32 input may limit the values that it can hold.
@@ -193,15 +201,14 @@ struct PlannedNetwork {
     for (position, value) in node.inputs.enumerated() {
       guard let range = node.operation.inputRange(position, inputTypes) else { continue }
       // An input seen with another shape is still the input.
-      for (index, input) in inputs.enumerated() where input.buffer == tensors[value.index]?.buffer {
-        guard inputRanges[index]?.overlaps(range) ?? true else {
-          throw NNKitError(
-            .invalidArgument,
-            "input \"\(graph.inputs[index].name)\" may hold \(range.lowerBound) to \(range.upperBound) here, which no "
-              + "number does that another layer takes; give the layers inputs of their own")
-        }
-        inputRanges[index] = inputRanges[index]?.clamped(to: range) ?? range
+      guard let buffer = tensors[value.index]?.buffer, let index = inputOfBuffer[buffer] else { continue }
+      guard inputRanges[index]?.overlaps(range) ?? true else {
+        throw NNKitError(
+          .invalidArgument,
+          "input \"\(graph.inputs[index].name)\" may hold \(range.lowerBound) to \(range.upperBound) here, which no "
+            + "number does that another layer takes; give the layers inputs of their own")
       }
+      inputRanges[index] = inputRanges[index]?.clamped(to: range) ?? range
     }
   }
 

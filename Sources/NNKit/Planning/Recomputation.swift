@@ -14,7 +14,7 @@ struct RecomputationCandidate {
 /// One by one, the output is chosen that lowers the peak most for its work, as long as one lowers it, and as long as all
 /// of them take at most 1.5 % of the plan's work; those of which each is a twelfth of the peak or more, at most 8 % more.
 /// Chosen outputs that are computed from one another must all be there again when the first of them is asked
-/// for.
+/// for. Of very many outputs the largest are looked at, so that the choice takes no longer than the rest of a plan.
 /// Source: Chen et al., Training Deep Nets with Sublinear Memory Cost (2016), section 4.2, with single cheap nodes for
 /// segments.
 struct Recomputation {
@@ -33,10 +33,15 @@ struct Recomputation {
   /// What the accesses to memory add to the work of an element, in multiply-adds.
   private static let accessWork = 24.0
 
+  private static let mostCandidates = 512
+
   /// In the order of the nodes.
   private let idle: [Idle]
   private let affordable: Double
   private let affordableForLarge: Double
+  /// The steps between which what is idle changes: the first steps of the parts that they divide a plan into.
+  private let borders: [Int]
+  /// The most bytes that live at once in each part.
   private let live: [Int]
   private let lastUses: [Int]
   private var isChosen: [Bool]
@@ -46,22 +51,37 @@ struct Recomputation {
     _ candidates: [RecomputationCandidate], steps: [PlanBuilder.PlannedStep], buffers: [PlanBuilder.PlannedBuffer],
     forwardSteps: Int, live: [Int]
   ) {
-    idle = candidates.compactMap { candidate in
+    // Of each buffer.
+    var lastForwardUse = Array(repeating: -1, count: buffers.count)
+    var firstLaterUse = Array(repeating: Int.max, count: buffers.count)
+    for (index, step) in steps.enumerated() {
+      for buffer in step.buffers {
+        if index < forwardSteps {
+          lastForwardUse[buffer] = index
+        } else {
+          firstLaterUse[buffer] = min(firstLaterUse[buffer], index)
+        }
+      }
+    }
+    let all = candidates.compactMap { candidate -> Idle? in
       let buffer = candidate.output.buffer
-      let uses = steps.indices.filter { steps[$0].buffers.contains(buffer) }
-      guard let last = uses.last(where: { $0 < forwardSteps }), let next = uses.first(where: { $0 >= forwardSteps }),
-        // Not what is read after the run.
-        buffers[buffer].last < steps.count
-      else { return nil }
+      // Not what is read after the run.
+      guard lastForwardUse[buffer] >= 0, firstLaterUse[buffer] < Int.max, buffers[buffer].last < steps.count else {
+        return nil
+      }
       return Idle(
         candidate: candidate, bytes: buffers[buffer].bytes,
         work: steps[candidate.steps].reduce(0) { $0 + Double($1.work) }
           + Self.accessWork * Double(candidate.output.count),
-        lastUse: last, nextUse: next)
+        lastUse: lastForwardUse[buffer], nextUse: firstLaterUse[buffer])
     }
+    let largest = all.indices.sorted { (-all[$0].bytes, $0) < (-all[$1].bytes, $1) }.prefix(Self.mostCandidates)
+    idle = largest.sorted().map { all[$0] }
     let work = steps.reduce(0) { $0 + Double($1.work) }
     (affordable, affordableForLarge) = (Self.shareOfWork * work, Self.shareOfWorkForLarge * work)
-    self.live = live
+    borders = Set(idle.flatMap { [$0.lastUse + 1, $0.nextUse] } + [0]).sorted()
+    let ends = borders.dropFirst() + [live.count]
+    self.live = zip(borders, ends).map { live[$0..<$1].max() ?? 0 }
     lastUses = buffers.map(\.last)
     isChosen = Array(repeating: false, count: idle.count)
   }
@@ -99,23 +119,33 @@ struct Recomputation {
 
   /// The most memory that lives at once, without what is chosen; nil where something that it is computed from is gone.
   private func peak() -> Int? {
-    var changes = Array(repeating: 0, count: live.count + 1)
+    var changes = Array(repeating: 0, count: borders.count)
     /// When each chosen output is needed again.
     var needed: [Int: Int] = [:]
     for (index, output) in idle.enumerated().reversed() where isChosen[index] {
       let buffer = output.candidate.output.buffer
       let next = min(output.nextUse, needed[buffer] ?? .max)
-      changes[output.lastUse + 1] -= output.bytes
-      changes[next] += output.bytes
+      changes[part(from: output.lastUse + 1)] -= output.bytes
+      changes[part(from: next)] += output.bytes
       for input in output.candidate.inputs { needed[input.buffer] = min(next, needed[input.buffer] ?? .max) }
     }
     let chosen = Set(idle.indices.filter { isChosen[$0] }.map { idle[$0].candidate.output.buffer })
     for (buffer, step) in needed where !chosen.contains(buffer) && lastUses[buffer] < step { return nil }
     var (saved, peak) = (0, 0)
-    for step in live.indices {
-      saved += changes[step]
-      peak = max(peak, live[step] + saved)
+    for part in live.indices {
+      saved += changes[part]
+      peak = max(peak, live[part] + saved)
     }
     return peak
+  }
+
+  /// The part that begins with `border`.
+  private func part(from border: Int) -> Int {
+    var (low, high) = (0, borders.count - 1)
+    while low < high {
+      let middle = (low + high) / 2
+      if borders[middle] < border { low = middle + 1 } else { high = middle }
+    }
+    return low
   }
 }

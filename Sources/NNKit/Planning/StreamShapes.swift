@@ -54,17 +54,23 @@ private func timeAxes(_ graph: Graph, _ nodes: [Graph.Node]) throws(NNKitError) 
       "input \"\(input.name)\" of shape \(graph.types[input.value.index].shape) cannot be streamed: its open axis is not "
         + "the first one")
   }
-  // From the recurrent layers time spreads both ways, until nothing changes.
-  var changed = true
-  while changed {
-    changed = false
-    for node in nodes {
-      let timed = timedTogether(node, graph)
-      guard node.operation is any StreamingOperation || timed.contains(where: { hasTime[$0.index] }) else { continue }
-      for value in timed where !hasTime[value.index] {
-        hasTime[value.index] = true
-        changed = true
-      }
+  // From the recurrent layers, and from values that have it, time spreads both ways: each node is asked once.
+  let timed = nodes.map { timedTogether($0, graph) }
+  var nodesOfValue: [[Int]] = Array(repeating: [], count: graph.types.count)
+  for (index, values) in timed.enumerated() {
+    for value in values { nodesOfValue[value.index].append(index) }
+  }
+  var next = nodes.indices.filter { index in
+    nodes[index].operation is any StreamingOperation || timed[index].contains { hasTime[$0.index] }
+  }
+  var isAsked = Array(repeating: false, count: nodes.count)
+  while let index = next.popLast() {
+    if isAsked[index] { continue }
+    isAsked[index] = true
+    for value in timed[index] {
+      hasTime[value.index] = true
+      next += nodesOfValue[value.index].filter { !isAsked[$0] }
+      nodesOfValue[value.index] = []
     }
   }
   return hasTime

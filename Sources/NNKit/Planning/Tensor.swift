@@ -10,6 +10,11 @@ package struct Tensor: Sendable {
   var pending: PendingNormalization?
   /// Whether all elements lie in -1 ... 1: the states of a recurrent layer.
   var isBounded = false
+  /// Whether the memory holds the host's numbers as they came.
+  var isModelInput = false
+
+  /// Whether the values can be of any scale.
+  var isUnscaled: Bool { isModelInput && pending == nil }
 
   /// Sizes without the batch.
   package var shape: Shape { type.shape }

@@ -61,10 +61,10 @@ package final class ThreadPool: @unchecked Sendable {
   /// which suits jobs that are larger than a cache.
   package func run(tiles: Int, sharesOut: Bool = false, _ body: @escaping (_ tile: Int, _ worker: Int) -> Void) {
     guard tiles > 0 else { return }
-    let environment = nnkit_platform_float_environment_get()
-    nnkit_platform_float_environment_set(nnkit_platform_float_environment_default())
-    defer { nnkit_platform_float_environment_set(environment) }
+    withDefaultFloatEnvironment { share(tiles: tiles, sharesOut: sharesOut, body) }
+  }
 
+  private func share(tiles: Int, sharesOut: Bool, _ body: @escaping (_ tile: Int, _ worker: Int) -> Void) {
     if tiles > 1, let state, state.pointee.stopRequests.load(ordering: .relaxed) == 0, state.pointee.claim() {
       defer { state.pointee.release() }
       if !state.pointee.didStart.load(ordering: .relaxed) { state.startWorkers() }
@@ -88,10 +88,10 @@ package final class ThreadPool: @unchecked Sendable {
   /// The team's size is left to chance, 1 where the pool is another job's, so the caller divides its work such that
   /// the bits do not depend on it. The floating-point environment is as with `run`, and nothing is allocated.
   package func runTeam(members: Int, _ patience: TeamPatience, _ body: @escaping (ThreadTeam) -> Void) {
-    let environment = nnkit_platform_float_environment_get()
-    nnkit_platform_float_environment_set(nnkit_platform_float_environment_default())
-    defer { nnkit_platform_float_environment_set(environment) }
+    withDefaultFloatEnvironment { assemble(members: members, patience, body) }
+  }
 
+  private func assemble(members: Int, _ patience: TeamPatience, _ body: @escaping (ThreadTeam) -> Void) {
     if members > 1, let state, state.pointee.teamCapacity > 1,
       state.pointee.stopRequests.load(ordering: .relaxed) == 0, state.pointee.claim()
     {

@@ -174,7 +174,7 @@ struct ThreadPoolProcessTests {
 }
 
 /// Whether QEMU interprets this program.
-private let isEmulated: Bool = {
+let isEmulated: Bool = {
   let signature = nnkit_platform_cpuid(0x4000_0000, 0)
   return withUnsafeBytes(of: (signature.ebx, signature.ecx, signature.edx)) { $0.elementsEqual("TCGTCGTCGTCG".utf8) }
 }()

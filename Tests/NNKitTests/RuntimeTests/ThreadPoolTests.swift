@@ -126,6 +126,11 @@ import Testing
     var strange = nnkit_platform_float_environment_default()
     strange.mxcsr |= 0x8040 | 0x6000  // flush to zero, denormals as zero, round towards zero
     strange.x87_control |= 0x0c00  // round towards zero
+    let control = strange.x87_control
+    withUnsafeMutableBytes(of: &strange.x87) { bytes in
+      bytes.storeBytes(of: control, as: UInt16.self)
+      bytes.storeBytes(of: 0xffff, toByteOffset: 8, as: UInt16.self)  // all registers are empty
+    }
     for threads in [1, 3] {
       let pool = ThreadPool(threads: threads)
       let deviations = Counters(1)

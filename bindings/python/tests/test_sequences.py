@@ -101,3 +101,28 @@ def test_a_loaded_model_knows_its_lengths(tmp_path: Any, random: np.random.Gener
         each.compile("sgd", loss="mean_squared_error")
         losses.append(each.evaluate([x, LENGTHS], y)["loss"])
     assert math.isfinite(losses[0]) and losses[0] == losses[1]
+
+
+def test_every_output_ends_at_its_own_lengths(random: np.random.Generator) -> None:
+    x = nn.Input((7, 2), name="x")
+    inputs = [nn.Input((), "int32", name=name) for name in ("a", "b")]
+    states = [nn.LSTM(3, return_sequences=True)([x, inputs[0]]), nn.GRU(3, return_sequences=True)([x, inputs[1]])]
+    model = nn.Model([x, *inputs], states)
+    model.compile("sgd", loss="mean_squared_error")
+    lengths = [LENGTHS, LENGTHS[::-1].copy()]
+    steps = np.arange(7)[None, :]
+    real = [steps < each[:, None] for each in lengths]
+    values, targets = random.normal(size=(6, 7, 2)), [random.normal(size=(6, 7, 3)) for _ in lengths]
+    values[~(real[0] | real[1])] = math.nan
+    for target, counts in zip(targets, real):
+        target[~counts] = math.nan
+    data = [values, *lengths]
+    expected = sum(
+        np.mean(np.square(predicted.astype(np.float64) - target)[counts])
+        for predicted, target, counts in zip(model.predict(data), targets, real)
+    )
+    for batch_size in (1, 4, 6):
+        loss = model.evaluate(data, targets, batch_size=batch_size)["loss"]
+        assert math.isclose(loss, expected, rel_tol=1e-5)
+    assert math.isclose(model.compute_gradients(data, targets), expected, rel_tol=1e-5)
+    assert all(np.isfinite(gradient).all() for gradient in model.gradients.values())

@@ -266,10 +266,11 @@ def build(inputs: Sequence[Value], outputs: Sequence[Value]) -> tuple[GraphHandl
 
 def _input_names(inputs: Sequence[Value]) -> list[str]:
     given = [value.node.name if isinstance(value.node, InputNode) else None for value in inputs]
+    taken = set(given)
     free = (
         name
         for name in itertools.chain(["input"], (f"input_{number}" for number in itertools.count(1)))
-        if name not in given
+        if name not in taken
     )
     return [name or next(free) for name in given]
 
