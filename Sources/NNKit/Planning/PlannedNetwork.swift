@@ -108,7 +108,7 @@ struct PlannedNetwork {
         let inputTypes = nodeInputs.map(\.type)
         // With concrete sizes: a window may be larger than a time dimension that was open before.
         for (value, type) in zip(node.outputs, try node.operation.outputTypes(inputTypes)) { types[value.index] = type }
-        narrowRanges(node, inputTypes)
+        try narrowRanges(node, inputTypes)
         parameterTensors[index] = parameters[index].map { plan.parameter($0) }
         let forwardNode = ForwardNode(
           index: node.graphIndex, inputs: nodeInputs, parameters: parameterTensors[index],
@@ -195,11 +195,19 @@ struct PlannedNetwork {
   }
 
   /// Every consumer of an int32 input may limit the values that it can hold.
-  private mutating func narrowRanges(_ node: PlannedNode, _ inputTypes: [ValueType]) {
+  ///
+  /// Throws: `.invalidArgument` where no value is left.
+  private mutating func narrowRanges(_ node: PlannedNode, _ inputTypes: [ValueType]) throws(NNKitError) {
     for (position, value) in node.inputs.enumerated() {
       guard let range = node.operation.inputRange(position, inputTypes) else { continue }
       // An input seen with another shape is still the input.
       guard let buffer = tensors[value.index]?.buffer, let index = inputOfBuffer[buffer] else { continue }
+      guard inputRanges[index]?.overlaps(range) ?? true else {
+        throw NNKitError(
+          .invalidArgument,
+          "input \"\(graph.inputs[index].name)\" may hold \(range.lowerBound) to \(range.upperBound) here, which no "
+            + "number does that another layer takes; give the layers inputs of their own")
+      }
       inputRanges[index] = inputRanges[index]?.clamped(to: range) ?? range
     }
   }

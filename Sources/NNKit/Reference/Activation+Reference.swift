@@ -42,7 +42,8 @@ extension ActivationKind {
     case .leakyRelu: piece == 0 ? 0.01 * x : x
     case .elu: x > 0 ? x : expm1(x)
     case .selu: piece == 0 ? Self.seluScale * Self.seluAlpha * expm1(x) : Self.seluScale * x
-    case .gelu: 0.5 * x * (1 + Glibc.tanh(Self.geluScale * (x + 0.044715 * x * x * x)))
+    // ½ (1 + tanh u) = σ(2u), which does not cancel for negative x.
+    case .gelu: x * logistic(2 * Self.geluScale * (x + 0.044715 * x * x * x))
     case .silu: x * logistic(x)
     case .sigmoid: logistic(x)
     case .tanh: Glibc.tanh(x)
@@ -91,7 +92,7 @@ extension ReferenceResult {
   init(activating z: ReferenceTensor, _ kind: ActivationKind, forced: PieceChoices?) {
     var y = z
     var choices = PieceChoices(count: z.values.count)
-    for (i, value) in z.values.enumerated() where z.isReal(i) {
+    for (i, value) in z.values.enumerated() {
       if let forced {
         (choices.chosen[i], choices.other[i]) = (forced.chosen[i], forced.other[i])
         choices.margin[i] = kind.margin(of: value, chosen: forced.chosen[i], other: forced.other[i])

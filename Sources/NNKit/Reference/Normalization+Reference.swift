@@ -29,7 +29,7 @@ extension BatchNormOperation {
     node.noise?.changeEach(&mean)
     node.noise?.changeEach(&variance)
     var z = x
-    for row in rows {
+    for row in 0..<x.rows {
       for c in 0..<channels {
         let normal = (x.values[row * channels + c] - mean[c]) / (variance[c] + epsilon).squareRoot()
         z.values[row * channels + c] = gamma[c] * normal + beta[c]
@@ -75,7 +75,7 @@ extension SoftmaxOperation {
   package func reference(_ node: ReferenceNode) -> ReferenceResult {
     var y = node.x
     let columns = node.x.columns
-    for row in node.x.realRows {
+    for row in 0..<node.x.rows {
       let range = row * columns..<(row + 1) * columns
       let logSum = logSumExp(node.x.values[range])
       for i in range {

@@ -6,7 +6,7 @@ extension DenseOperation {
     let (x, kernel) = (node.x, node.parameters[0])
     var z = ReferenceTensor(batch: x.batch, shape: node.outputTypes[0].shape)
     z.lengths = x.lengths
-    for row in x.realRows {
+    for row in 0..<x.rows {
       for i in 0..<inputs {
         let value = x.values[row * inputs + i]
         for u in 0..<units { z.values[row * units + u] += value * kernel[i * units + u] }

@@ -254,8 +254,9 @@ extension GRUOperation {
         dh = dPrevious
       }
     }
-    let dParameters = [dKernel, dRecurrent] + (hasBias ? [dBias] : []) + (hasBias && resetsAfter ? [dRecurrentBias] : [])
-    return ReferenceGradient(dInputs: [dx] + node.inputs.dropFirst().map { _ in nil }, dParameters: dParameters)
+    let dBiases = hasBias ? (resetsAfter ? [dBias, dRecurrentBias] : [dBias]) : []
+    return ReferenceGradient(
+      dInputs: [dx] + node.inputs.dropFirst().map { _ in nil }, dParameters: [dKernel, dRecurrent] + dBiases)
   }
 }
 

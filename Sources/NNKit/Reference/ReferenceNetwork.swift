@@ -47,8 +47,11 @@ package struct ReferenceNetwork {
       }
     }
     for input in graph.inputs {
-      let steps = realSteps(of: input.value, pass)
-      pass.values[input.value.index]?.lengths = steps
+      guard var tensor = pass.values[input.value.index] else { continue }
+      tensor.lengths = realSteps(of: input.value, pass)
+      // What the host has there is not read.
+      for i in tensor.values.indices where !tensor.isReal(i) { tensor.values[i] = 0 }
+      pass.values[input.value.index] = tensor
     }
     let isNeeded = nodesThatOutputsNeed()
     var steps: [(node: ReferenceNode, result: ReferenceResult)?] = []
@@ -119,7 +122,8 @@ package struct ReferenceNetwork {
   }
 
   private func mixesSteps(_ node: Graph.Node) -> Bool {
-    !(node.operation is any StreamingOperation) && !node.operation.actsPerStep(node.inputs.map { graph.types[$0.index] })
+    !(node.operation is any StreamingOperation)
+      && !node.operation.actsPerStep(node.inputs.map { graph.types[$0.index] })
   }
 
   /// Goes through the nodes from the last to the first: by then all readers of a node's outputs have added to their
@@ -187,7 +191,9 @@ package struct ReferencePass {
   /// The sum over the outputs of their mean losses.
   package var loss: Double { losses.reduce(0) { $0 + $1.lossSum / Double($1.count) } }
   /// The mean over the outputs of their mean metrics.
-  package var metric: Double { losses.reduce(0) { $0 + $1.metricSum / Double($1.count) } / Double(max(1, losses.count)) }
+  package var metric: Double {
+    losses.reduce(0) { $0 + $1.metricSum / Double($1.count) } / Double(max(1, losses.count))
+  }
 }
 
 /// What rounding could do to a pass, drawn at random: each value, gradient and parameter is changed by some epsilons.
@@ -216,7 +222,9 @@ package final class ReferenceNoise {
   }
 
   /// The sum of so many roundings of numbers of this size.
-  func sum(count: Int, size: Double) -> Double { (0..<count).reduce(0) { sum, _ in sum + next() * size * Self.epsilon } }
+  func sum(count: Int, size: Double) -> Double {
+    (0..<count).reduce(0) { sum, _ in sum + next() * size * Self.epsilon }
+  }
 
   /// Changes each value by an epsilon of its own.
   func changeEach(_ values: inout [Double]) {

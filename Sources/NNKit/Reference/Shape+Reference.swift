@@ -44,7 +44,7 @@ extension EmbeddingOperation {
   package func reference(_ node: ReferenceNode) -> ReferenceResult {
     var y = ReferenceTensor(batch: node.x.batch, shape: node.outputTypes[0].shape)
     y.lengths = node.x.lengths
-    for (i, index) in node.x.values.enumerated() where node.x.isReal(i) {
+    for (i, index) in node.x.values.enumerated() {
       for u in 0..<units { y.values[i * units + u] = node.parameters[0][Int(index) * units + u] }
     }
     return ReferenceResult(outputs: [y])

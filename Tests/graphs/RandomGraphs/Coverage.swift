@@ -15,7 +15,7 @@ package struct GraphCoverage: Sendable {
     var producer: [GraphProgram.ValueID: String] = [:]
     for layer in program.layers {
       kinds[layer.kind, default: 0] += 1
-      for input in layer.inputs { if let before = producer[input] { pairs[Self.key(before, layer.kind), default: 0] += 1 } }
+      for before in layer.inputs.compactMap({ producer[$0] }) { pairs[Self.key(before, layer.kind), default: 0] += 1 }
       for output in layer.outputs { producer[output] = layer.kind }
     }
   }

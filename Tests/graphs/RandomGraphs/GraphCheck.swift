@@ -199,7 +199,9 @@ package struct GraphCheck {
     for parameter in model.parameters {
       let actual = Array(gradients[parameter.range])
       if parameter.specification.trainable {
-        try comparison.expect(check, "the gradient of \(parameter.name)", actual) { Array($0.dParameters[parameter.range]) }
+        try comparison.expect(check, "the gradient of \(parameter.name)", actual) {
+          Array($0.dParameters[parameter.range])
+        }
       } else if comparison.pass.nextState[parameter.offset] != nil {
         try comparison.expect(check, "the next \(parameter.name)", actual) { $0.nextState[parameter.offset] ?? [] }
       }

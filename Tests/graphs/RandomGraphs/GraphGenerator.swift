@@ -38,7 +38,15 @@ package struct GraphGenerator {
     let wanted = random.chance(0.8) ? random.integer(1...6) : random.integer(7...12)
     for _ in 0..<wanted { addLayer() }
     guard !program.layers.isEmpty, chooseOutputs() else { return nil }
-    return program
+    // Of two layers that read whole numbers from one input, each may want others: planning says so.
+    return isPlanned ? program : nil
+  }
+
+  private var isPlanned: Bool {
+    let numbers = Set(program.inputs.filter { $0.type == .int32 }.map(\.id))
+    guard program.layers.count(where: { !numbers.isDisjoint(with: $0.inputs) }) > 1 else { return true }
+    guard let graph = try? program.graph().graph, let model = try? Model(graph) else { return false }
+    return (try? model.plan(batch: program.batch, inputShapes: program.inputShapes, purpose: .inference)) != nil
   }
 
   // MARK: Layers

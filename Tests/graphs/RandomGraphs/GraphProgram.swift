@@ -46,7 +46,8 @@ package struct GraphProgram: Sendable {
       values[input.id] = graph.input("x\(index)", Shape(input.sizes), input.type)
     }
     for layer in layers {
-      guard let results = graph.layer(layer.kind, layer.optionText, layer.inputs.compactMap { values[$0] }) else { break }
+      let layerInputs = layer.inputs.compactMap { values[$0] }
+      guard let results = graph.layer(layer.kind, layer.optionText, layerInputs) else { break }
       for (id, value) in zip(layer.outputs, results) { values[id] = value }
     }
     for (index, output) in (outputs + extraOutputs).enumerated() {

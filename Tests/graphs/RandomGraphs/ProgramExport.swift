@@ -13,7 +13,9 @@ package enum ProgramExport {
     let model = try Model(try program.graph().graph, seed: program.seed, runtime: runtime)
     let data = try GraphData(program, model)
     data.fill(model)
-    guard model.arena.count <= mostNumbers, data.inputs.allSatisfy({ $0.values.count <= mostNumbers }) else { return nil }
+    guard model.arena.count <= mostNumbers, data.inputs.allSatisfy({ $0.values.count <= mostNumbers }) else {
+      return nil
+    }
     let run = try EngineRun(program, data, model, .inference)
     guard run.outputs.allSatisfy({ $0.count <= mostNumbers }) else { return nil }
     let choice = GraphCheck.optimizers[Int(program.seed % UInt64(GraphCheck.optimizers.count))]
@@ -22,7 +24,8 @@ package enum ProgramExport {
       field("inputs", list(zip(program.inputs, data.inputs).map { input($0, $1) })),
       field("layers", list(program.layers.indices.map { layer($0, program, model, data) })),
       field("outputs", list(program.outputs.map { String($0) })),
-      field("targets", list(data.targets.map { numbers($0) })), field("inference", list(run.outputs.map { numbers($0) })),
+      field("targets", list(data.targets.map { numbers($0) })),
+      field("inference", list(run.outputs.map { numbers($0) })),
       field("optimizer", text("\(choice.optimizer.options) clip_norm=\(choice.clipNorm)")),
       field("reference", try referenceSteps(program, data, model, choice.optimizer, choice.clipNorm)),
       field("steps", try engineSteps(program, data, model, choice.optimizer, choice.clipNorm)),
@@ -115,8 +118,8 @@ package enum ProgramExport {
     let inference = program.outputs.map { id in
       numbers(ids[id].flatMap { outputs.values[$0.index]?.values } ?? [])
     }
-    return "{\(field("rounding", number(noise))),\(field("inference", list(inference))),\(field("losses", numbers(losses))),"
-      + "\(field("parameters", numbers(values)))}"
+    return "{\(field("rounding", number(noise))),\(field("inference", list(inference))),"
+      + "\(field("losses", numbers(losses))),\(field("parameters", numbers(values)))}"
   }
 
   /// How far noise of the size of rounding moves the gradients, as a share of the largest.
@@ -142,7 +145,7 @@ package enum ProgramExport {
   private static func list(_ values: [String]) -> String { "[\(values.joined(separator: ","))]" }
   private static func number(_ value: Double) -> String { value.isFinite ? String(value) : "null" }
   private static func numbers(_ values: [Double]) -> String { list(values.map { number($0) }) }
-  private static func numbers(_ values: [Float]) -> String { list(values.map { $0.isFinite ? String($0) : "null" }) }
+  private static func numbers(_ values: [Float]) -> String { numbers(values.map { Double($0) }) }
 }
 
 extension KernelTable {

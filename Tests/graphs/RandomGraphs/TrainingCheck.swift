@@ -12,7 +12,7 @@ extension GraphCheck {
   ]
 
   /// How many epsilons of a step's parts it may be off.
-  private static let optimizerRoundings = 128.0
+  private static let optimizerRoundings = 16.0
 
   /// Some steps with every optimizer. At each step the engine's gradients are compared with the reference's at the
   /// engine's own parameters, and its new parameters with what the reference's optimizer makes of the engine's own
