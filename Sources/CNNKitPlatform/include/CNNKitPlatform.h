@@ -97,7 +97,8 @@ static inline void nnkit_platform_pause(void) { __builtin_ia32_pause(); }
 typedef struct nnkit_platform_float_environment {
     uint32_t mxcsr;
     uint16_t x87_control;
-    uint8_t x87[28]; /* all of the x87 environment, where the control word is not the default */
+    bool has_x87;    /* whether `x87` is filled */
+    uint8_t x87[28]; /* all of the x87 environment, where the control word was not the default */
 } nnkit_platform_float_environment;
 
 enum { nnkit_platform_default_mxcsr = 0x1f80, nnkit_platform_default_x87_control = 0x037f };
@@ -108,8 +109,8 @@ static inline nnkit_platform_float_environment nnkit_platform_float_environment_
     nnkit_platform_float_environment environment;
     environment.mxcsr = __builtin_ia32_stmxcsr();
     __asm__ volatile("fnstcw %0" : "=m"(environment.x87_control));
-    if (environment.x87_control != nnkit_platform_default_x87_control)
-        __asm__ volatile("fnstenv %0" : "=m"(environment.x87));
+    environment.has_x87 = environment.x87_control != nnkit_platform_default_x87_control;
+    if (environment.has_x87) __asm__ volatile("fnstenv %0" : "=m"(environment.x87));
     return environment;
 }
 
@@ -117,7 +118,7 @@ static inline nnkit_platform_float_environment nnkit_platform_float_environment_
 static inline void nnkit_platform_float_environment_set(nnkit_platform_float_environment environment) {
     uint16_t x87_control;
     __builtin_ia32_ldmxcsr(environment.mxcsr);
-    if (environment.x87_control != nnkit_platform_default_x87_control) {
+    if (environment.has_x87) {
         __asm__ volatile("fldenv %0" : : "m"(environment.x87));
         return;
     }
@@ -128,7 +129,7 @@ static inline void nnkit_platform_float_environment_set(nnkit_platform_float_env
 /* Round to nearest, no flush to zero, no denormals as zero, every exception masked. */
 static inline nnkit_platform_float_environment nnkit_platform_float_environment_default(void) {
     const nnkit_platform_float_environment environment = {
-        nnkit_platform_default_mxcsr, nnkit_platform_default_x87_control, {0}};
+        nnkit_platform_default_mxcsr, nnkit_platform_default_x87_control, false, {0}};
     return environment;
 }
 
