@@ -107,9 +107,7 @@ extension ReferenceResult {
   /// `dz = f'(z) dy`.
   func dActivation(_ node: ReferenceNode, _ kind: ActivationKind, _ dy: [Double]) -> [Double] {
     guard let choices, kind != .linear else { return dy }
-    var dz = dy.indices.map { i in
-      outputs[0].isReal(i) ? kind.derivative(saved[0][i], piece: choices.chosen[i]) * dy[i] : 0
-    }
+    var dz = dy.indices.map { kind.derivative(saved[0][$0], piece: choices.chosen[$0]) * dy[$0] }
     // Where a function is flat, its derivative is a difference from 1.
     node.noise?.change(&dz, roundings: 1, size: dy.reduce(0) { max($0, abs($1)) })
     return dz

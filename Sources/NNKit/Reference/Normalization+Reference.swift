@@ -95,7 +95,7 @@ extension SoftmaxOperation {
   {
     let (y, dy, columns) = (result.outputs[0].values, dOutputs[0], node.x.columns)
     var dx = Array(repeating: 0.0, count: y.count)
-    for row in node.x.realRows {
+    for row in 0..<node.x.rows {
       let range = row * columns..<(row + 1) * columns
       let sum = range.reduce(0) { $0 + (logarithm ? 1 : y[$1]) * dy[$1] }
       for i in range { dx[i] = logarithm ? dy[i] - exp(y[i]) * sum : y[i] * (dy[i] - sum) }

@@ -24,7 +24,7 @@ extension DenseOperation {
     var dx = Array(repeating: 0.0, count: x.values.count)
     var dKernel = Array(repeating: 0.0, count: kernel.count)
     var dBias = Array(repeating: 0.0, count: units)
-    for row in x.realRows {
+    for row in 0..<x.rows {
       for i in 0..<inputs {
         var sum = 0.0
         let value = x.values[row * inputs + i]

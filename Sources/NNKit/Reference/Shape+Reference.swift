@@ -54,7 +54,7 @@ extension EmbeddingOperation {
     -> ReferenceGradient
   {
     var dTable = Array(repeating: 0.0, count: vocabulary * units)
-    for (i, index) in node.x.values.enumerated() where node.x.isReal(i) {
+    for (i, index) in node.x.values.enumerated() {
       for u in 0..<units { dTable[Int(index) * units + u] += dOutputs[0][i * units + u] }
     }
     return ReferenceGradient(dInputs: [nil], dParameters: [dTable])

@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "golden"))
-import references  # noqa: E402
+import references
 
 ENGINE_BOUND = 1e-4
-# Where a graph amplifies rounding (a batch norm over rows that are nearly the same): times what noise of its size moves.
+# Where a graph amplifies rounding (a batch norm over rows that are nearly the same): times what noise moves.
 NOISE_FACTOR = 12
 REFERENCE_BOUND = 1e-7
 PER_STEP = {"add", "activation", "dropout", "embedding"}
@@ -206,9 +206,7 @@ def optimizer(options: dict[str, str], parameter: Tensor) -> Callable[[Tensor], 
     rate, decay = float(options["learning_rate"]), float(options["weight_decay"])
     if options["optimizer"] == "adam":
         betas = (float(options["beta1"]), float(options["beta2"]))
-        inner = torch.optim.Adam(
-            [parameter], lr=rate, betas=betas, eps=float(options["epsilon"]), weight_decay=decay
-        )
+        inner = torch.optim.Adam([parameter], lr=rate, betas=betas, eps=float(options["epsilon"]), weight_decay=decay)
     else:
         inner = torch.optim.SGD(
             [parameter],
