@@ -16,6 +16,8 @@ extension BatchNormOperation {
             return sum + distance * distance
           } / Double(rows.count)
       }
+      // Squares of differences from a row that lies far from the others are some tens of times as large as the variance.
+      node.noise?.changeEach(&variance, roundings: 24)
       // One row says nothing about a variance.
       let unbiased = rows.count > 1 ? Double(rows.count) / Double(rows.count - 1) : nil
       let (mean, variance) = (mean, variance)
@@ -26,8 +28,7 @@ extension BatchNormOperation {
       }
     }
     // Rounded once for all rows, whose sums cancel only without.
-    node.noise?.changeEach(&mean)
-    node.noise?.changeEach(&variance)
+    node.noise?.changeEach(&mean, roundings: 1)
     var z = x
     for row in 0..<x.rows {
       for c in 0..<channels {

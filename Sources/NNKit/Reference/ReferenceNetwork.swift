@@ -64,7 +64,7 @@ package struct ReferenceNetwork {
       let inputs = inputs(of: node, pass)
       let types = zip(node.inputs, inputs).map { ValueType(graph.types[$0.index].dataType, $1.shape) }
       var weights = parameters[index].map { Array(data.parameters[$0.range]) }
-      for i in weights.indices { noise?.changeEach(&weights[i]) }
+      for i in weights.indices { noise?.changeEach(&weights[i], roundings: 1) }
       let context = ReferenceNode(
         index: index, inputs: inputs, parameters: weights, outputTypes: try node.operation.outputTypes(types),
         mode: mode, choices: choices?[index], noise: noise)
@@ -226,9 +226,9 @@ package final class ReferenceNoise {
     (0..<count).reduce(0) { sum, _ in sum + next() * size * Self.epsilon }
   }
 
-  /// Changes each value by an epsilon of its own.
-  func changeEach(_ values: inout [Double]) {
-    for i in values.indices { values[i] *= 1 + next() * Self.epsilon }
+  /// Changes each value by up to `roundings` epsilons of its own.
+  func changeEach(_ values: inout [Double], roundings: Double) {
+    for i in values.indices { values[i] *= 1 + next() * roundings * Self.epsilon }
   }
 }
 
