@@ -193,8 +193,9 @@ NNK_API nnk_status nnk_graph_layer_multi(nnk_graph *graph, const char *kind, con
  * sequence's T time steps are data: 1 to T. What is behind them is padding, and counts nowhere:
  *  - The layer's states have these lengths, and so has behind it the output of every layer that acts on each step by
  *    itself (dense, activation, softmax, log_softmax, dropout, batchnorm, add). A recurrent layer that is given no
- *    lengths has those of its input. An add of sequences with two different lengths is an error; one of a sequence
- *    with lengths and one without has them. A last state has none.
+ *    lengths has those of its input. An add of sequences with two different lengths is an error, and so is a recurrent
+ *    layer that is given others than its input has; an add of a sequence with lengths and one without has them. A last
+ *    state has none.
  *  - In front of the recurrent layer a value has its lengths where nothing reads more of it: where it is no output of
  *    the model, and all layers that read it, directly or through layers that act on each step by itself (embedding
  *    too), have the same lengths.

@@ -1,9 +1,16 @@
 import CNNKit
+import Glibc
 import NNKit
 
-/// A name or path. Throws: `.invalidArgument` for NULL and for text that is not UTF-8; `what` names the argument.
-func requireText(_ text: UnsafePointer<CChar>?, _ what: StaticString) throws(NNKitError) -> String {
+/// A name or path. Throws: `.invalidArgument` for NULL, for text that is not UTF-8, and, before it is read, for more than
+/// `limit` bytes; `what` names the argument.
+func requireText(
+  _ text: UnsafePointer<CChar>?, _ what: StaticString, limit: Int = 1 << 20
+) throws(NNKitError) -> String {
   guard let text else { throw NNKitError(.invalidArgument, "\(what) is NULL; expected a string") }
+  guard strnlen(text, limit + 1) <= limit else {
+    throw NNKitError(.invalidArgument, "\(what): there are more bytes than allowed; expected at most \(limit)")
+  }
   guard let string = String(validatingCString: text) else {
     throw NNKitError(.invalidArgument, "\(what) is not valid UTF-8")
   }
@@ -12,7 +19,7 @@ func requireText(_ text: UnsafePointer<CChar>?, _ what: StaticString) throws(NNK
 
 /// The text of options; NULL is "".
 func optionText(_ text: UnsafePointer<CChar>?) throws(NNKitError) -> String {
-  text == nil ? "" : try requireText(text, "options")
+  text == nil ? "" : try requireText(text, "options", limit: Options.maximumTextBytes)
 }
 
 /// The place for a result. Throws: `.invalidArgument` for NULL.
@@ -64,9 +71,13 @@ func view(_ tensor: nnk_tensor, _ what: StaticString) throws(NNKitError) -> Tens
   }
   var count: Int64 = 1
   for axis in 0..<Int(tensor.ndim) {
+    guard shape[axis] >= 0 else {
+      throw NNKitError(.shape, "\(what): the size \(shape[axis]) of axis \(axis) is negative; expected 0 or more")
+    }
     let (product, overflow) = count.multipliedReportingOverflow(by: shape[axis])
-    guard shape[axis] >= 0, !overflow else {
-      throw NNKitError(.shape, "\(what): the size \(shape[axis]) of axis \(axis) is negative or too large")
+    guard !overflow else {
+      let sizes = (0..<Int(tensor.ndim)).map { String(shape[$0]) }.joined(separator: ", ")
+      throw NNKitError(.shape, "\(what): the sizes [\(sizes)] make more than 2^63 - 1 elements")
     }
     count = product
   }

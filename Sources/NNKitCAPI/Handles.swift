@@ -10,6 +10,9 @@ enum HandleKind: UInt8 {
   case session
   case stream
 
+  /// The function that makes one.
+  var creator: String { self == .dataset ? "nnk_dataset_create_from_arrays" : "nnk_\(name)_create" }
+
   var name: String {
     switch self {
     case .runtime: "runtime"
@@ -92,7 +95,7 @@ enum HandleTable {
   {
     let kind = Object.handleKind
     guard let handle else {
-      throw NNKitError(.invalidArgument, "the \(kind.name) is NULL; expected a handle from nnk_\(kind.name)_create")
+      throw NNKitError(.invalidArgument, "the \(kind.name) is NULL; expected a handle from \(kind.creator)")
     }
     let token = UInt64(UInt(bitPattern: handle))
     let found = GlobalLock.withLock { () -> AnyObject? in

@@ -381,6 +381,20 @@ import Testing
     #expect(graph.firstError?.message.hasPrefix(start) == true, "\(graph.firstError?.message ?? "")")
   }
 
+  @Test func aRecurrentLayerWithOtherLengthsThanItsInputIsRefused() throws {
+    for between in [nil, "dense", "dropout"] {
+      var graph = Graph()
+      let x = graph.input("x", [Shape.open, 3])
+      let lengths = [graph.input("short", [], .int32), graph.input("long", [], .int32)]
+      var states = graph.layer("lstm", "units=4 return_sequences=true", [x, lengths[0]])?[0] ?? x
+      if let between { states = graph.layer(between, between == "dense" ? "units=2" : "rate=0.1", states) }
+      #expect(graph.layer("gru", "name=again units=2", [states, lengths[0]]) != nil)
+      #expect(graph.layer("gru", "name=other units=2", [states, lengths[1]]) == nil)
+      let start = "layer \"other\" (gru): its inputs are sequences with different lengths, \"short\" and \"long\""
+      #expect(graph.firstError?.message.hasPrefix(start) == true, "\(graph.firstError?.message ?? "")")
+    }
+  }
+
   @Test func lengthsGoForwardsAndBackwards() throws {
     var graph = Graph()
     let (x, z) = (graph.input("x", [Shape.open, 3]), graph.input("z", [Shape.open, 3]))

@@ -15,7 +15,8 @@ public struct BatchNorm: Layer {
     options: [
       OptionSpecification(
         "momentum", .float(0, 1, upperOpen: false), default: .float(0.9),
-        "the share of the running statistics that each training step keeps"),
+        "the share of the running statistics that each training step keeps; the running variance is unbiased, while "
+          + "training normalises with the biased one"),
       OptionSpecification(
         "epsilon", .float(1e-12, 1, upperOpen: false), default: .float(1e-5), "added to the variance"),
       CommonOption.activation(),

@@ -64,7 +64,9 @@ enum CommonOption {
     -> OptionSpecification
   {
     OptionSpecification(
-      name, .choice(ActivationKind.allCases.map(\.name)), default: value, "the function applied to the result")
+      name, .choice(ActivationKind.allCases.map(\.name)), default: value,
+      "the function applied to the result: leaky_relu has the slope 0.01, elu alpha 1; gelu is the form with tanh, "
+        + "x sigmoid(1.5958 (x + 0.044715 x^3)); hard_sigmoid is x / 6 + 1/2 within 0 to 1, hard_swish x times that")
   }
 
   static func units(_ summary: String) -> OptionSpecification {

@@ -15,6 +15,7 @@ public struct GRU: Layer {
   package static let definition = LayerDefinition(
     kind: kind, className: "GRU",
     summary: "gated recurrent unit over a sequence [T, I]: the last state [U], or all states [T, U]; "
+      + "h' = (1 - z) h + z g (PyTorch and Keras call 1 - z their z), gates lie in the order z, r, g; "
       + CommonOption.lengthsSummary,
     optionalInputs: [LayerDefinition.lengths],
     options: [
@@ -22,7 +23,7 @@ public struct GRU: Layer {
       CommonOption.returnSequences,
       OptionSpecification(
         "reset_after", .bool, default: .bool(false),
-        "whether the reset gate acts behind the recurrent product and not before it"),
+        "whether the reset gate acts behind the recurrent product (PyTorch, Keras) and not before it"),
       CommonOption.bias,
       CommonOption.initializer("kernel_initializer", default: .glorotUniform),
       CommonOption.initializer("recurrent_initializer", default: .orthogonal),

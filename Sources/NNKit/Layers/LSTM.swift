@@ -14,6 +14,7 @@ public struct LSTM: Layer {
   package static let definition = LayerDefinition(
     kind: kind, className: "LSTM",
     summary: "long short-term memory over a sequence [T, I]: the last state [U], or all states [T, U]; "
+      + "gates lie in the order i, f, g, o; "
       + CommonOption.lengthsSummary,
     optionalInputs: [LayerDefinition.lengths],
     options: [

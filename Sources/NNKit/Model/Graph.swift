@@ -175,11 +175,10 @@ public struct Graph: Sendable {
   private func outputLengths(
     _ operation: any Operation, _ inputs: [Value], _ types: [ValueType]
   ) throws(NNKitError) -> Value? {
-    if let recurrent = operation as? any StreamingOperation {
-      return recurrent.returnsSequences ? recurrent.lengths(of: inputs) : nil
-    }
-    guard operation.actsPerStep(types) else { return nil }
-    let all = inputs.compactMap { lengths[$0.index] }
+    let recurrent = operation as? any StreamingOperation
+    let own = recurrent?.lengths(of: inputs)
+    guard recurrent != nil || operation.actsPerStep(types) else { return nil }
+    let all = inputs.compactMap { lengths[$0.index] } + (own.map { [$0] } ?? [])
     if let first = all.first, let other = all.first(where: { $0 != first }) {
       let names = [first, other].map { value in
         "\"\(self.inputs.first { $0.value == value }?.name ?? "")\""
@@ -189,7 +188,7 @@ public struct Graph: Sendable {
         "its inputs are sequences with different lengths, \(names[0]) and \(names[1]): which of its steps were data "
           + "would be open; give the layers before it the same lengths")
     }
-    return all.first
+    return recurrent?.returnsSequences == false ? nil : all.first
   }
 
   private mutating func add(_ type: ValueType, _ lengths: Value? = nil) -> Value {

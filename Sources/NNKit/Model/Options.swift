@@ -181,7 +181,7 @@ package struct Options: Sendable {
     return text.split(whereSeparator: { $0.isWhitespace })
   }
 
-  private static let maximumTextBytes = 1 << 16
+  package static let maximumTextBytes = 1 << 16
 
   static func unknown(
     _ key: Substring, _ specifications: [OptionSpecification], _ owner: String

@@ -159,6 +159,12 @@ extension Session {
       guard view.type != .int64 else {
         throw NNKitError(.type, "output \"\(name)\" is int64; expected int32")
       }
+      guard !view.mayOverlapItself else {
+        throw NNKitError(
+          .shape,
+          "output \"\(name)\" has strides \(view.stridesDescription) with which elements share memory; each element "
+            + "needs a place of its own")
+      }
       guard view.size(0) == batch else {
         throw NNKitError(
           .shape,

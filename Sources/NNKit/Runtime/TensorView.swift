@@ -45,6 +45,28 @@ package struct TensorView {
     "[" + (0..<max(0, min(rank, 16))).map { String(shape[$0]) }.joined(separator: ", ") + "]"
   }
 
+  /// "[784, 1]".
+  package var stridesDescription: String {
+    guard let strides else { return "of a dense array" }
+    return "[" + (0..<max(0, min(rank, 16))).map { String(strides[$0]) }.joined(separator: ", ") + "]"
+  }
+
+  /// Whether elements may share memory: whether an axis has steps that are not wider than all that lies within one of
+  /// them. Few views that have none look so, such as that of sizes [2, 3] and strides [3, 2].
+  var mayOverlapItself: Bool {
+    guard let strides else { return false }
+    for axis in 0..<rank where shape[axis] > 1 {
+      var within: UInt64 = 0
+      for other in 0..<rank where other != axis && shape[other] > 1 {
+        if strides[other].magnitude <= strides[axis].magnitude {
+          within &+= strides[other].magnitude &* UInt64(shape[other] - 1)
+        }
+      }
+      if strides[axis].magnitude <= within { return true }
+    }
+    return false
+  }
+
   /// Whether the view's axes but the first are `sizes`, in which `Shape.open` stands for any size of at least 1.
   func matches(_ sizes: [Int]) -> Bool {
     guard rank == sizes.count + 1 else { return false }
