@@ -206,7 +206,8 @@ NNK_API nnk_status nnk_graph_layer_multi(nnk_graph *graph, const char *kind, con
  *  - Behind the lengths the states are 0, and every layer's output is what it makes of that. A layer that acts on all
  *    steps together (flatten) finds zeros there. */
 
-/* Declares `value` an output of the model. Outputs are given to the caller in the order of these calls. */
+/* Declares `value` an output of the model, which may have 4096 of them, and as many inputs. Outputs are given to the
+ * caller in the order of these calls. */
 NNK_API nnk_status nnk_graph_output(nnk_graph *graph, const char *name, nnk_value value);
 
 /* The shape of a value without the batch, open dimensions as -1. *rank: in, how many sizes `shape` can take;
@@ -228,8 +229,8 @@ NNK_API void nnk_model_destroy(nnk_model *model);
 /* Writes the model to one file, a valid safetensors file: the parameters by name, the graph as JSON in its
  * metadata. Atomic: on any error a file that was there before is still there, whole. A symbolic link is followed; mode
  * and owner of a file that is replaced stay (other hard links to it keep the old contents). `path` may be no folder,
- * device, FIFO or socket. A save that is killed may leave a file .nnkit-save-*.tmp beside the target, which the next save
- * into that folder removes. While the model is being trained, the file has the parameters as they are
+ * device, FIFO or socket. A save that is killed may leave a file .nnkit-save-*.tmp beside the target, which the next
+ * save into that folder removes. While the model is being trained, the file has the parameters as they are
  * between two steps; needs memory for one copy of them.
  * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, IO, OUT_OF_MEMORY. */
 NNK_API nnk_status nnk_model_save(nnk_model *model, const char *path);
@@ -239,9 +240,9 @@ NNK_API nnk_status nnk_model_save(nnk_model *model, const char *path);
  * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, IO, FORMAT, SHAPE, OUT_OF_MEMORY, UNSUPPORTED. */
 NNK_API nnk_status nnk_model_load(nnk_runtime *runtime, const char *path, nnk_model **out);
 
-/* Takes `count` bytes, at least 1, that follow those of the calls before; they stay during the call only. Returns 0 to go
- * on, anything else to stop: then the function that it was given to returns IO. Called in the calling thread. May use
- * other handles. `user` is what that function was given. Since ABI version 2. */
+/* Takes `count` bytes, at least 1, that follow those of the calls before; they stay during the call only. Returns 0 to
+ * go on, anything else to stop: then the function that it was given to returns IO. Called in the calling thread. May
+ * use other handles. `user` is what that function was given. Since ABI version 2. */
 typedef int (*nnk_writer)(const void *bytes, int64_t count, void *user);
 
 /* Gives `writer` the bytes that nnk_model_save would write, a piece at a time.
@@ -256,8 +257,8 @@ NNK_API nnk_status nnk_model_read(nnk_runtime *runtime, const void *bytes, int64
 /* The model as JSON: {"inputs":[{"name","dtype","shape","step_shape"}], "outputs":[...], "layers":[{"name","kind",
  * "options","inputs","output_shape","parameters"}], "parameters":[{"name","shape","offset","count",
  * "trainable"}], "parameter_count"}. An offset counts float32 elements in the parameter buffer; a step_shape is there
- * where nnk_streams_step can be used, and is the shape that it takes or gives, without n. Writes the string's address to
- * *out. It stays until the next call of this function in this thread.
+ * where nnk_streams_step can be used, and is the shape that it takes or gives, without n. Writes the string's address
+ * to *out. It stays until the next call of this function in this thread.
  * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE. */
 NNK_API nnk_status nnk_model_info_json(nnk_model *model, const char **out);
 
@@ -390,16 +391,16 @@ NNK_API nnk_status nnk_trainer_apply(nnk_trainer *trainer);
 NNK_API nnk_status nnk_trainer_gradients_view(nnk_trainer *trainer, nnk_tensor *out);
 
 /* Gives `writer`, a piece at a time, all that training goes on from, to the bit: what nnk_model_write gives and, in the
- * same safetensors file, the optimizer's memory, the counters from which the order of samples and dropout are drawn, the
- * trainer's options, and the gradients if nnk_trainer_apply may still use them. The trainer is busy until this returns.
- * The callback of nnk_trainer_fit may call it for that trainer: what is left of the epoch is no part of the state.
- * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, IO (the writer stopped), BUSY. Since ABI version 2. */
+ * same safetensors file, the optimizer's memory, the counters from which the order of samples and dropout are drawn,
+ * the trainer's options, and the gradients if nnk_trainer_apply may still use them. The trainer is busy until this
+ * returns. The callback of nnk_trainer_fit may call it for that trainer: what is left of the epoch is no part of the
+ * state. Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, IO (the writer stopped), BUSY. Since ABI version 2. */
 NNK_API nnk_status nnk_trainer_write_state(nnk_trainer *trainer, nnk_writer writer, void *user);
 
 /* Makes the trainer and its model go on where the trainer was whose nnk_trainer_write_state wrote these `count` bytes:
- * parameters, optimizer, counters, and settings (nnk_trainer_set). The trainer must have been created with the same loss,
- * optimizer and metric, its model with the same graph and seed; nnk_model_read makes one of the same bytes. On failure
- * nothing has changed. `bytes` need no alignment and are not kept.
+ * parameters, optimizer, counters, and settings (nnk_trainer_set). The trainer must have been created with the same
+ * loss, optimizer and metric, its model with the same graph and seed; nnk_model_read makes one of the same bytes. On
+ * failure nothing has changed. `bytes` need no alignment and are not kept.
  * Returns: NNK_OK, INVALID_ARGUMENT (the state of another model, or of other options), INVALID_HANDLE, FORMAT (no whole
  * state), UNSUPPORTED (of a newer version), BUSY. Since ABI version 2. */
 NNK_API nnk_status nnk_trainer_read_state(nnk_trainer *trainer, const void *bytes, int64_t count);

@@ -37,7 +37,10 @@ static void in_parent(void) {
     nnkit_platform_unlock_global();
 }
 
+uint32_t nnkit_platform_fork_generation_storage = 1;
+
 static void in_child(void) {
+    nnkit_platform_fork_generation_storage++;
     if (fork_hooks[2]) fork_hooks[2]();
     nnkit_platform_unlock_global();
 }

@@ -34,8 +34,8 @@ func requireOutput<Result>(_ out: UnsafeMutablePointer<Result>?, _ what: StaticS
 func requireArray<Element>(_ array: UnsafePointer<Element>?, _ count: Int32, _ what: StaticString) throws(NNKitError)
   -> UnsafeBufferPointer<Element>
 {
-  guard (0...4096).contains(count) else {
-    throw NNKitError(.invalidArgument, "the number of \(what) is \(count); expected 0 to 4096")
+  guard (0...Int32(Graph.maximumTensors)).contains(count) else {
+    throw NNKitError(.invalidArgument, "the number of \(what) is \(count); expected 0 to \(Graph.maximumTensors)")
   }
   guard count == 0 || array != nil else {
     throw NNKitError(.invalidArgument, "\(what) is NULL; expected an array of \(count)")

@@ -165,6 +165,16 @@ static nnk_status run_batches(int64_t input, int64_t output) {
     return network_run(f.net, f.session);
 }
 
+/* A run whose output has these strides. */
+static nnk_status run_to_strides(int64_t sample, int64_t element) {
+    static int64_t strides[2];
+    static float memory[CASE_SAMPLES * NETWORK_CLASSES * 4];
+    strides[0] = sample, strides[1] = element;
+    f.net->outputs[0].data = memory;
+    f.net->outputs[0].strides = strides;
+    return network_run(f.net, f.session);
+}
+
 static nnk_status dataset_of_batches(int64_t inputs, int64_t targets) {
     nnk_status status;
     f.net->shapes[0][0] = inputs;
@@ -195,6 +205,14 @@ static void counts_and_sizes(void) {
          run_batches(CASE_SAMPLES + 1, CASE_SAMPLES + 1));
     CASE("run with too small an output", SHAPE, ANYTHING, run_batches(CASE_SAMPLES, CASE_SAMPLES - 1));
     CASE("run with too large an output", SHAPE, ANYTHING, run_batches(CASE_SAMPLES - 1, CASE_SAMPLES));
+    CASE("run with 2^63 - 1 samples", SHAPE, SAYS("make more than 2^63 - 1 elements"),
+         run_batches(INT64_MAX, CASE_SAMPLES));
+    CASE("run to one place for all samples", SHAPE, SAYS("[0, 1] with which elements share memory"),
+         run_to_strides(0, 1));
+    CASE("run to one place for all elements", SHAPE, SAYS("share memory"), run_to_strides(1, 0));
+    CASE("run to samples that overlap", SHAPE, SAYS("share memory"), run_to_strides(NETWORK_CLASSES - 1, 1));
+    CASE("run to samples with gaps", OK, ANYTHING, run_to_strides(2 * NETWORK_CLASSES, 2));
+    CASE("run to columns", OK, ANYTHING, run_to_strides(1, CASE_SAMPLES));
     CASE("dataset with no input", ARGUMENT, ANYTHING,
          nnk_dataset_create_from_arrays(f.net->inputs, 0, f.net->targets, 1, &out.dataset));
     CASE("dataset with -1 inputs", ARGUMENT, ANYTHING,

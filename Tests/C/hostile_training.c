@@ -333,6 +333,23 @@ static int spoil_after_one_epoch(const nnk_progress *progress, void *user) {
     return 0;
 }
 
+/* A step of a model one of whose weights the host has set. */
+static nnk_status step_with_parameter(float weight) {
+    const line l = line_create(2, "units=1", "loss=mean_squared_error");
+    float x[2] = {100, 100}, y[1] = {3};
+    int64_t x_shape[2] = {1, 2}, y_shape[2] = {1, 1};
+    const nnk_tensor input = nnk_tensor_view(x, NNK_FLOAT32, x_shape, 2);
+    const nnk_tensor target = nnk_tensor_view(y, NNK_FLOAT32, y_shape, 2);
+    nnk_tensor weights;
+    nnk_status status;
+    REQUIRE_OK(nnk_model_parameters_view(l.model, &weights));
+    ((float *)weights.data)[1] = weight;
+    REQUIRE_OK(nnk_model_parameters_changed(l.model));
+    status = nnk_trainer_step(l.trainer, &input, 1, &target, 1, &out.loss);
+    line_destroy(l);
+    return status;
+}
+
 /* A gradient that the host wrote. */
 static nnk_status apply_gradient(float gradient, const char *options) {
     const line l = line_create(2, "units=1", options);
@@ -459,6 +476,9 @@ static void numbers_that_are_not_finite(void) {
          apply_gradient(10, SGD_OF("3e38")));
     CASE("a gradient whose square is infinite, Adam", NUMERIC, SAYS("would not be finite"),
          apply_gradient(1e30f, "loss=mean_squared_error optimizer=adam"));
+    CASE("parameters that hold NaN", NUMERIC, SAYS("dense/kernel holds NaN"), step_with_parameter(NAN));
+    CASE("a parameter that is far too large", NUMERIC, SAYS("the largest parameter is 3e+38, in dense/kernel"),
+         step_with_parameter(3e38f));
     CASE("large, but finite", OK, ANYTHING, apply_gradient(1e30f, SGD_OF("1e7")));
     CASE("weight decay beyond the largest float", NUMERIC, SAYS("would not be finite"),
          apply_gradient(3e38f, SGD_OF("3e38") " weight_decay=3e38"));

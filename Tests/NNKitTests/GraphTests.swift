@@ -94,4 +94,17 @@ import Testing
       for option in definition.options { #expect(Catalog.json.contains("\"name\":\"\(option.name)\"")) }
     }
   }
+
+  /// Hosts cannot give longer arrays.
+  @Test func moreInputsOrOutputsThanACallTakesAreRefusedWhereTheyAreAdded() {
+    var graph = Graph()
+    for index in 0..<4096 { graph.input("x\(index)", [1]) }
+    for index in 0..<4096 { graph.output("y\(index)", Value(index: index)) }
+    #expect(graph.firstError == nil)
+    var more = graph
+    more.input("x", [1])
+    #expect(more.firstError?.message.contains("4096 inputs already") == true)
+    graph.output("y", Value(index: 0))
+    #expect(graph.firstError?.message.contains("4096 outputs already") == true)
+  }
 }

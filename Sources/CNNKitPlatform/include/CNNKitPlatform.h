@@ -195,6 +195,11 @@ static inline uint64_t nnkit_platform_random_number(void) {
 /* O_PATH of <fcntl.h>: a folder's place without its list. */
 enum { nnkit_platform_o_path = 010000000 };
 
+/* Another number in a forked child than in its parent, from 1 on: what a thread of the parent had taken, which the child
+ * does not have, is nobody's there. */
+extern uint32_t nnkit_platform_fork_generation_storage;
+static inline uint32_t nnkit_platform_fork_generation(void) { return nnkit_platform_fork_generation_storage; }
+
 /* fork(), which Swift hides: for the tests of what a child may do. */
 static inline pid_t nnkit_platform_fork(void) { return fork(); }
 

@@ -40,6 +40,9 @@ public struct Graph: Sendable {
   /// Of each kind: all numbers below this one belong to names that are taken.
   private var firstFreeNumbers: [String: Int] = [:]
 
+  /// As many inputs, and as many outputs, a model may have: calls of hosts take no longer arrays.
+  package static let maximumTensors = 4096
+
   /// What graphs return after an error.
   static let noValue = Value(index: -1)
 
@@ -62,6 +65,7 @@ public struct Graph: Sendable {
       guard graph.inputNames.insert(name).inserted else {
         throw NNKitError(.invalidArgument, "there is an input named \"\(name)\" already; choose another name")
       }
+      try checkCount(graph.inputs.count, "inputs")
       let value = graph.add(ValueType(dataType, shape))
       graph.inputs.append(Input(name: name, value: value))
       return value
@@ -143,6 +147,7 @@ public struct Graph: Sendable {
       }
       _ = try graph.type(of: value, for: "output \"\(name)\"")
       graph.outputNames.insert(name)
+      try checkCount(graph.outputs.count, "outputs")
       graph.outputs.append(Input(name: name, value: value))
     }
   }
@@ -205,6 +210,13 @@ public struct Graph: Sendable {
     while names.contains("\(kind)_\(number)") { number += 1 }
     firstFreeNumbers[kind] = number
     return "\(kind)_\(number)"
+  }
+}
+
+/// Throws: `.invalidArgument` where a model that has `count` inputs or outputs may have no more.
+private func checkCount(_ count: Int, _ what: String) throws(NNKitError) {
+  guard count < Graph.maximumTensors else {
+    throw NNKitError(.invalidArgument, "the graph has \(count) \(what) already; a model may have no more")
   }
 }
 

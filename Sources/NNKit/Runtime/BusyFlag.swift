@@ -1,16 +1,22 @@
+import CNNKitPlatform
 import Glibc
 import Synchronization
 
-/// Lets one call at a time into an object that serves one call at a time.
+/// Lets one call at a time into an object that serves one call at a time. In a forked child the calls of its parent's
+/// other threads are over: nobody goes on with them there.
 final class BusyFlag: Sendable {
-  private let busy = Atomic<Bool>(false)
+  /// The generation of the process whose thread is inside; 0: none is.
+  private let busy = Atomic<UInt32>(0)
   /// The thread whose call is calling the host back; 0: none is.
   private let callingBack = Atomic<UInt>(0)
 
   /// Runs `body`, in the default floating-point environment, unless another call is inside. Throws: `.busy` then;
   /// `what` names the object.
   func enter<Result>(_ what: StaticString, _ body: () throws(NNKitError) -> Result) throws(NNKitError) -> Result {
-    guard busy.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else {
+    let (inside, generation) = (busy.load(ordering: .relaxed), nnkit_platform_fork_generation())
+    // A call that forked in its callback goes on in both processes.
+    let isFree = inside != generation && (inside == 0 || !isCallingBack)
+    guard isFree, busy.compareExchange(expected: inside, desired: generation, ordering: .acquiring).exchanged else {
       throw NNKitError(.busy, "the \(what) is already in a call; wait for it to return, or use one \(what) per thread")
     }
     defer { leave() }
@@ -35,6 +41,6 @@ final class BusyFlag: Sendable {
   /// Ends the call that is inside; by itself only for one that will never return.
   func leave() {
     callingBack.store(0, ordering: .relaxed)
-    busy.store(false, ordering: .releasing)
+    busy.store(0, ordering: .releasing)
   }
 }

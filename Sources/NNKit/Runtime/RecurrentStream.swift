@@ -1,3 +1,4 @@
+import CNNKitPlatform
 import Glibc
 import Synchronization
 
@@ -10,10 +11,11 @@ public final class RecurrentStream: @unchecked Sendable {
   package let shapes: StreamShapes
   /// The tensors of the state, one behind the other.
   private let memory: AlignedMemory
-  /// The call that the stream is in; 0: none.
-  private let call = Atomic<Int>(0)
+  /// The call that the stream is in, and above its 48 bits the generation of the process that it is in; 0: none.
+  private let call = Atomic<UInt64>(0)
+  private static let callBits: UInt64 = 48
   /// In place of a session's address.
-  private static let reset = -1
+  private static let reset = (1 << callBits) - 1
 
   /// A stream at the start of a sequence.
   ///
@@ -36,10 +38,15 @@ public final class RecurrentStream: @unchecked Sendable {
 
   /// Takes the stream for a call. Throws: `.busy` where another call has it, `.invalidArgument` where this one does.
   func enter(call number: Int) throws(NNKitError) {
-    let (isFree, other) = call.compareExchange(expected: 0, desired: number, ordering: .acquiring)
+    let generation = UInt64(nnkit_platform_fork_generation() & 0xffff) << Self.callBits
+    let mine = generation | UInt64(number) & UInt64(Self.reset)
+    // A call of another process, before a fork, is over.
+    let stale = call.load(ordering: .relaxed)
+    let expected = stale >> Self.callBits == mine >> Self.callBits ? 0 : stale
+    let (isFree, other) = call.compareExchange(expected: expected, desired: mine, ordering: .acquiring)
     if isFree { return }
     // Of two threads that go back to the start, the second one comes too early.
-    guard other != number || number == Self.reset else {
+    guard other != mine || number == Self.reset else {
       throw NNKitError(.invalidArgument, "a stream was given twice; each advances by one time step in a call")
     }
     throw NNKitError(.busy, "the stream is already in a call; wait for it to return, or use one stream per sequence")

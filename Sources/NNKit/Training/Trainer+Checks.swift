@@ -74,10 +74,33 @@ extension Trainer {
         try throwIfBad(try? target(position), plan.targetLengths[position], targetName(position))
       }
     }
-    throw NumericFault(
-      what: "\(what), though all inputs and targets of the batch are finite",
-      advice: "Check the data for values that are far too large, or lower learning_rate")
+    throw parameterFault("\(what), though all inputs and targets of the batch are finite")
   }
+
+  /// Says of the largest parameter, which mostly explains it, what `what` says of the loss.
+  private func parameterFault(_ what: String) -> NumericFault {
+    let values = model.arena.floats
+    var largest: (name: String, value: Float) = ("", 0)
+    for parameter in model.parameters {
+      for index in parameter.range {
+        if !values[index].isFinite {
+          return NumericFault(
+            what: "\(what): \(parameter.name) holds \(name(of: values[index]))",
+            advice: "Load the model again, or write finite values")
+        }
+        if abs(values[index]) > abs(largest.value) { largest = (parameter.name, values[index]) }
+      }
+    }
+    let explanation = largest.value == 0 ? "" : ", and the largest parameter is \(largest.value), in \(largest.name)"
+    return NumericFault(
+      what: what + explanation,
+      advice: abs(largest.value) > Self.largeParameter
+        ? "Load the model again, or make it anew, and lower learning_rate"
+        : "Check the data for values that are far too large, or lower learning_rate")
+  }
+
+  /// No network that learns has parameters beyond it.
+  private static let largeParameter: Float = 1e6
 
   /// Says which gradient, or which next running statistic, is not finite.
   func gradientFault(_ isState: Bool) -> NumericFault {

@@ -103,6 +103,8 @@ public final class Trainer: @unchecked Sendable {
     let bound = try plan(
       &trainingPlans, .training(definition.loss), batch: batch, inputCount: inputCount, input, targetCount: targetCount)
     try load(bound, input, target, index: index)
+    // In a child that is forked meanwhile, they are half a batch's.
+    hasGradients = false
     bound.run(seed: model.seed, step: model.passes.add(1, ordering: .relaxed).oldValue)
     pendingState = bound.plan.updatedState
     hasGradients = true
