@@ -47,7 +47,8 @@ public struct Conv2D: Layer {
       OptionSpecification(
         "winograd", .bool, default: .bool(true),
         "whether 3x3 windows with stride 1 may use Winograd's algorithm, but for the model's own input: faster, rounding "
-          + "errors up to 2e-6 of the largest input of a tile of 6x6 pixels, in every output of the tile"),
+          + "errors up to 2e-6 of the largest input of a tile of 6x6 pixels times the sum of the magnitudes of a filter's "
+          + "weights, in every output of the tile"),
     ],
     make: { (options, inputs) throws(NNKitError) -> any Operation in
       try requireFloat(inputs[0])

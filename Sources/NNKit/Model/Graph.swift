@@ -56,10 +56,10 @@ public struct Graph: Sendable {
       guard shape.rank <= Shape.maximumRank - 1 else {
         throw NNKitError(.shape, "input \"\(name)\": rank \(shape.rank) is too large; at most \(Shape.maximumRank - 1)")
       }
-      for size in shape.sizes where size != Shape.open && (size < 1 || size > 1 << 32) {
+      for size in shape.sizes where size != Shape.open && !(1...1 << 32).contains(size) {
         throw NNKitError(
           .shape,
-          "input \"\(name)\": the size \(size) in \(shape) is not valid; expected 1 or more, or -1 for open time")
+          "input \"\(name)\": the size \(size) in \(shape) is not valid; expected 1 to 2^32, or -1 for open time")
       }
       _ = try checkedProduct(shape.sizes.filter { $0 != Shape.open }, of: "input \"\(name)\" of shape \(shape)")
       guard graph.inputNames.insert(name).inserted else {
