@@ -56,6 +56,12 @@ def as_integers(value: ArrayLike, what: str) -> NDArray[Any]:
 
 
 def _as_array(value: ArrayLike, what: str) -> NDArray[Any]:
+    for part in value if isinstance(value, (list, tuple)) else [value]:
+        if isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part):
+            raise InvalidArgumentError(
+                f"{what}: a masked array, {np.ma.count_masked(part)} of whose values are masked; NNKit knows no masks. "
+                f"Fill them, as by .filled(0), or leave their samples out; of sequences that end early give the lengths"
+            )
     try:
         return np.asarray(value)
     except ValueError as error:

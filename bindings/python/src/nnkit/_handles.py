@@ -6,10 +6,12 @@ from this file and nowhere else.
 
 from __future__ import annotations
 
+import atexit
 import ctypes
+import functools
+import operator
 import os
 import re
-import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,7 +21,7 @@ from numpy.typing import NDArray
 from . import _ffi
 from ._arrays import Views, array_of
 from ._attributes import Uncopied
-from ._interrupts import deferred_interrupts
+from ._callbacks import call_with_callback
 from .errors import InvalidArgumentError, error_for
 
 library = _ffi.load(_ffi.library_path())
@@ -76,13 +78,16 @@ class Handle(Uncopied):
     """Owns one handle: destroys it when the last Python object that needs it is gone."""
 
     _destroy: Callable[[int], None]
+    _end: Callable[[], Any] = int  # Does nothing, until there is a handle.
 
     _why_uncopied = "a handle is a number that means something in this process alone"
 
     def __init__(self, pointer: int) -> None:
         self.pointer = pointer
-        # At interpreter exit nothing is destroyed: arrays may still show the memory, and the process gives it back.
-        weakref.finalize(self, self._destroy, pointer).atexit = False
+        self._end = functools.partial(self._destroy, pointer)
+
+    # Nothing here is a function of Python's: within one, a handler of a signal may run, whose exception would be lost.
+    __del__ = property(operator.attrgetter("_end"))
 
     @classmethod
     def _created(cls, create: Callable[..., int], *arguments: Any) -> int:
@@ -93,24 +98,19 @@ class Handle(Uncopied):
         return out.value
 
 
+# At interpreter exit nothing is destroyed: arrays may still show the memory, and the process gives it back.
+atexit.register(delattr, Handle, "__del__")
+
+
 def _written(write: Callable[..., int], pointer: int) -> bytes:
     """What a function of the library gives to a writer."""
     pieces: list[bytes] = []
-    raised: list[BaseException] = []
 
     def take(address: int | None, count: int, _user: Any) -> int:
-        try:
-            pieces.append(ctypes.string_at(address or 0, count))
-        except BaseException as error:  # ctypes cannot pass it on.
-            raised.append(error)
-            return 1
+        pieces.append(ctypes.string_at(address or 0, count))
         return 0
 
-    with deferred_interrupts():
-        status = write(pointer, _ffi.Writer(take), None)
-    if raised:
-        raise raised[0]
-    check(status)
+    check(call_with_callback(write, pointer, prototype=_ffi.Writer, callback=take))
     return b"".join(pieces)
 
 
@@ -253,27 +253,23 @@ class TrainerHandle(Handle):
 
     def fit(self, dataset: DatasetHandle, options: str, callback: Callable[[_ffi.Progress], bool]) -> None:
         """Trains. `callback` returns True to stop; an exception that it raises stops too, and is raised here."""
-        raised: list[BaseException] = []
+        stopped = False
+        reports, expected = 0, 0
 
         def report(progress: Any, _user: Any) -> int:
-            try:
-                interrupts.raising = True
-                if interrupts.pending:
-                    return 1
-                stop = callback(progress.contents)
-                interrupts.raising = False
-                return 1 if stop else 0
-            except BaseException as error:  # KeyboardInterrupt too: it must not be lost inside the C call.
-                interrupts.raising = False
-                raised.append(error)
-                return 1
+            nonlocal stopped, reports, expected
+            reports, expected = reports + 1, progress.contents.epochs * (progress.contents.steps + 1)
+            stopped = callback(progress.contents)
+            return 1 if stopped else 0
 
-        text = _c_string(options, "options")
-        with deferred_interrupts() as interrupts:
-            status = library.nnk_trainer_fit(self.pointer, dataset.pointer, text, _ffi.ProgressCallback(report), None)
-        if raised:
-            raise raised[0]
-        check(status)
+        arguments = (self.pointer, dataset.pointer, _c_string(options, "options"))
+        check(call_with_callback(library.nnk_trainer_fit, *arguments, prototype=_ffi.ProgressCallback, callback=report))
+        # ctypes drops what another thread makes Python raise (PyThreadState_SetAsyncExc), or a trace function raises.
+        if not stopped and (reports == 0 or reports < expected):
+            raise RuntimeError(
+                f"{expected - reports or 'some'} reports of the fit are missing: an exception was raised where Python "
+                f"can only print it, perhaps by a debugger or another thread. The training may have ended early"
+            )
 
     def set_validation(self, dataset: DatasetHandle | None) -> None:
         """The validation samples of the next fits."""

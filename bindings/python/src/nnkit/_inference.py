@@ -24,6 +24,7 @@ class Sessions:
         self._model = model
         self._input_shapes = [tuple(entry["shape"]) for entry in info["inputs"]]
         self._output_shapes = [tuple(entry["shape"]) for entry in info["outputs"]]
+        self._output_types = [np.dtype(entry["dtype"]) for entry in info["outputs"]]
         self._step_shapes = [tuple(entry.get("step_shape", ())) for entry in info["outputs"]]
         self._free: OrderedDict[tuple[int, int], list[SessionHandle]] = OrderedDict()
 
@@ -46,13 +47,13 @@ class Sessions:
     def _new(self, max_batch: int, time: int) -> SessionHandle:
         return SessionHandle(self._model, option_text(max_batch=max_batch, max_time=time or None))
 
-    def run(self, inputs: Sequence[NDArray[Any]], batch_size: int) -> list[NDArray[np.float32]]:
+    def run(self, inputs: Sequence[NDArray[Any]], batch_size: int) -> list[NDArray[Any]]:
         """The model's outputs for `inputs`, [N, ...] each, computed `batch_size` samples at a time."""
         count = inputs[0].shape[0] if inputs[0].ndim else 0
         time = self._time(inputs)
         outputs = [
-            np.empty((count, *(time if size == -1 else size for size in shape)), np.float32)
-            for shape in self._output_shapes
+            np.empty((count, *(time if size == -1 else size for size in shape)), dtype)
+            for shape, dtype in zip(self._output_shapes, self._output_types)
         ]
         if count == 0 and all(array.shape[:1] == (0,) for array in inputs):
             return outputs
@@ -66,9 +67,11 @@ class Sessions:
                 session.run(batch, [array[start:stop] for array in outputs])
         return outputs
 
-    def step(self, streams: Sequence[StreamHandle], inputs: Sequence[NDArray[Any]]) -> list[NDArray[np.float32]]:
+    def step(self, streams: Sequence[StreamHandle], inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """The outputs of one time step of `streams`, for `inputs`, [n, ...] each without time."""
-        outputs = [np.empty((len(streams), *shape), np.float32) for shape in self._step_shapes]
+        outputs = [
+            np.empty((len(streams), *shape), dtype) for shape, dtype in zip(self._step_shapes, self._output_types)
+        ]
         with self._borrowed(max(len(streams), 1), 0) as session:
             session.step(streams, inputs, outputs)
         return outputs

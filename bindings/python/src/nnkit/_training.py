@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from . import _ffi
 from ._arrays import as_floats, as_integers
+from ._callbacks import replace_handlers
 from ._catalog import number, option_text
 from ._handles import DatasetHandle, ModelHandle, TrainerHandle
 from ._progress import EpochReport, display_for
@@ -140,7 +141,10 @@ class Training:
             epoch = EpochReport(progress.epoch, progress.epochs, logs, progress.seconds)
             display.epoch(epoch)
             # Every callback is called, whatever the ones before it say.
-            return any([bool(callback(epoch)) for callback in callbacks])
+            stop = any([bool(callback(epoch)) for callback in callbacks])
+            if callbacks:
+                replace_handlers()
+            return stop
 
         dataset = DatasetHandle(inputs, targets)
         self.trainer.set_validation(DatasetHandle(*validation) if validation else None)
