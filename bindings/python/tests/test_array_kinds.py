@@ -68,3 +68,32 @@ def test_masked_arrays_are_refused(call: Callable[[], Any]) -> None:
 
 def test_masked_arrays_that_mask_nothing_are_arrays() -> None:
     assert np.array_equal(dense_model(seed=1).predict(np.ma.array(X)), dense_model(seed=1).predict(X))
+
+
+def test_one_array_may_come_in_a_list() -> None:
+    x, y = np.random.default_rng(1).normal(size=(5, 4)).astype(np.float32), np.arange(5) % 3
+    plain, listed = (compiled(dense_model(seed=1)) for _ in range(2))
+    expected = plain.fit(x, y, validation_data=(x, y), verbose=0).history
+    assert listed.fit([x], [y], validation_data=((x,), (y,)), verbose=0).history == expected
+    assert listed.evaluate([x], [y]) == plain.evaluate(x, y)
+    assert listed.train_on_batch([x], [y]) == plain.train_on_batch(x, y)
+    assert listed.compute_gradients([x], [y]) == plain.compute_gradients(x, y)
+    assert np.array_equal(listed.predict([x]), plain.predict(x))
+
+
+def test_a_list_of_one_sample_is_one_sample() -> None:
+    model = regression()
+    assert model.predict([X[0]]).shape == (1, 3)
+    assert model.evaluate([X[0]], [np.zeros(3)]) == model.evaluate(X[:1], np.zeros((1, 3)))
+
+
+def test_a_list_of_one_array_that_does_not_fit_is_an_error() -> None:
+    with pytest.raises(nn.NNKitError, match=r"samples|shape"):
+        compiled(dense_model()).fit(X, [Y[:4]], verbose=0)
+
+
+@pytest.mark.parametrize("name", [b"\xff.nnkit", "\udcff.nnkit"])
+def test_a_path_that_is_no_text_is_refused(name: Any) -> None:
+    for call in (dense_model().save, nn.load):
+        with pytest.raises(ValueError, match=r"path '\\udcff\.nnkit' is not valid Unicode.* use another name"):
+            call(name)

@@ -71,7 +71,13 @@ def _c_string(value: str, what: str) -> bytes:
     # ctypes would pass the part before a zero byte and drop the rest in silence.
     if "\0" in value:
         raise InvalidArgumentError(f"{what} {value!r} contains a zero character")
-    return value.encode("utf-8", "surrogateescape")
+    try:
+        return value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InvalidArgumentError(
+            f"{what} {value!r} is not valid Unicode, and NNKit takes UTF-8 alone; use another name, or a relative path "
+            f"that has no such part"
+        ) from None
 
 
 class Handle(Uncopied):

@@ -70,7 +70,7 @@ class Training:
             "clip_norm": self._clip_norm,
         }
 
-    def targets(self, y: Any, what: str) -> Arrays:
+    def targets(self, y: Any, what: str, inputs: Arrays) -> Arrays:
         """`y` as one array for each output, of the type that the loss takes."""
         count = len(self._outputs)
         if isinstance(y, Mapping):
@@ -79,7 +79,14 @@ class Training:
                 raise ValueError(f"{what}: the model's outputs are {', '.join(names)}; got {', '.join(map(str, y))}")
             y = [y[name] for name in names]
         elif count == 1:
-            y = [y]
+            samples = inputs[0].shape[0] if inputs[0].ndim else 0
+            # A list of one array, as of several outputs. Of one sample it is that sample's target.
+            listed = (
+                isinstance(y, (list, tuple))
+                and len(y) == 1 != samples
+                and tuple(getattr(y[0], "shape", ()))[:1] == (samples,)
+            )
+            y = list(y) if listed else [y]
         elif not isinstance(y, (list, tuple)) or len(y) != count:
             raise ValueError(f"{what}: the model has {count} outputs: give a list of as many targets")
         if self._of_labels:

@@ -187,7 +187,8 @@ class Model(Fixed):
             callbacks: each is called with an `EpochReport` after every epoch; one that returns True ends the fit.
         """
         training = self._compiled("fit")
-        inputs, targets = self._inputs(x, "x"), training.targets(y, "y")
+        inputs = self._inputs(x, "x")
+        targets = training.targets(y, "y", inputs)
         validation_split = number(validation_split, "validation_split")
         validation = None
         if validation_data is not None:
@@ -195,10 +196,8 @@ class Model(Fixed):
                 raise ValueError("fit takes validation_data or validation_split, not both")
             if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
                 raise TypeError("validation_data is a tuple of two: (x, y)")
-            validation = (
-                self._inputs(validation_data[0], "validation x"),
-                training.targets(validation_data[1], "validation y"),
-            )
+            held_out = self._inputs(validation_data[0], "validation x")
+            validation = held_out, training.targets(validation_data[1], "validation y", held_out)
         options = option_text(
             epochs=epochs,
             batch_size=batch_size,
@@ -211,7 +210,8 @@ class Model(Fixed):
     def evaluate(self, x: Arrays, y: Arrays, batch_size: int = 32) -> dict[str, float]:
         """The mean loss, and the metric by its name, over the samples; of sequences, over the steps before lengths."""
         training = self._compiled("evaluate")
-        inputs, targets = self._inputs(x, "x"), training.targets(y, "y")
+        inputs = self._inputs(x, "x")
+        targets = training.targets(y, "y", inputs)
         self._announce_writes()
         return training.evaluate(inputs, targets, option_text(batch_size=batch_size))
 
@@ -219,13 +219,15 @@ class Model(Fixed):
         """One optimizer step on one batch; returns the mean loss before it."""
         training = self._compiled("train_on_batch")
         self._announce_writes()
-        return training.trainer.step(self._inputs(x, "x"), training.targets(y, "y"))
+        inputs = self._inputs(x, "x")
+        return training.trainer.step(inputs, training.targets(y, "y", inputs))
 
     def compute_gradients(self, x: Arrays, y: Arrays) -> float:
         """The first half of `train_on_batch`: puts the gradients into `gradients` and returns the mean loss."""
         training = self._compiled("compute_gradients")
         self._announce_writes()
-        return training.trainer.gradients(self._inputs(x, "x"), training.targets(y, "y"))
+        inputs = self._inputs(x, "x")
+        return training.trainer.gradients(inputs, training.targets(y, "y", inputs))
 
     def apply_gradients(self) -> None:
         """The second half of `train_on_batch`: lets the optimizer use what is in `gradients`."""
@@ -298,7 +300,13 @@ class Model(Fixed):
                 raise ValueError(f"{what}: the model's inputs are {', '.join(names)}; got {', '.join(map(str, x))}")
             given = [x[name] for name in names]
         elif len(entries) == 1:
-            given = [x]
+            # A list of one array, as of several inputs, where it could not be the list of samples.
+            listed = (
+                isinstance(x, (list, tuple))
+                and len(x) == 1
+                and getattr(x[0], "ndim", 0) == len(entries[0]["shape"]) + 1
+            )
+            given = list(x) if listed else [x]
         elif isinstance(x, (list, tuple)) and len(x) == len(entries):
             given = list(x)
         else:
