@@ -1,9 +1,10 @@
+import FoundationEssentials
 import Glibc
 import NNKit
 
 /// Where a process keeps its one temporary file.
 enum TemporaryFile {
-  static let path = "/tmp/random-graphs.\(getpid()).nnkit"
+  static let path = FileManager.default.temporaryDirectory.appending(path: "random-graphs.\(getpid()).nnkit").path
   static func remove() { unlink(path) }
 }
 
