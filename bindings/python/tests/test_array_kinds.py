@@ -88,8 +88,9 @@ def test_a_list_of_one_sample_is_one_sample() -> None:
 
 
 def test_a_list_of_one_array_that_does_not_fit_is_an_error() -> None:
-    with pytest.raises(nn.NNKitError, match=r"samples|shape"):
-        compiled(dense_model()).fit(X, [Y[:4]], verbose=0)
+    for y in ([Y[:4]], [list(Y)], (3,)):
+        with pytest.raises(nn.ShapeError, match=r"y: a list of one .* and there are 5; give one array"):
+            compiled(dense_model()).fit(X, y, verbose=0)
 
 
 @pytest.mark.parametrize("name", [b"\xff.nnkit", "\udcff.nnkit"])

@@ -59,7 +59,7 @@ def _as_array(value: ArrayLike, what: str) -> NDArray[Any]:
     for part in value if isinstance(value, (list, tuple)) else [value]:
         if isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part):
             raise InvalidArgumentError(
-                f"{what}: a masked array, {np.ma.count_masked(part)} of whose values are masked; NNKit knows no masks. "
+                f"{what}: a masked array, some of whose values are masked; NNKit knows no masks. "
                 f"Fill them, as by .filled(0), or leave their samples out; of sequences that end early give the lengths"
             )
     try:

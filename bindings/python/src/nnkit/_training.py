@@ -81,11 +81,13 @@ class Training:
         elif count == 1:
             samples = inputs[0].shape[0] if inputs[0].ndim else 0
             # A list of one array, as of several outputs. Of one sample it is that sample's target.
-            listed = (
-                isinstance(y, (list, tuple))
-                and len(y) == 1 != samples
-                and tuple(getattr(y[0], "shape", ()))[:1] == (samples,)
-            )
+            single = isinstance(y, (list, tuple)) and len(y) == 1 and samples > 1
+            listed = single and tuple(getattr(y[0], "shape", ()))[:1] == (samples,)
+            if single and not listed:
+                raise ShapeError(
+                    f"{what}: a list of one is the target of one sample, and there are {samples}; give one array whose "
+                    f"first axis is the sample, such as numpy.array(targets)"
+                )
             y = list(y) if listed else [y]
         elif not isinstance(y, (list, tuple)) or len(y) != count:
             raise ValueError(f"{what}: the model has {count} outputs: give a list of as many targets")
