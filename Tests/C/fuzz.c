@@ -5,6 +5,7 @@
  * NNKIT_CALLS: how many calls (default 24000). NNKIT_SEED: where the seeds begin (default: the time). */
 #include "hostile.h"
 
+#include <dirent.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <sys/mman.h>
@@ -816,6 +817,15 @@ static void make_paths(void) {
     wait(&i);
 }
 
+/* What the calls have left in the folder has random names. */
+static void remove_folder(void) {
+    DIR *folder = opendir(".");
+    const struct dirent *entry;
+    while (folder && (entry = readdir(folder))) unlink(entry->d_name);
+    if (folder) closedir(folder);
+    if (chdir("/") != 0 || rmdir(fuzz_folder) != 0) fprintf(stderr, "%s stays: %s\n", fuzz_folder, strerror(errno));
+}
+
 int main(int argc, char **argv) {
     const char *wanted = getenv("NNKIT_CALLS"), *first = getenv("NNKIT_SEED");
     const long calls = wanted ? atol(wanted) : scaled(24000, 1000);
@@ -828,6 +838,8 @@ int main(int argc, char **argv) {
     shared = (account *)mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED) exit(3);
     make_paths();
+    /* Some of the random texts are names of files that can be saved to. */
+    if (chdir(fuzz_folder) != 0) exit(3);
     if (argc > 2) {
         is_loud = 1;
         run_child(strtoull(argv[2], NULL, 10));
@@ -874,7 +886,7 @@ int main(int argc, char **argv) {
     check_true(all.tried[i] > 0 || calls < 20000, #name " was never called", __FILE__, __LINE__);
     NNKIT_FUNCTIONS(IS_CALLED)
 #undef IS_CALLED
-    for (i = 0; i < 6; i++) unlink(paths[i]), free(paths[i]);
-    rmdir(fuzz_folder);
+    for (i = 0; i < 6; i++) free(paths[i]);
+    remove_folder();
     return check_summary();
 }
