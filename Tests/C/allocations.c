@@ -4,25 +4,16 @@
 #include "nnkit_loader.h"
 
 #include "check.h"
+#include "libc_allocator.h"
 #include "networks.h"
 
 #include <errno.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-/* glibc declares its allocator as never throwing, which C++ wants to hear again. */
 #ifdef __cplusplus
-#define NEVER_THROWS noexcept
 extern "C" {
-#else
-#define NEVER_THROWS
 #endif
-
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t count, size_t size);
-void *__libc_realloc(void *memory, size_t size);
-void *__libc_memalign(size_t alignment, size_t size);
-void __libc_free(void *memory);
 
 static int counting;
 static int allocations;

@@ -9,6 +9,7 @@
 #include "nnkit_loader.h"
 
 #include "check.h"
+#include "libc_allocator.h"
 #include "networks.h"
 
 #include <errno.h>
@@ -17,17 +18,8 @@
 #include <sys/syscall.h>
 
 #ifdef __cplusplus
-#define NEVER_THROWS noexcept
 extern "C" {
-#else
-#define NEVER_THROWS
 #endif
-
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t count, size_t size);
-void *__libc_realloc(void *memory, size_t size);
-void *__libc_memalign(size_t alignment, size_t size);
-void __libc_free(void *memory);
 
 /* The number of the allocation that fails, counted from 1; 0: none does. */
 static long failing;
