@@ -78,7 +78,7 @@ test-swift:
 	Tests/check-kernel-symbols.sh $(BUILD)
 	$(BUILD)/shapes-example $(BUILD)/shapes.nnkit
 	set -e; for level in $(LEVELS); do echo "Swift tests at $$level"; \
-	  NNKIT_ISA=$$level $(SWIFT) test -c release --skip-build; done
+	  NNKIT_ISA=$$level timeout --foreground 1200 $(SWIFT) test -c release --skip-build; done
 	set -e; seed=1; for level in $(LEVELS); do \
 	  NNKIT_ISA=$$level $(GRAPHS_TOOL) --graphs 1000 --seed $$seed; seed=$$((seed + 1000)); done
 	Tests/emulated.sh $(TEST_PACKAGE)

@@ -148,10 +148,89 @@ static void forks_during_fit(void) {
     network_destroy(busy.net), network_destroy(idle.net);
 }
 
+/* ----------------------------------------------------- forks while other threads make and destroy everything */
+
+enum { LIVES = 8, LIFE_THREADS = 2, LIFE_FORKS = 2000 };
+
+static int stop_lives, lives, failed_lives;
+
+/* One model with all that can be made of it, which works; false where it does not. */
+static int live(nnk_model *model, int i) {
+    const int64_t shape[2] = {1, 2};
+    float x[2] = {1, 2}, y[2] = {0, 0};
+    const float wanted[2] = {3, 4};
+    nnk_tensor input = nnk_tensor_view(x, NNK_FLOAT32, shape, 2), output = nnk_tensor_view(y, NNK_FLOAT32, shape, 2);
+    nnk_tensor target = nnk_tensor_view((void *)(uintptr_t)wanted, NNK_FLOAT32, shape, 2);
+    nnk_trainer *trainer = NULL;
+    nnk_session *session = NULL;
+    int good = nnk_trainer_create(model, "loss=mean_squared_error", &trainer) == NNK_OK &&
+               nnk_trainer_set(trainer, "learning_rate=0.02") == NNK_OK &&
+               nnk_session_create(model, "", &session) == NNK_OK;
+    if (i % 2) good = good && nnk_trainer_step(trainer, &input, 1, &target, 1, NULL) == NNK_OK;
+    good = good && nnk_session_run(session, &input, 1, &output, 1) == NNK_OK && y[0] == y[0];
+    nnk_trainer_destroy(trainer), nnk_session_destroy(session);
+    return good;
+}
+
+static nnk_model *model_of_two(nnk_runtime *runtime) {
+    const int64_t shape[1] = {2};
+    nnk_graph *graph = nnk_graph_create();
+    nnk_value x = nnk_graph_input(graph, "x", NNK_FLOAT32, shape, 1);
+    nnk_model *model = NULL;
+    nnk_graph_output(graph, "y", nnk_graph_layer(graph, "dense", "units=2", x));
+    if (nnk_model_create(runtime, graph, "", &model) != NNK_OK) model = NULL;
+    nnk_graph_destroy(graph);
+    return model;
+}
+
+static void *live_and_die(void *argument) {
+    nnk_model *models[LIVES] = {NULL};
+    int i, good = 1;
+    (void)argument;
+    while (!__atomic_load_n(&stop_lives, __ATOMIC_SEQ_CST)) {
+        nnk_runtime *runtime = NULL;
+        good = good && nnk_runtime_create("threads=2", &runtime) == NNK_OK;
+        for (i = 0; i < LIVES; i++) {
+            models[i] = model_of_two(i ? NULL : runtime);
+            good = good && models[i] && (i % 8 || live(models[i], i));
+        }
+        nnk_runtime_destroy(runtime);
+        /* All at once: so that many forks meet an end. */
+        for (i = 0; i < LIVES; i++) nnk_model_destroy(models[i]);
+        __atomic_fetch_add(&lives, LIVES, __ATOMIC_SEQ_CST);
+    }
+    if (!good) __atomic_fetch_add(&failed_lives, 1, __ATOMIC_SEQ_CST);
+    return NULL;
+}
+
+static void child_among_lives(void *argument) {
+    nnk_model *model = model_of_two(NULL);
+    (void)argument;
+    CHECK(model && live(model, 1));
+    nnk_model_destroy(model);
+}
+
+static void forks_among_lives(void) {
+    const int children = scaled(LIFE_FORKS, 20);
+    pthread_t threads[LIFE_THREADS];
+    int i, good = 0;
+    for (i = 0; i < LIFE_THREADS; i++)
+        if (pthread_create(&threads[i], NULL, live_and_die, (void *)(uintptr_t)(i + 1)) != 0) exit(3);
+    for (i = 0; i < children; i++) {
+        usleep((useconds_t)(i * 37 % 100));
+        good += check_in_child("fork while threads make and destroy models", CHILD_SECONDS, child_among_lives, NULL);
+    }
+    __atomic_store_n(&stop_lives, 1, __ATOMIC_SEQ_CST);
+    for (i = 0; i < LIFE_THREADS; i++) pthread_join(threads[i], NULL);
+    printf("fork while threads make and destroy models: %d of %d children, %d models\n", good, children, lives);
+    CHECK(lives > LIVES && failed_lives == 0);
+}
+
 int main(int argc, char **argv) {
     nnkit_load(argc > 1 ? argv[1] : "libnnkit.so");
     forks_after_training(NETWORK_CNN);
     forks_after_training(NETWORK_LSTM);
     forks_during_fit();
+    forks_among_lives();
     return check_summary();
 }

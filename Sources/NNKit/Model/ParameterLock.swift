@@ -8,13 +8,79 @@ import Synchronization
 /// either side costs two atomic operations.
 ///
 /// A fork waits for writers, so that a child finds whole states; there, nobody is inside.
-package final class ParameterLock: @unchecked Sendable {
-  /// The word that waiting threads block on.
+package final class ParameterLock: Sendable {
+  /// What a lock is to the list of all locks. It lies in memory of its own, so that a fork walks the list without
+  /// counting references: the last of them may be given back meanwhile, and the lock's end waits for the fork.
+  private struct Node {
+    let word: LockWord
+    var previous: UnsafeMutablePointer<Node>?
+    var following: UnsafeMutablePointer<Node>?
+  }
+
+  private let word: LockWord
+  nonisolated(unsafe) private let node: UnsafeMutablePointer<Node>
+  /// The list's head; the process's lock guards the list.
+  nonisolated(unsafe) private static var first: UnsafeMutablePointer<Node>?
+
+  init() {
+    let node = UnsafeMutablePointer<Node>.allocate(capacity: 1)
+    word = LockWord()
+    node.initialize(to: Node(word: word))
+    self.node = node
+    GlobalLock.withLock {
+      if Self.first == nil {
+        nnkit_platform_set_fork_hooks(
+          { ParameterLock.beforeFork() }, { ParameterLock.inParent() }, { ParameterLock.inChild() })
+      }
+      node.pointee.following = Self.first
+      Self.first?.pointee.previous = node
+      Self.first = node
+    }
+  }
+
+  deinit {
+    GlobalLock.withLock {
+      let (previous, following) = (node.pointee.previous, node.pointee.following)
+      if let previous { previous.pointee.following = following } else { Self.first = following }
+      following?.pointee.previous = previous
+    }
+    node.deallocate()
+    word.deallocate()
+  }
+
+  /// Runs `body` while no writer is inside. `body` must not come back here, wait for a writer, or call out of NNKit.
+  package func read<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+    word.enterReading()
+    defer { word.leaveReading() }
+    return try body()
+  }
+
+  /// Runs `body` alone. It must not come back here, wait for a reader, or call out of NNKit.
+  package func write<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+    word.enterWriting()
+    defer { word.leaveWriting() }
+    return try body()
+  }
+
+  // MARK: Forks; the process's lock is held from before to behind
+
+  /// Waits for all writers, and keeps new ones out.
+  private static func beforeFork() { forEach { $0.enterReading(beforeWriters: true) } }
+  private static func inParent() { forEach { $0.leaveReading() } }
+  private static func inChild() { forEach { $0.reset() } }
+
+  private static func forEach(_ body: (LockWord) -> Void) {
+    var next = first
+    while let node = next {
+      body(node.pointee.word)
+      next = node.pointee.following
+    }
+  }
+}
+
+/// The word that waiting threads block on, and what it means.
+private struct LockWord: @unchecked Sendable {
   private let word: UnsafeMutablePointer<Atomic<UInt32>>
-  /// Of the list of all locks, which the process's lock guards.
-  private unowned(unsafe) var previous: ParameterLock?
-  private unowned(unsafe) var following: ParameterLock?
-  nonisolated(unsafe) private unowned(unsafe) static var first: ParameterLock?
 
   /// The readers inside.
   private static let readers: UInt32 = 0x000F_FFFF
@@ -30,41 +96,17 @@ package final class ParameterLock: @unchecked Sendable {
   init() {
     word = .allocate(capacity: 1)
     word.initialize(to: Atomic(0))
-    GlobalLock.withLock {
-      if Self.first == nil {
-        nnkit_platform_set_fork_hooks(
-          { ParameterLock.beforeFork() }, { ParameterLock.inParent() }, { ParameterLock.inChild() })
-      }
-      following = Self.first
-      following?.previous = self
-      Self.first = self
-    }
   }
 
-  deinit {
-    GlobalLock.withLock {
-      if let previous { previous.following = following } else { Self.first = following }
-      following?.previous = previous
-    }
+  func deallocate() {
     word.deinitialize(count: 1)
     word.deallocate()
   }
 
-  /// Runs `body` while no writer is inside. `body` must not come back here, wait for a writer, or call out of NNKit.
-  package func read<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
-    enterReading()
-    defer { leaveReading() }
-    return try body()
-  }
+  /// Nobody is inside, and nobody waits.
+  func reset() { word.pointee.store(0, ordering: .relaxed) }
 
-  /// Runs `body` alone. It must not come back here, wait for a reader, or call out of NNKit.
-  package func write<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
-    enterWriting()
-    defer { leaveWriting() }
-    return try body()
-  }
-
-  private func enterReading(beforeWriters: Bool = false) {
+  func enterReading(beforeWriters: Bool = false) {
     var old = word.pointee.load(ordering: .relaxed)
     while true {
       if old & Self.writer == 0 && (beforeWriters || old & Self.waitingWriters == 0 || old & Self.readersTurn != 0) {
@@ -78,12 +120,12 @@ package final class ParameterLock: @unchecked Sendable {
     }
   }
 
-  private func leaveReading() {
+  func leaveReading() {
     let now = word.pointee.subtract(1, ordering: .releasing).newValue
     if now & Self.readers == 0 && now & Self.waitingWriters != 0 { wakeAll() }
   }
 
-  private func enterWriting() {
+  func enterWriting() {
     var isWaiting: UInt32 = 0
     var old = word.pointee.load(ordering: .relaxed)
     while true {
@@ -105,7 +147,7 @@ package final class ParameterLock: @unchecked Sendable {
     }
   }
 
-  private func leaveWriting() {
+  func leaveWriting() {
     var old = word.pointee.load(ordering: .relaxed)
     while true {
       var new = old & ~Self.writer
@@ -129,19 +171,4 @@ package final class ParameterLock: @unchecked Sendable {
   }
 
   private func wakeAll() { nnkit_platform_futex_wake_all(word) }
-
-  // MARK: Forks; the process's lock is held from before to behind
-
-  /// Waits for all writers, and keeps new ones out.
-  private static func beforeFork() { forEach { $0.enterReading(beforeWriters: true) } }
-  private static func inParent() { forEach { $0.leaveReading() } }
-  private static func inChild() { forEach { $0.word.pointee.store(0, ordering: .relaxed) } }
-
-  private static func forEach(_ body: (ParameterLock) -> Void) {
-    var next = first
-    while let lock = next {
-      body(lock)
-      next = lock.following
-    }
-  }
 }

@@ -68,7 +68,7 @@ struct ParameterLockTests {
     let host = HostThread {
       while counters[0] == 0 { _ = try? ParameterArena(count: 16, trainableCount: 16) }
     }
-    let good = (0..<50).filter { _ in
+    let good = (0..<500).filter { _ in
       inChild {
         guard let arena = try? ParameterArena(count: 16, trainableCount: 16) else { return false }
         return arena.lock.write { true }
@@ -76,6 +76,6 @@ struct ParameterLockTests {
     }
     counters.add(0)
     host.join()
-    #expect(good.count == 50)
+    #expect(good.count == 500)
   }
 }
