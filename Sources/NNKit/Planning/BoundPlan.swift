@@ -11,7 +11,35 @@ package final class BoundPlan {
     let patience: TeamPatience
   }
 
+  /// What loading a sample of an input or a target needs. It and the two below hold nothing whose references would be
+  /// counted, which takes as long as the copies of a small model.
+  struct LoadPlace {
+    let base: UnsafeMutableRawPointer
+    /// The elements of a sample.
+    let count: Int
+    let isFloat: Bool
+    /// What whole numbers may be; nil: any.
+    let range: ClosedRange<Int32>?
+    /// Where the lengths lie, loaded before, that say how many of a sample's steps to read; nil: all.
+    let lengths: UnsafePointer<Int32>?
+  }
+
+  struct OutputPlace {
+    let floats: UnsafePointer<Float>
+    let count: Int
+  }
+
+  struct StatePlace {
+    let previous: UnsafeMutablePointer<Float>
+    let next: UnsafePointer<Float>
+    let count: Int
+  }
+
   package let plan: Plan
+  let inputPlaces: [LoadPlace]
+  let targetPlaces: [LoadPlace]
+  let outputPlaces: [OutputPlace]
+  let statePlaces: [StatePlace]
   private let arena: AlignedMemory
   private let persistent: AlignedMemory
   private let parameters: ParameterArena
@@ -68,6 +96,19 @@ package final class BoundPlan {
     source = BatchSource(inputs: plan.inputs.count, batch: plan.batch)
     let binding = Binding(addresses: addresses, state: state, audit: BindingAudit(), source: source)
     self.binding = binding
+    func place(_ tensor: Tensor, _ range: ClosedRange<Int32>?, _ lengths: Int?) -> LoadPlace {
+      LoadPlace(
+        base: UnsafeMutableRawPointer(binding.floats(tensor)), count: tensor.sampleCount,
+        isFloat: tensor.type.dataType == .float32, range: range,
+        lengths: lengths.map { UnsafePointer(binding.integers(plan.inputs[$0])) })
+    }
+    inputPlaces = plan.inputs.indices.map { place(plan.inputs[$0], plan.inputRanges[$0], plan.inputLengths[$0]) }
+    targetPlaces = plan.targets.indices.map { place(plan.targets[$0], plan.targetRanges[$0], plan.targetLengths[$0]) }
+    outputPlaces = plan.outputs.map { OutputPlace(floats: binding.floats($0), count: $0.sampleCount) }
+    statePlaces = plan.states.map {
+      StatePlace(
+        previous: binding.floats($0.previous), next: binding.floats($0.next), count: $0.previous.sampleCount)
+    }
     steps = try plan.steps.map { step throws(NNKitError) in try Self.bind(step, binding) }
     prologue = try plan.prologue.map { step throws(NNKitError) in try Self.bind(step, binding) }
     try checkMemory()

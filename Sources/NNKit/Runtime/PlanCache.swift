@@ -25,22 +25,20 @@ struct PlanCache {
   }
 }
 
-extension BoundPlan {
-  /// Copies one sample into slot `slot` of an input or target, checking whole numbers against `range`. `lengths`: the
-  /// position of the input, loaded before, that says how many of its steps to read; the others become zero.
+extension BoundPlan.LoadPlace {
+  /// Copies one sample into slot `slot`, checking whole numbers against `range`. Steps behind the lengths become zero.
   /// Throws: `.invalidArgument` for a number out of range; `what` names the tensor.
   func load(
-    _ view: TensorView, sample: Int, into tensor: Tensor, slot: Int, range: ClosedRange<Int32>?, lengths: Int?,
-    _ what: @autoclosure () -> String
+    _ view: TensorView, sample: Int, slot: Int, _ what: @autoclosure () -> String
   ) throws(NNKitError) {
-    let count = tensor.sampleCount
-    let steps = lengths.map { Int(integers(plan.inputs[$0])[slot]) }
-    if tensor.type.dataType == .float32 {
-      view.copySample(sample, steps: steps, count: count, to: floats(tensor) + slot * count)
+    let steps = lengths.map { Int($0[slot]) }
+    guard !isFloat else {
+      view.copySample(sample, steps: steps, count: count, to: base.assumingMemoryBound(to: Float.self) + slot * count)
       return
     }
+    let integers = base.assumingMemoryBound(to: Int32.self)
     if let bad = view.copySample(
-      sample, steps: steps, count: count, to: integers(tensor) + slot * count, in: range ?? Int32.min...Int32.max)
+      sample, steps: steps, count: count, to: integers + slot * count, in: range ?? Int32.min...Int32.max)
     {
       throw outOfRange(what(), sample, bad, range)
     }

@@ -58,8 +58,8 @@ extension Session {
 
   private func gatherStates(_ bound: BoundPlan) {
     var offset = 0
-    for state in bound.plan.states {
-      let (target, count) = (bound.floats(state.previous), state.previous.sampleCount)
+    for place in bound.statePlaces {
+      let (target, count) = (place.previous, place.count)
       for (row, stream) in streams.enumerated() { memcpy(target + row * count, stream.state + offset, count * 4) }
       offset += count
     }
@@ -67,8 +67,8 @@ extension Session {
 
   private func scatterStates(_ bound: BoundPlan) {
     var offset = 0
-    for state in bound.plan.states {
-      let (source, count) = (bound.floats(state.next), state.next.sampleCount)
+    for place in bound.statePlaces {
+      let (source, count) = (place.next, place.count)
       for (row, stream) in streams.enumerated() { memcpy(stream.state + offset, source + row * count, count * 4) }
       offset += count
     }

@@ -137,7 +137,8 @@ extension Session {
   func checkInputs(_ type: (_ index: Int) -> ValueType, _ input: TensorSource) throws(NNKitError) -> Int {
     let first = try input(0)
     for index in 0..<model.graph.inputs.count {
-      let (view, name) = (try input(index), model.graph.inputs[index].name)
+      var name: String { model.graph.inputs[index].name }
+      let view = try input(index)
       try view.check(type(index), "input \"\(name)\"")
       guard view.size(0) == first.size(0) else {
         throw NNKitError(
@@ -154,7 +155,8 @@ extension Session {
     _ type: (_ index: Int) -> ValueType, batch: Int, _ output: TensorSource
   ) throws(NNKitError) {
     for index in 0..<model.graph.outputs.count {
-      let (view, name) = (try output(index), model.graph.outputs[index].name)
+      var name: String { model.graph.outputs[index].name }
+      let view = try output(index)
       try view.check(type(index), "output \"\(name)\"")
       guard view.type != .int64 else {
         throw NNKitError(.type, "output \"\(name)\" is int64; expected int32")
@@ -176,23 +178,20 @@ extension Session {
   /// Copies the inputs into the plan's memory. Throws: `.invalidArgument` for an index out of range.
   func load(_ bound: BoundPlan, _ input: TensorSource) throws(NNKitError) {
     for index in bound.plan.loadOrder {
-      let (view, tensor) = (try input(index), bound.plan.inputs[index])
+      let (view, place) = (try input(index), bound.inputPlaces[index])
       for sample in 0..<bound.plan.batch {
-        try bound.load(
-          view, sample: sample, into: tensor, slot: sample, range: bound.plan.inputRanges[index],
-          lengths: bound.plan.inputLengths[index],
-          "input \"\(model.graph.inputs[index].name)\"")
+        try place.load(
+          view, sample: sample, slot: sample, "input \"\(model.graph.inputs[index].name)\"")
       }
     }
   }
 
   /// Copies the outputs out of the plan's memory.
   func write(_ bound: BoundPlan, _ output: TensorSource) throws(NNKitError) {
-    for (index, tensor) in bound.plan.outputs.enumerated() {
+    for (index, place) in bound.outputPlaces.enumerated() {
       let view = try output(index)
-      let count = tensor.sampleCount
       for sample in 0..<bound.plan.batch {
-        view.writeSample(sample, count: count, from: UnsafeRawPointer(bound.floats(tensor) + sample * count))
+        view.writeSample(sample, count: place.count, from: UnsafeRawPointer(place.floats + sample * place.count))
       }
     }
   }

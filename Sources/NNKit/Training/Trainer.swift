@@ -199,24 +199,21 @@ public final class Trainer: @unchecked Sendable {
       try target(position).check(tensor.type, "the target of output \"\(graph.outputs[position].name)\"")
     }
     for position in bound.plan.loadOrder {
-      let (view, tensor) = (try input(position), bound.plan.inputs[position])
+      let (view, place) = (try input(position), bound.inputPlaces[position])
       for slot in 0..<bound.plan.batch {
-        if bound.plan.loadsInputs && tensor.type.dataType == .float32 {
+        if bound.plan.loadsInputs && place.isFloat {
           bound.source.set(view, sample: index(slot), position: position, slot: slot)
           continue
         }
-        try bound.load(
-          view, sample: index(slot), into: tensor, slot: slot, range: bound.plan.inputRanges[position],
-          lengths: bound.plan.inputLengths[position], "input \"\(graph.inputs[position].name)\"")
+        try place.load(
+          view, sample: index(slot), slot: slot, "input \"\(graph.inputs[position].name)\"")
       }
     }
-    for (position, tensor) in bound.plan.targets.enumerated() {
+    for (position, place) in bound.targetPlaces.enumerated() {
       let view = try target(position)
       for slot in 0..<bound.plan.batch {
-        try bound.load(
-          view, sample: index(slot), into: tensor, slot: slot, range: bound.plan.targetRanges[position],
-          lengths: bound.plan.targetLengths[position],
-          "the target of output \"\(graph.outputs[position].name)\"")
+        try place.load(
+          view, sample: index(slot), slot: slot, "the target of output \"\(graph.outputs[position].name)\"")
       }
     }
   }
