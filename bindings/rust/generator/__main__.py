@@ -1,6 +1,6 @@
-"""Makes the Rust files that follow from the header.
+"""Makes the Rust files that follow from the header and from the library's catalogue.
 
-    python3 bindings/rust/generator [--check]
+    python3 bindings/rust/generator [--check] [--library dist/lib/libnnkit.so]
 
 With --check nothing is written: a file that would change is named, and the exit status is 1. Needs rustfmt.
 """
@@ -8,10 +8,12 @@ With --check nothing is written: a file that would change is named, and the exit
 from __future__ import annotations
 
 import argparse
+import ctypes
 import subprocess
 import sys
 from pathlib import Path
 
+import catalog
 import header
 
 RUST = Path(__file__).resolve().parent.parent
@@ -28,12 +30,17 @@ def main() -> int:
     """Writes or checks the files."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; fail where a file is stale")
+    parser.add_argument("--library", type=Path, default=ROOT / "dist/lib/libnnkit.so", help="the built library")
     arguments = parser.parse_args()
 
+    library = ctypes.CDLL(str(arguments.library.resolve()))
+    library.nnk_catalog_json.restype = ctypes.c_char_p
+    text = library.nnk_catalog_json()
     manual = (ROOT / "include/nnkit.h").read_text(encoding="utf-8")
     files = {
         "nnkit-sys/src/functions.rs": header.functions(manual),
         "nnkit-sys/src/constants.rs": header.constants(manual),
+        **{f"nnkit/src/{name}": content for name, content in catalog.files(text).items()},
     }
     stale = 0
     for name, content in files.items():

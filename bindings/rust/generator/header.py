@@ -31,8 +31,8 @@ def rust_type(c: str) -> str:
     return rust
 
 
-def _markdown(text: str) -> str:
-    """A line of a comment with what Markdown would take for links and emphasis escaped, but in code."""
+def escaped(text: str) -> str:
+    """What Markdown would take for a link, a tag or emphasis, escaped, but in code."""
     parts = text.split("`")
     return "`".join(re.sub(r"([\[\]<>*])", r"\\\1", part) if i % 2 == 0 else part for i, part in enumerate(parts))
 
@@ -45,7 +45,7 @@ def _doc(comment: str, indent: str) -> list[str]:
     """A comment as doc comments, filled again; what it returns is a paragraph of its own."""
     text = " ".join(re.sub(r"^\s*\* ?", "", line).strip() for line in comment.strip().splitlines())
     result: list[str] = []
-    for paragraph in re.split(r" (?=Returns:)", _markdown(_names_as_code(text))):
+    for paragraph in re.split(r" (?=Returns:)", escaped(_names_as_code(text))):
         if result:
             result.append(f"{indent}///")
         result += textwrap.wrap(paragraph, 120, initial_indent=f"{indent}/// ", subsequent_indent=f"{indent}/// ")
