@@ -12,7 +12,7 @@ LIBRARY := $(DIST)/lib/libnnkit.so
 SOURCES := Package.swift Makefile $(shell find Sources include -name '*.swift' -o -name '*.h' -o -name '*.map' -o -name '*.c' -o -name '*.cpp')
 
 .PHONY: help lib demo bench bench-kernels golden lint clean count-plans
-.PHONY: test test-swift test-c test-python test-graphs test-torch test-attacks
+.PHONY: test test-swift test-c test-python test-rust test-graphs test-torch test-attacks
 
 help:                ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -46,9 +46,9 @@ demo: $(VENV)/installed  ## trains a CNN and an LSTM on real data, runs them fro
 
 # Tests verify each plan that they make; a byte for each comes into this file.
 PLANS := $(abspath .build/verified-plans)
-test test-swift test-c test-python: export NNKIT_VERIFY_PLANS = $(PLANS)
+test test-swift test-c test-python test-rust: export NNKIT_VERIFY_PLANS = $(PLANS)
 
-test: count-plans test-swift test-c test-python  ## everything: Swift, C and Python, at every instruction-set level
+test: count-plans test-swift test-c test-rust test-python  ## everything: Swift, C, Rust and Python, at every instruction-set level
 	@echo "$$(stat -c %s $(PLANS)) plans verified"
 
 count-plans:
@@ -88,6 +88,9 @@ test-c: $(LIBRARY)
 	set -e; for level in $(LEVELS); do echo "C tests at $$level"; NNKIT_ISA=$$level Tests/C/run.sh $(DIST); done
 	Tests/emulated.sh Tests/C/run.sh $(DIST)
 
+test-rust: $(LIBRARY)  ## the Rust crates and examples, linked and by dlopen
+	bindings/rust/test.sh $(DIST) $(abspath .build/rust)
+
 test-attacks: $(LIBRARY)  ## a million random calls, failing allocations, killed saves, ...: how many ended the host
 	Tests/C/attacks.sh $(DIST)
 
@@ -115,11 +118,12 @@ golden:              ## makes the golden values of Tests/NNKitTests/Fixtures aga
 	$(VENV)-golden/bin/python -m pip install --quiet --disable-pip-version-check -r Tests/golden/requirements.txt
 	$(VENV)-golden/bin/python Tests/golden/make_golden.py
 
-lint: $(VENV)/bin/python  ## the formatters' word, for every language
+lint: $(VENV)/bin/python $(LIBRARY)  ## the formatters' word, for every language
 	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests examples benchmarks
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check ruff clang-format
 	$(VENV)/bin/python -m ruff check bindings examples benchmarks Tests
 	$(VENV)/bin/python -m ruff format --check bindings examples benchmarks Tests
+	bindings/rust/lint.sh $(DIST) $(abspath .build/rust)
 	$(VENV)/bin/clang-format --dry-run --Werror include/*.h $(shell find Sources Tests examples benchmarks -name '*.[ch]' -o -name '*.cpp')
 
 clean:               ## removes everything that was built

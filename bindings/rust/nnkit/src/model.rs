@@ -173,7 +173,7 @@ impl Model {
     }
 
     /// All parameters, to read. While the result lives, trainers of the model refuse their calls, and so does this
-    /// function while a trainer is in one: [`ErrorKind::Busy`].
+    /// function while a trainer is in one: [`ErrorKind::Busy`](crate::ErrorKind::Busy).
     pub fn parameters(&self) -> Result<Parameters<'_>> {
         let in_use = self.shared.begin(Use::Loan)?;
         let (data, count) = self.view()?;
@@ -184,7 +184,8 @@ impl Model {
     }
 
     /// All parameters, to write. While the result lives, every other use of the model, of its trainers and of its
-    /// sessions is refused, and so is this function while one is under way: [`ErrorKind::Busy`].
+    /// sessions is refused, and so is this function while one is under way:
+    /// [`ErrorKind::Busy`](crate::ErrorKind::Busy).
     pub fn parameters_mut(&self) -> Result<ParametersMut<'_>> {
         let in_use = self.shared.begin(Use::ExclusiveLoan)?;
         let (data, count) = self.view()?;
