@@ -76,6 +76,15 @@ impl AsRef<[Value]> for Value {
 /// # let _ = model;
 /// # Ok::<(), nnkit::Error>(())
 /// ```
+///
+/// One graph is not described or built in two threads at once:
+///
+/// ```compile_fail,E0277
+/// let graph = nnkit::Graph::new();
+/// std::thread::scope(|scope| {
+///     scope.spawn(|| graph.build(""));
+/// });
+/// ```
 #[derive(Debug)]
 pub struct Graph {
     raw: Option<NonNull<sys::nnk_graph>>,

@@ -174,6 +174,17 @@ impl Model {
 
     /// All parameters, to read. While the result lives, trainers of the model refuse their calls, and so does this
     /// function while a trainer is in one: [`ErrorKind::Busy`](crate::ErrorKind::Busy).
+    ///
+    /// The model cannot go before:
+    ///
+    /// ```compile_fail,E0505
+    /// # use nnkit::Graph;
+    /// let model = Graph::new().build("")?;
+    /// let parameters = model.parameters()?;
+    /// drop(model);
+    /// println!("{}", parameters[0]);
+    /// # Ok::<(), nnkit::Error>(())
+    /// ```
     pub fn parameters(&self) -> Result<Parameters<'_>> {
         let in_use = self.shared.begin(Use::Loan)?;
         let (data, count) = self.view()?;

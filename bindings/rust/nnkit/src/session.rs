@@ -26,6 +26,16 @@ use std::sync::Arc;
 /// session.run(&x, &mut y)?;
 /// # Ok::<(), nnkit::Error>(())
 /// ```
+///
+/// What is read cannot be what is written:
+///
+/// ```compile_fail,E0502
+/// # use nnkit::{Graph, Session, Tensor};
+/// # let mut session = Session::new(&Graph::new().build("")?, "")?;
+/// let mut x = Tensor::<f32>::zeros(&[16, 4])?;
+/// session.run(&x, &mut x)?;
+/// # Ok::<(), nnkit::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Session {
     raw: NonNull<sys::nnk_session>,
@@ -95,6 +105,18 @@ impl Session {
     /// session.step(&mut streams[..], &x, &mut y)?;
     /// let one = Tensor::new(&[1, 2], vec![1.0_f32, 2.0])?;
     /// session.step(&mut streams[1], &one, &mut Tensor::<f32>::zeros(&[1, 3])?)?;
+    /// # Ok::<(), nnkit::Error>(())
+    /// ```
+    ///
+    /// One stream cannot be given twice:
+    ///
+    /// ```compile_fail,E0499
+    /// # use nnkit::{Graph, Session, Stream, Tensor};
+    /// # let model = Graph::new().build("")?;
+    /// # let mut session = Session::new(&model, "")?;
+    /// let mut stream = Stream::new(&model)?;
+    /// # let (x, mut y) = (Tensor::<f32>::zeros(&[2, 2])?, Tensor::<f32>::zeros(&[2, 3])?);
+    /// session.step([&mut stream, &mut stream], &x, &mut y)?;
     /// # Ok::<(), nnkit::Error>(())
     /// ```
     pub fn step<'a, 'b>(

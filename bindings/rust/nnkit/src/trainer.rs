@@ -219,6 +219,17 @@ impl<'d> Trainer<'d> {
 
     /// All gradients, which [`gradients`](Self::gradients) left and [`apply`](Self::apply) will use: to read, or to
     /// change.
+    ///
+    /// No call can come while they are in use:
+    ///
+    /// ```compile_fail,E0502
+    /// # use nnkit::{Graph, Trainer};
+    /// # let mut trainer = Trainer::new(&Graph::new().build("")?, "loss=mean_squared_error")?;
+    /// let mut gradients = trainer.gradients_view()?;
+    /// trainer.apply()?;
+    /// gradients[0] = 0.0;
+    /// # Ok::<(), nnkit::Error>(())
+    /// ```
     pub fn gradients_view(&mut self) -> Result<Gradients<'_>> {
         let layout = self.model.layout()?;
         // Safety: the handle lives.
