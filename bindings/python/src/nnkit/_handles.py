@@ -13,7 +13,7 @@ import operator
 import os
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,10 @@ from . import _ffi
 from ._arrays import Views, array_of
 from ._attributes import Uncopied
 from ._callbacks import call_with_callback
+from ._shown import shown
 from .errors import InvalidArgumentError, error_for
+
+Path: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes]"
 
 library = _ffi.load(_ffi.library_path())
 
@@ -70,13 +73,13 @@ def _text(value: bytes | None) -> str:
 def _c_string(value: str, what: str) -> bytes:
     # ctypes would pass the part before a zero byte and drop the rest in silence.
     if "\0" in value:
-        raise InvalidArgumentError(f"{what} {value!r} contains a zero character")
+        raise InvalidArgumentError(f"{what} {shown(value)} contains a zero character")
     try:
         return value.encode("utf-8")
     except UnicodeEncodeError:
         raise InvalidArgumentError(
-            f"{what} {value!r} is not valid Unicode, and NNKit takes UTF-8 alone; use another name, or a relative path "
-            f"that has no such part"
+            f"{what} {shown(value)} is not valid Unicode, and NNKit takes UTF-8 alone; use another name, or a relative "
+            f"path that has no such part"
         ) from None
 
 
@@ -108,15 +111,20 @@ class Handle(Uncopied):
 atexit.register(delattr, Handle, "__del__")
 
 
+def _pass_on(write: Callable[..., int], pointer: int, take: Callable[[bytes], Any]) -> None:
+    """Passes what a function of the library gives to a writer, piece by piece, to `take`."""
+
+    def taken(address: int | None, count: int, _user: Any) -> int:
+        take(ctypes.string_at(address or 0, count))
+        return 0
+
+    check(call_with_callback(write, pointer, prototype=_ffi.Writer, callback=taken))
+
+
 def _written(write: Callable[..., int], pointer: int) -> bytes:
     """What a function of the library gives to a writer."""
     pieces: list[bytes] = []
-
-    def take(address: int | None, count: int, _user: Any) -> int:
-        pieces.append(ctypes.string_at(address or 0, count))
-        return 0
-
-    check(call_with_callback(write, pointer, prototype=_ffi.Writer, callback=take))
+    _pass_on(write, pointer, pieces.append)
     return b"".join(pieces)
 
 
@@ -196,12 +204,12 @@ class ModelHandle(Handle):
         return cls(cls._created(library.nnk_model_create, _pointer_or_null(runtime), graph.pointer, text))
 
     @classmethod
-    def load(cls, runtime: RuntimeHandle | None, path: str | os.PathLike[str]) -> ModelHandle:
+    def load(cls, runtime: RuntimeHandle | None, path: Path) -> ModelHandle:
         """The model in a file."""
         text = _c_string(os.fsdecode(path), "path")
         return cls(cls._created(library.nnk_model_load, _pointer_or_null(runtime), text))
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: Path) -> None:
         """Writes the model to a file."""
         check(library.nnk_model_save(self.pointer, _c_string(os.fsdecode(path), "path")))
 
@@ -213,6 +221,10 @@ class ModelHandle(Handle):
     def write(self) -> bytes:
         """The bytes of the file that `save` writes."""
         return _written(library.nnk_model_write, self.pointer)
+
+    def write_to(self, take: Callable[[bytes], Any]) -> None:
+        """Gives `take` the bytes of the file that `save` writes, piece by piece."""
+        _pass_on(library.nnk_model_write, self.pointer, take)
 
     def info_json(self) -> str:
         """Inputs, outputs, layers and parameters."""
