@@ -33,6 +33,15 @@ package enum Catalog {
       "nnk_session_create": Session.options.map { Option($0) },
       "nnk_session_bytes": Session.options.map { Option($0) },
     ]
+    var foreign = Foreign()
+  }
+
+  /// What names of other libraries stand for, and what is said of those that stand for nothing.
+  private struct Foreign: Encodable {
+    var options = ForeignNames.options
+    var values = ForeignNames.values
+    var advice = ForeignNames.advice
+    var kinds = ForeignNames.kinds
   }
 
   private struct Layer: Encodable {

@@ -263,16 +263,13 @@ def test_compiling_again_keeps_the_parameters(x: np.ndarray, y: np.ndarray) -> N
     ("options", "kind", "message"),
     [
         ({}, ValueError, "loss"),
-        ({"loss": "cross_entropy"}, ValueError, "softmax_cross_entropy"),
+        ({"loss": "soft_cross_entropy"}, ValueError, "did you mean 'softmax_cross_entropy'"),
         ({"loss": "mean_squared_error", "optimizer": "adma"}, ValueError, "adam"),
         ({"loss": "mean_squared_error", "optimizer": 3}, TypeError, "optimizer"),
         ({"loss": "mean_squared_error", "optimizer": nn.Adam}, TypeError, "optimizer"),
         ({"loss": "mean_squared_error", "metrics": ["accurracy"]}, ValueError, "accuracy"),
         ({"loss": "mean_squared_error", "metrics": ["accuracy", "accuracy"]}, ValueError, "one metric"),
         ({"loss": "mean_squared_error", "clip_norm": -1}, ValueError, "clip_norm"),
-        ({"loss": "mean_squared_error", "optimizer": nn.Adam(-1.0)}, ValueError, "learning_rate"),
-        ({"loss": "mean_squared_error", "optimizer": nn.Adam(beta1=1.0)}, ValueError, "beta1"),
-        ({"loss": "mean_squared_error", "optimizer": nn.SGD(momentum=float("nan"))}, ValueError, "momentum"),
     ],
 )
 def test_a_wrong_argument_of_compile_is_refused(options: dict[str, Any], kind: type[Exception], message: str) -> None:
