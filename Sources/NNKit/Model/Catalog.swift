@@ -30,6 +30,7 @@ package enum Catalog {
       "nnk_trainer_create": Trainer.options.map { Option($0) },
       "nnk_trainer_fit": FitOptions.specifications.map { Option($0) },
       "nnk_trainer_evaluate": [Option(FitOptions.batchSize)],
+      "nnk_trainer_evaluate_reporting": [Option(FitOptions.batchSize)],
       "nnk_session_create": Session.options.map { Option($0) },
       "nnk_session_bytes": Session.options.map { Option($0) },
     ]

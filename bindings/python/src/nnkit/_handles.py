@@ -260,6 +260,15 @@ class DatasetHandle(Handle):
         super().__init__(self._created(library.nnk_dataset_create_from_arrays, *arguments))
 
 
+def _require_all(reports: int, expected: int) -> None:
+    # ctypes drops what another thread makes Python raise (PyThreadState_SetAsyncExc), or a trace function raises.
+    if reports < expected:
+        raise RuntimeError(
+            f"{expected - reports} reports of the call are missing: an exception was raised where Python can only "
+            f"print it, perhaps by a debugger or another thread. The call may have ended early"
+        )
+
+
 class TrainerHandle(Handle):
     """nnk_trainer."""
 
@@ -272,22 +281,22 @@ class TrainerHandle(Handle):
     def fit(self, dataset: DatasetHandle, options: str, callback: Callable[[_ffi.Progress], bool]) -> None:
         """Trains. `callback` returns True to stop; an exception that it raises stops too, and is raised here."""
         stopped = False
-        reports, expected = 0, 0
+        reports, epochs, steps, batches = 0, 1, 0, 0
 
         def report(progress: Any, _user: Any) -> int:
-            nonlocal stopped, reports, expected
-            reports, expected = reports + 1, progress.contents.epochs * (progress.contents.steps + 1)
+            nonlocal stopped, reports, epochs, steps, batches
+            reports, epochs = reports + 1, progress.contents.epochs
+            if progress.contents.event == _ffi.EVENT_EVALUATION:
+                batches = progress.contents.steps
+            else:
+                steps = progress.contents.steps
             stopped = callback(progress.contents)
             return 1 if stopped else 0
 
         arguments = (self.pointer, dataset.pointer, _c_string(options, "options"))
         check(call_with_callback(library.nnk_trainer_fit, *arguments, prototype=_ffi.ProgressCallback, callback=report))
-        # ctypes drops what another thread makes Python raise (PyThreadState_SetAsyncExc), or a trace function raises.
-        if not stopped and (reports == 0 or reports < expected):
-            raise RuntimeError(
-                f"{expected - reports or 'some'} reports of the fit are missing: an exception was raised where Python "
-                f"can only print it, perhaps by a debugger or another thread. The training may have ended early"
-            )
+        if not stopped:
+            _require_all(reports, epochs * (steps + batches + 1))
 
     def set_validation(self, dataset: DatasetHandle | None) -> None:
         """The validation samples of the next fits."""
@@ -295,12 +304,20 @@ class TrainerHandle(Handle):
         self._validation = dataset  # The trainer uses its memory until another is set.
 
     def evaluate(self, dataset: DatasetHandle, options: str) -> tuple[float, float]:
-        """Mean loss and metric over a dataset."""
+        """Mean loss and metric over a dataset. Python runs after each batch, so that Ctrl-C ends it."""
         loss, metric = ctypes.c_double(), ctypes.c_double()
-        text = _c_string(options, "options")
-        check(
-            library.nnk_trainer_evaluate(self.pointer, dataset.pointer, text, ctypes.byref(loss), ctypes.byref(metric))
-        )
+        reports, batches = 0, 1
+
+        def report(progress: Any, _user: Any) -> int:
+            nonlocal reports, batches
+            reports, batches = reports + 1, progress.contents.steps
+            return 0
+
+        call = library.nnk_trainer_evaluate_reporting
+        arguments = (self.pointer, dataset.pointer, _c_string(options, "options"))
+        results = (ctypes.byref(loss), ctypes.byref(metric))
+        check(call_with_callback(call, *arguments, *results, prototype=_ffi.ProgressCallback, callback=report))
+        _require_all(reports, batches)
         return loss.value, metric.value
 
     def step(self, inputs: Sequence[NDArray[Any]], targets: Sequence[NDArray[Any]]) -> float:

@@ -167,6 +167,8 @@ class Training:
         validates = validation is not None or validation_split
 
         def report(progress: _ffi.Progress) -> bool:
+            if progress.event == _ffi.EVENT_EVALUATION:
+                return False
             logs = self._logs(progress.loss, progress.train_metric)
             if progress.event == _ffi.EVENT_STEP:
                 display.step(progress.epoch, progress.epochs, progress.step, progress.steps, logs)
@@ -193,8 +195,8 @@ class Training:
         dataset = DatasetHandle(inputs, targets)
         self.trainer.set_validation(DatasetHandle(*validation) if validation else None)
         try:
-            # Steps are reported even to a silent fit: Python sees Ctrl-C only when it gets to run.
-            self.trainer.fit(dataset, f"{options} report=step", report)
+            # Every batch is reported even to a silent fit: Python sees Ctrl-C only when it gets to run.
+            self.trainer.fit(dataset, f"{options} report=batch", report)
         finally:
             display.close()
             if validation:
