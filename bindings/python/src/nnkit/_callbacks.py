@@ -8,7 +8,8 @@ Everywhere else it runs at once, as ever.
 
 from __future__ import annotations
 
-import _signal  # Those of `signal` make enumerations of all that they take and give: 15 times as long.
+# The functions of `signal` make enumerations of all that they take and give, which takes 15 times as long.
+import _signal  # type: ignore[import-not-found]
 import ctypes
 import signal
 import sys

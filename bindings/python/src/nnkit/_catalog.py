@@ -33,7 +33,7 @@ class Option(NamedTuple):
     lowest: float = -math.inf
     highest: float = math.inf
     excludes_highest: bool = False
-    count: int = 1
+    numbers: int = 1
     """Of a list: how many numbers there are, where it is not one that stands for all."""
 
     @classmethod
@@ -82,7 +82,7 @@ class Option(NamedTuple):
             return True
         if self.excludes_highest and numbers[0] >= self.highest:
             return False
-        return len(numbers) in (1, self.count) and all(self.lowest <= number <= self.highest for number in numbers)
+        return len(numbers) in (1, self.numbers) and all(self.lowest <= number <= self.highest for number in numbers)
 
     @property
     def expectation(self) -> str:
@@ -91,7 +91,7 @@ class Option(NamedTuple):
         if self.type == "enum":
             return "one of " + ", ".join(map(repr, self.choices))
         if self.type == "int_list":
-            return f"an integer or {self.count} integers{self.range_text}"
+            return f"an integer or {self.numbers} integers{self.range_text}"
         return words + self.range_text
 
     @property

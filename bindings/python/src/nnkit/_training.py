@@ -60,12 +60,9 @@ class Training:
             raise TypeError(f"compile: metrics are a list of names such as ['accuracy'], got {shown(metrics)}")
         if len(names) > 1:
             raise ValueError(f"compile takes one metric at most, got {len(names)}: {', '.join(map(str, names))}")
-        if isinstance(optimizer, Optimizer):
-            optimizer_text = f"optimizer={optimizer.kind} {optimizer._text()}"
-        elif isinstance(optimizer, str):
-            optimizer = _OPTIMIZER.checked(optimizer, "compile")
-            optimizer_text = f"optimizer={optimizer}"
-        else:
+        if isinstance(optimizer, str):
+            optimizer = KINDS[_OPTIMIZER.checked(optimizer, "compile")]()
+        if not isinstance(optimizer, Optimizer):
             raise TypeError(
                 f"compile: the optimizer is a name or an object such as nn.Adam(1e-3), got {shown(optimizer)}"
             )
@@ -75,9 +72,7 @@ class Training:
         self.loss: str = _LOSS.checked(loss, "compile")
         self._clip_norm = None if clip_norm is None else number(clip_norm, "clip_norm")
         rest = option_text(loss=self.loss, metric=self.metric, clip_norm=self._clip_norm)
-        self.trainer = TrainerHandle(model, f"{rest} {optimizer_text}")
-        if isinstance(optimizer, str):
-            optimizer = KINDS[optimizer]()
+        self.trainer = TrainerHandle(model, f"{rest} optimizer={optimizer.kind} {optimizer._text()}")
         self.optimizer: Optimizer = optimizer._of_model(self.trainer)
         self._of_labels = self.loss in _LOSSES_OF_LABELS
         self._outputs = info["outputs"]
