@@ -255,12 +255,11 @@ NNK_API nnk_status nnk_model_write(nnk_model *model, nnk_writer writer, void *us
  * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, FORMAT, SHAPE, OUT_OF_MEMORY, UNSUPPORTED. Since ABI version 2. */
 NNK_API nnk_status nnk_model_read(nnk_runtime *runtime, const void *bytes, int64_t count, nnk_model **out);
 
-/* The model as JSON: {"inputs":[{"name","dtype","shape","step_shape"}], "outputs":[..., each with
- * "source", the name of the layer or input that computes it], "layers":[{"name","kind",
- * "options","inputs","output_shape","parameters"}], "parameters":[{"name","shape","offset","count",
- * "trainable"}], "parameter_count"}. An offset counts float32 elements in the parameter buffer; a step_shape is there
- * where nnk_streams_step can be used, and is the shape that it takes or gives, without n. Writes the string's address
- * to *out. It stays until the next call of this function in this thread.
+/* The model as JSON: {"inputs":[{"name","dtype","shape","step_shape"}], "outputs":[..., each with "source", the name
+ * of the layer or input that computes it], "layers":[{"name","kind", "options","inputs","output_shape","parameters"}],
+ * "parameters":[{"name","shape","offset","count", "trainable"}], "parameter_count"}. An offset counts float32 elements
+ * in the parameter buffer; a step_shape is there where nnk_streams_step can be used, and is the shape that it takes or
+ * gives, without n. Writes the string's address to *out. It stays until the next call of this function in this thread.
  * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE. */
 NNK_API nnk_status nnk_model_info_json(nnk_model *model, const char **out);
 
@@ -339,19 +338,19 @@ enum {
                                 nnk_trainer_evaluate_reporting. Since ABI version 2 */
 };
 
-/* Called by nnk_trainer_fit and nnk_trainer_evaluate_reporting in the calling thread. `progress` is valid during the call only. Returns 0 to go
- * on, anything else to stop early: then the call returns NNK_OK. May use other handles, change the trainer's settings
- * (nnk_trainer_set), save the model and destroy any handle. It returns, and does not throw: see "Callbacks" at the
- * top. */
+/* Called by nnk_trainer_fit and nnk_trainer_evaluate_reporting in the calling thread. `progress` is valid during the
+ * call only. Returns 0 to go on, anything else to stop early: then the call returns NNK_OK. May use other handles,
+ * change the trainer's settings (nnk_trainer_set), save the model and destroy any handle. It returns, and does not
+ * throw: see "Callbacks" at the top. */
 typedef int (*nnk_progress_callback)(const nnk_progress *progress, void *user);
 
 /* Trains. Options: epochs=1, batch_size=32, shuffle=true (a new order each epoch, from the model's seed),
  * validation_split=0 (the last fraction of the samples, rounded to whole ones, is held out), report=epoch|step|batch.
- * `callback` may be NULL; with report=step it can stop within an epoch, with report=batch within the validation, too. The trainer is busy until this returns.
- * Shapes, and all labels and indices, of the validation samples too, are checked before the first step. Where a later
- * step fails, the steps before it have changed the model: the message says which step of which epoch it was, what it
- * met in which sample or parameter, and whose parameters the model keeps. A step that fails changes nothing, and one
- * that does not leaves every parameter finite.
+ * `callback` may be NULL; with report=step it can stop within an epoch, with report=batch within the validation, too.
+ * The trainer is busy until this returns. Shapes, and all labels and indices, of the validation samples too, are
+ * checked before the first step. Where a later step fails, the steps before it have changed the model: the message
+ * says which step of which epoch it was, what it met in which sample or parameter, and whose parameters the model
+ * keeps. A step that fails changes nothing, and one that does not leaves every parameter finite.
  * Returns: NNK_OK, INVALID_ARGUMENT (also for no sample to train on, or none to validate with where that was asked
  * for), INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, NUMERIC, BUSY. */
 NNK_API nnk_status nnk_trainer_fit(nnk_trainer *trainer, nnk_dataset *dataset, const char *options,
