@@ -11,7 +11,7 @@ BENCH_VENV := $(VENV)-bench
 LIBRARY := $(DIST)/lib/libnnkit.so
 SOURCES := Package.swift Makefile $(shell find Sources include -name '*.swift' -o -name '*.h' -o -name '*.map' -o -name '*.c' -o -name '*.cpp')
 
-.PHONY: help lib demo bench bench-kernels docs golden lint clean count-plans
+.PHONY: help lib demo bench bench-kernels golden lint clean count-plans
 .PHONY: test test-swift test-c test-python test-graphs test-torch test-attacks
 
 help:                ## this list
@@ -110,8 +110,9 @@ bench-kernels:       ## every kernel against the machine's limit, and whole oper
 	mkdir -p benchmarks/results
 	$(BUILD)/kernel-benchmark --json benchmarks/results/kernels.json $(BENCH)
 
+.PHONY: docs
 docs: $(VENV)/installed  ## makes docs/reference.md again, from the library's catalog
-	$(VENV)/bin/python docs/make_reference.py
+	$(VENV)/bin/python bindings/python/make_reference.py
 
 golden:              ## makes the golden values of Tests/NNKitTests/Fixtures again, with float64 PyTorch
 	$(PYTHON) -m venv $(VENV)-golden
@@ -121,8 +122,8 @@ golden:              ## makes the golden values of Tests/NNKitTests/Fixtures aga
 lint: $(VENV)/bin/python  ## the formatters' word, for every language
 	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests examples benchmarks
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check ruff clang-format
-	$(VENV)/bin/python -m ruff check bindings docs examples benchmarks Tests
-	$(VENV)/bin/python -m ruff format --check bindings docs examples benchmarks Tests
+	$(VENV)/bin/python -m ruff check bindings examples benchmarks Tests
+	$(VENV)/bin/python -m ruff format --check bindings examples benchmarks Tests
 	$(VENV)/bin/clang-format --dry-run --Werror include/*.h $(shell find Sources Tests examples benchmarks -name '*.[ch]' -o -name '*.cpp')
 
 clean:               ## removes everything that was built

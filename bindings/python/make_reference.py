@@ -1,4 +1,4 @@
-"""Writes reference.md, beside this file, from the catalog of the library that the nnkit package has.
+"""Writes docs/reference.md from the catalog of the library that the nnkit package has.
 
 Usage: python make_reference.py [FILE]
 """
@@ -25,8 +25,8 @@ INPUTS = {
 INTRODUCTION = """\
 # Reference
 
-<!-- Made by make_reference.py from the library's catalog (nnk_catalog_json). To change it, change what the catalog
-says, and `make docs`. -->
+<!-- Made by bindings/python/make_reference.py from the library's catalog (nnk_catalog_json). To change it, change what
+the catalog says, and `make docs`. -->
 
 Every layer, loss, optimizer and metric, and the options of every function that takes options. In C a layer is chosen by
 its kind, and its options are text: `"filters=32 kernel=3,5 padding=same"`. In Python each layer and optimizer is a
@@ -63,7 +63,7 @@ And in place of these layers:
 
 def main() -> None:
     """Writes the file."""
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent / "reference.md"
+    path = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parents[2] / "docs" / "reference.md"
     path.write_text(reference(), encoding="utf-8")
 
 
