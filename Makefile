@@ -113,6 +113,10 @@ bench-kernels:       ## every kernel against the machine's limit, and whole oper
 	mkdir -p benchmarks/results
 	$(BUILD)/kernel-benchmark --json benchmarks/results/kernels.json $(BENCH)
 
+.PHONY: docs
+docs: $(VENV)/installed  ## makes docs/reference.md again, from the library's catalog
+	$(VENV)/bin/python bindings/python/make_reference.py
+
 golden:              ## makes the golden values of Tests/NNKitTests/Fixtures again, with float64 PyTorch
 	$(PYTHON) -m venv $(VENV)-golden
 	$(VENV)-golden/bin/python -m pip install --quiet --disable-pip-version-check -r Tests/golden/requirements.txt

@@ -18,7 +18,8 @@
  *             long they stay.
  * Options     "key=value key=value", separated by white space; a list has commas: "kernel=3,5". NULL means
  *             "". An unknown key, a bad value or a key given twice is NNK_ERROR_INVALID_ARGUMENT. See
- *             nnk_catalog_json() for every option with its type, range and default.
+ *             nnk_catalog_json() for every option with its type, range and default, and for the names of Keras and
+ *             PyTorch that are read as well ("foreign"): "lr", "kernel_size", "swish", "mse", ...
  * Threads     Different handles may be used from different threads at the same time, and one model may be
  *             used by any number of sessions at once. One trainer, session or stream serves one call at a time;
  *             a second, simultaneous call on it gives NNK_ERROR_BUSY. While a model is being trained, its sessions
@@ -254,11 +255,11 @@ NNK_API nnk_status nnk_model_write(nnk_model *model, nnk_writer writer, void *us
  * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, FORMAT, SHAPE, OUT_OF_MEMORY, UNSUPPORTED. Since ABI version 2. */
 NNK_API nnk_status nnk_model_read(nnk_runtime *runtime, const void *bytes, int64_t count, nnk_model **out);
 
-/* The model as JSON: {"inputs":[{"name","dtype","shape","step_shape"}], "outputs":[...], "layers":[{"name","kind",
- * "options","inputs","output_shape","parameters"}], "parameters":[{"name","shape","offset","count",
- * "trainable"}], "parameter_count"}. An offset counts float32 elements in the parameter buffer; a step_shape is there
- * where nnk_streams_step can be used, and is the shape that it takes or gives, without n. Writes the string's address
- * to *out. It stays until the next call of this function in this thread.
+/* The model as JSON: {"inputs":[{"name","dtype","shape","step_shape"}], "outputs":[..., each with "source", the name
+ * of the layer or input that computes it], "layers":[{"name","kind", "options","inputs","output_shape","parameters"}],
+ * "parameters":[{"name","shape","offset","count", "trainable"}], "parameter_count"}. An offset counts float32 elements
+ * in the parameter buffer; a step_shape is there where nnk_streams_step can be used, and is the shape that it takes or
+ * gives, without n. Writes the string's address to *out. It stays until the next call of this function in this thread.
  * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE. */
 NNK_API nnk_status nnk_model_info_json(nnk_model *model, const char **out);
 
@@ -316,37 +317,40 @@ NNK_API nnk_status nnk_trainer_get(nnk_trainer *trainer, const char *name, doubl
 /* How a fit is going. New fields are only ever appended; struct_bytes says how many bytes there are. */
 typedef struct nnk_progress {
     uint32_t struct_bytes;
-    int32_t event;          /* NNK_EVENT_STEP or NNK_EVENT_EPOCH */
-    int32_t epoch;          /* the current epoch, from 1 */
-    int32_t epochs;         /* how many there are to be */
-    int64_t step;           /* the current step of this epoch, from 1 */
-    int64_t steps;          /* steps in an epoch */
+    int32_t event;          /* NNK_EVENT_STEP, NNK_EVENT_EPOCH or NNK_EVENT_EVALUATION */
+    int32_t epoch;          /* the current epoch, from 1; 0 in nnk_trainer_evaluate_reporting */
+    int32_t epochs;         /* how many there are to be; 0 in nnk_trainer_evaluate_reporting */
+    int64_t step;           /* the current step of this epoch, or batch of the samples that are evaluated, from 1 */
+    int64_t steps;          /* steps in an epoch, or batches of the samples that are evaluated */
     double loss;            /* mean training loss of this epoch so far, over all its rows or elements of real steps */
     double metric;          /* the metric on the validation samples if there are any, else on the training samples
                            of this epoch so far; NaN without a metric, or where it is not known yet */
     double train_metric;    /* the metric on the training samples of this epoch so far; NaN without a metric */
-    double validation_loss; /* NaN without validation samples, and at NNK_EVENT_STEP */
+    double validation_loss; /* NaN without validation samples, and at NNK_EVENT_STEP; at NNK_EVENT_EVALUATION it and
+                           `metric` are those of the samples until then */
     double seconds;         /* since the epoch began */
 } nnk_progress;
 
 enum {
-    NNK_EVENT_STEP = 0, /* an optimizer step has ended; only with report=step */
-    NNK_EVENT_EPOCH = 1 /* an epoch has ended */
+    NNK_EVENT_STEP = 0,      /* an optimizer step has ended; only with report=step or report=batch */
+    NNK_EVENT_EPOCH = 1,     /* an epoch has ended */
+    NNK_EVENT_EVALUATION = 2 /* a batch has been evaluated: of the validation samples, with report=batch, or in
+                                nnk_trainer_evaluate_reporting. Since ABI version 2 */
 };
 
-/* Called by nnk_trainer_fit in the calling thread. `progress` is valid during the call only. Returns 0 to go
- * on, anything else to stop early: then fit returns NNK_OK. May use other handles, change the trainer's settings
- * (nnk_trainer_set), save the model and destroy any handle. It returns, and does not throw: see "Callbacks" at the
- * top. */
+/* Called by nnk_trainer_fit and nnk_trainer_evaluate_reporting in the calling thread. `progress` is valid during the
+ * call only. Returns 0 to go on, anything else to stop early: then the call returns NNK_OK. May use other handles,
+ * change the trainer's settings (nnk_trainer_set), save the model and destroy any handle. It returns, and does not
+ * throw: see "Callbacks" at the top. */
 typedef int (*nnk_progress_callback)(const nnk_progress *progress, void *user);
 
 /* Trains. Options: epochs=1, batch_size=32, shuffle=true (a new order each epoch, from the model's seed),
- * validation_split=0 (the last fraction of the samples, rounded to whole ones, is held out), report=epoch|step.
- * `callback` may be NULL; with report=step it can stop within an epoch. The trainer is busy until this returns.
- * Shapes, and all labels and indices, of the validation samples too, are checked before the first step. Where a later
- * step fails, the steps before it have changed the model: the message says which step of which epoch it was, what it
- * met in which sample or parameter, and whose parameters the model keeps. A step that fails changes nothing, and one
- * that does not leaves every parameter finite.
+ * validation_split=0 (the last fraction of the samples, rounded to whole ones, is held out), report=epoch|step|batch.
+ * `callback` may be NULL; with report=step it can stop within an epoch, with report=batch within the validation, too.
+ * The trainer is busy until this returns. Shapes, and all labels and indices, of the validation samples too, are
+ * checked before the first step. Where a later step fails, the steps before it have changed the model: the message
+ * says which step of which epoch it was, what it met in which sample or parameter, and whose parameters the model
+ * keeps. A step that fails changes nothing, and one that does not leaves every parameter finite.
  * Returns: NNK_OK, INVALID_ARGUMENT (also for no sample to train on, or none to validate with where that was asked
  * for), INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, NUMERIC, BUSY. */
 NNK_API nnk_status nnk_trainer_fit(nnk_trainer *trainer, nnk_dataset *dataset, const char *options,
@@ -365,6 +369,12 @@ NNK_API nnk_status nnk_trainer_set_validation(nnk_trainer *trainer, nnk_dataset 
  * BUSY. */
 NNK_API nnk_status nnk_trainer_evaluate(nnk_trainer *trainer, nnk_dataset *dataset, const char *options, double *loss,
                                         double *metric);
+
+/* nnk_trainer_evaluate, with a callback after each batch (NNK_EVENT_EVALUATION). Where that stops it, *loss and *metric
+ * are those of the samples until then. Returns: as nnk_trainer_evaluate. Since ABI version 2. */
+NNK_API nnk_status nnk_trainer_evaluate_reporting(nnk_trainer *trainer, nnk_dataset *dataset, const char *options,
+                                                  double *loss, double *metric, nnk_progress_callback callback,
+                                                  void *user);
 
 /* One optimizer step on one batch: gradients, then apply. *loss (may be NULL) is the mean loss before the
  * step. Allocates nothing after the first call with the same shapes.

@@ -106,6 +106,24 @@ public func nnk_trainer_evaluate(
   }
 }
 
+@_cdecl("nnk_trainer_evaluate_reporting") @implementation
+public func nnk_trainer_evaluate_reporting(
+  _ handle: OpaquePointer!, _ dataset: OpaquePointer!, _ options: UnsafePointer<CChar>!,
+  _ loss: UnsafeMutablePointer<Double>!, _ metric: UnsafeMutablePointer<Double>!, _ callback: nnk_progress_callback?,
+  _ user: UnsafeMutableRawPointer!
+) -> nnk_status {
+  status(of: "nnk_trainer_evaluate_reporting") { () throws(NNKitError) in
+    let trainer: Trainer = try HandleTable.get(handle)
+    let dataset: Dataset = try HandleTable.get(dataset)
+    let options = try Options(try optionText(options), [FitOptions.batchSize], owner: "evaluate")
+    let report = HostReport(callback, user, trainer)
+    let result = try trainer.evaluate(dataset, batchSize: options.int("batch_size")) { report.call(nnk_progress($0)) }
+    if let exception = report.exception { throw exception }
+    loss?.pointee = result.loss
+    metric?.pointee = result.metric ?? .nan
+  }
+}
+
 @_cdecl("nnk_trainer_step") @implementation
 public func nnk_trainer_step(
   _ handle: OpaquePointer!, _ inputs: UnsafePointer<nnk_tensor>!, _ n_inputs: Int32,

@@ -271,6 +271,40 @@ static void fit_reports_and_stops_as_asked(network *n) {
     nnk_dataset_destroy(dataset);
 }
 
+static void evaluation_reports_and_stops_as_asked(network *n) {
+    nnk_trainer *trainer = network_trainer(n);
+    nnk_dataset *dataset = network_dataset(n);
+    progress_log log;
+    double loss = -1, metric = -1, expected = -1, expected_metric = -1;
+    memset(&log, 0, sizeof log);
+    CHECK_OK(nnk_trainer_evaluate(trainer, dataset, "batch_size=5", &expected, &expected_metric));
+    /* 24 samples in batches of 5, 5, 5, 5 and 4. */
+    CHECK_OK(nnk_trainer_evaluate_reporting(trainer, dataset, "batch_size=5", &loss, &metric, log_progress, &log));
+    CHECK(loss == expected && metric == expected_metric);
+    CHECK(log.calls == 5 && log.last.event == NNK_EVENT_EVALUATION && log.last.step == 5 && log.last.steps == 5);
+    CHECK(log.last.validation_loss == loss && log.last.metric == metric && isnan(log.last.train_metric));
+    CHECK(log.last.epoch == 0 && log.last.epochs == 0 && isnan(log.last.loss));
+    memset(&log, 0, sizeof log);
+    log.stop_after = 3;
+    CHECK_OK(nnk_trainer_evaluate_reporting(trainer, dataset, "batch_size=5", &loss, &metric, log_progress, &log));
+    CHECK(log.calls == 3 && log.last.step == 3 && log.last.validation_loss == loss && log.last.metric == metric);
+    CHECK_OK(nnk_trainer_evaluate_reporting(trainer, dataset, "batch_size=5", &loss, NULL, NULL, NULL));
+    CHECK(loss == expected);
+    /* The validation pass of a fit: 6 samples are held out, in batches of 5 and 1. */
+    memset(&log, 0, sizeof log);
+    CHECK_OK(nnk_trainer_fit(trainer, dataset, "epochs=2 batch_size=5 validation_split=0.25 report=batch", log_progress,
+                             &log));
+    CHECK(log.calls == 2 * (4 + 2 + 1) && log.step_events == 8 && log.last.event == NNK_EVENT_EPOCH);
+    memset(&log, 0, sizeof log);
+    log.stop_after = 5;
+    CHECK_OK(nnk_trainer_fit(trainer, dataset, "epochs=2 batch_size=5 validation_split=0.25 report=batch", log_progress,
+                             &log));
+    CHECK(log.calls == 5 && log.last.event == NNK_EVENT_EVALUATION && log.last.epoch == 1);
+    CHECK(log.last.step == 1 && log.last.steps == 2 && isfinite(log.last.validation_loss) && isfinite(log.last.loss));
+    nnk_trainer_destroy(trainer);
+    nnk_dataset_destroy(dataset);
+}
+
 static void validation_samples_are_used(network *n) {
     nnk_trainer *trainer = network_trainer(n);
     nnk_dataset *dataset = network_dataset(n), *validation = network_dataset(n);
@@ -515,6 +549,7 @@ int main(int argc, char **argv) {
         fit_lowers_the_loss(n);
         saved_models_come_back(n, folder);
         fit_reports_and_stops_as_asked(n);
+        evaluation_reports_and_stops_as_asked(n);
         validation_samples_are_used(n);
         shutdown_is_not_the_end(n);
         gradients_and_apply_make_a_step(kinds[i]);

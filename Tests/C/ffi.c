@@ -50,6 +50,7 @@ static const signature signatures[] = {
     {"nnk_trainer_fit", "ippppp"},
     {"nnk_trainer_set_validation", "ipp"},
     {"nnk_trainer_evaluate", "ippppp"},
+    {"nnk_trainer_evaluate_reporting", "ippppppp"},
     {"nnk_trainer_step", "ippipip"},
     {"nnk_trainer_gradients", "ippipip"},
     {"nnk_trainer_apply", "ip"},
@@ -318,6 +319,9 @@ static void a_small_program(void) {
     v[2] = pointer(NULL), v[3] = pointer(&loss);
     CHECK_OK(status_of(call("nnk_trainer_evaluate", v, 5)));
     CHECK(loss < 1e-4 && loss < first);
+    v[3] = pointer(&first), v[4] = v[5] = v[6] = pointer(NULL);
+    CHECK_OK(status_of(call("nnk_trainer_evaluate_reporting", v, 7)));
+    CHECK(first == loss);
     in_memory(model, trainer);
     v[0] = pointer(model), v[1] = pointer(path);
     CHECK_OK(status_of(call("nnk_model_save", v, 2)));

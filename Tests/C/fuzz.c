@@ -596,7 +596,7 @@ static void training_call(int depth) {
         if (depth > 0) return;
         CALL(nnk_trainer_fit, (trainer, dataset,
                                TEXT("epochs=2 batch_size=2", "epochs=3 report=step shuffle=false", "batch_size=1",
-                                    "validation_split=0.5", "epochs=1073741824"),
+                                    "validation_split=0.5", "validation_split=0.5 report=batch", "epochs=1073741824"),
                                report, NULL));
         break;
     case 5:
@@ -607,6 +607,14 @@ static void training_call(int depth) {
              (trainer, dataset, TEXT("", "batch_size=2", "batch_size=100"), out_loss, chance(90) ? &metric : NULL));
         break;
     case 7:
+        if (depth > 0 || chance(50)) {
+            CALL(nnk_trainer_step, (trainer, chance(97) ? inputs : NULL, count_argument(1), chance(97) ? targets : NULL,
+                                    count_argument(1), out_loss));
+        } else {
+            CALL(nnk_trainer_evaluate_reporting, (trainer, dataset, TEXT("", "batch_size=2", "batch_size=100"),
+                                                  out_loss, chance(90) ? &metric : NULL, report, NULL));
+        }
+        break;
     case 8:
         CALL(nnk_trainer_step, (trainer, chance(97) ? inputs : NULL, count_argument(1), chance(97) ? targets : NULL,
                                 count_argument(1), out_loss));

@@ -60,6 +60,10 @@ static void null_arguments(void) {
          nnk_trainer_evaluate(NULL, f.dataset, "", &out.loss, &out.metric));
     CASE("NULL: evaluate dataset", NULL_HANDLE, ANYTHING,
          nnk_trainer_evaluate(f.trainer, NULL, "", &out.loss, &out.metric));
+    CASE("NULL: evaluate_reporting trainer", NULL_HANDLE, ANYTHING,
+         nnk_trainer_evaluate_reporting(NULL, f.dataset, "", &out.loss, &out.metric, NULL, NULL));
+    CASE("NULL: evaluate_reporting dataset", NULL_HANDLE, ANYTHING,
+         nnk_trainer_evaluate_reporting(f.trainer, NULL, "", &out.loss, &out.metric, NULL, NULL));
     CASE("NULL: step trainer", NULL_HANDLE, ANYTHING, network_step(f.net, NULL, &out.loss));
     CASE("NULL: step inputs", ARGUMENT, ANYTHING, nnk_trainer_step(f.trainer, NULL, 1, f.net->targets, 1, &out.loss));
     CASE("NULL: step targets", ARGUMENT, ANYTHING, nnk_trainer_step(f.trainer, f.net->inputs, 1, NULL, 1, &out.loss));
@@ -106,6 +110,7 @@ static nnk_status all_refuse(void *token) {
         nnk_trainer_fit(f.trainer, (nnk_dataset *)token, "", NULL, NULL),
         nnk_trainer_set_validation(f.trainer, (nnk_dataset *)token),
         nnk_trainer_evaluate(f.trainer, (nnk_dataset *)token, "", &out.loss, &out.metric),
+        nnk_trainer_evaluate_reporting((nnk_trainer *)token, f.dataset, "", &out.loss, &out.metric, NULL, NULL),
         nnk_trainer_apply((nnk_trainer *)token),
         nnk_trainer_set((nnk_trainer *)token, "learning_rate=1"),
         nnk_trainer_get((nnk_trainer *)token, "learning_rate", &out.loss),

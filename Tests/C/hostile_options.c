@@ -138,7 +138,7 @@ static const struct layer_row {
     {IMAGE, "conv2d", "filters=4", ARGUMENT, "kernel"},
     {IMAGE, "conv2d", "filter=4 kernel=3", ARGUMENT, "filters"},
     {IMAGE, "conv2d", "filters=4 kernle=3", ARGUMENT, "kernel"},
-    {IMAGE, "conv2d", "filters=4 kernel=3 strides=2", ARGUMENT, "stride"},
+    {IMAGE, "conv2d", "filters=4 kernel=3 steps=2", ARGUMENT, "stride"},
     {IMAGE, "conv2d", "filters=4 kernel=3 groups=0", ARGUMENT, "groups"},
     {IMAGE, "conv2d", "filters=4 kernel=3 filters=4", ARGUMENT, "filters"},
     {IMAGE, "conv2d", "filters=4 kernel=3 activation=rely", ARGUMENT, "relu"},

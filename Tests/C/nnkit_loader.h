@@ -56,6 +56,8 @@
     X(nnk_status, nnk_trainer_fit, (nnk_trainer *, nnk_dataset *, const char *, nnk_progress_callback, void *))        \
     X(nnk_status, nnk_trainer_set_validation, (nnk_trainer *, nnk_dataset *))                                          \
     X(nnk_status, nnk_trainer_evaluate, (nnk_trainer *, nnk_dataset *, const char *, double *, double *))              \
+    X(nnk_status, nnk_trainer_evaluate_reporting,                                                                      \
+      (nnk_trainer *, nnk_dataset *, const char *, double *, double *, nnk_progress_callback, void *))                 \
     X(nnk_status, nnk_trainer_step,                                                                                    \
       (nnk_trainer *, const nnk_tensor *, int32_t, const nnk_tensor *, int32_t, double *))                             \
     X(nnk_status, nnk_trainer_gradients,                                                                               \
@@ -165,6 +167,7 @@ static inline void nnkit_load(const char *path) {
 #define nnk_trainer_fit                nnkit_functions.nnk_trainer_fit
 #define nnk_trainer_set_validation     nnkit_functions.nnk_trainer_set_validation
 #define nnk_trainer_evaluate           nnkit_functions.nnk_trainer_evaluate
+#define nnk_trainer_evaluate_reporting nnkit_functions.nnk_trainer_evaluate_reporting
 #define nnk_trainer_step               nnkit_functions.nnk_trainer_step
 #define nnk_trainer_gradients          nnkit_functions.nnk_trainer_gradients
 #define nnk_trainer_apply              nnkit_functions.nnk_trainer_apply

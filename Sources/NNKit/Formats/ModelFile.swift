@@ -1,7 +1,11 @@
 extension Model {
   static let graphKey = "nnkit.graph"
   static let trainerKey = "nnkit.trainer"
-  static let checksumKey = "nnkit.crc32"
+  /// A CRC-32 of the graph, the trainer's description, and every tensor's name and bytes in the order of the names.
+  /// Readers of safetensors lay tensors in an order of their own when they write a file again.
+  static let checksumKey = "nnkit.crc32.by_name"
+  /// The same of files that were written before: without names, in the order of the data.
+  static let oldChecksumKey = "nnkit.crc32"
 
   /// Writes the model to one file, which any reader of safetensors can open: the parameters by name, the graph as
   /// JSON in the metadata, and a checksum of both. At any moment the old file or the new one stands there, whole.
@@ -44,10 +48,11 @@ extension Model {
     let snapshot = try arena.snapshot()
     defer { withExtendedLifetime(snapshot) {} }
     let tensors = parameters.map { arena.tensor($0, in: snapshot) } + (training?.tensors ?? [])
-    var checksum = Checksum()
-    checksum.add(metadata[Self.graphKey] ?? "")
-    checksum.add(training?.json ?? "")
-    for tensor in tensors { checksum.add(UnsafeRawBufferPointer(tensor.values)) }
+    var checksum = Checksum(metadata)
+    for tensor in tensors.sorted(by: { isBefore($0.name, $1.name) }) {
+      checksum.add(tensor.name)
+      checksum.add(UnsafeRawBufferPointer(tensor.values))
+    }
     metadata[Self.checksumKey] = checksum.text
     let header = try Safetensors.header(of: tensors, metadata: metadata)
     try header.withUnsafeBufferPointer { (header) throws(NNKitError) in
@@ -115,18 +120,29 @@ extension Safetensors.File {
           + "NNKit saved")
     }
     if let expected = metadata[Model.checksumKey] {
-      var checksum = Checksum()
-      checksum.add(json)
-      checksum.add(metadata[Model.trainerKey] ?? "")
-      for entry in entries.sorted(by: { $0.bytes.lowerBound < $1.bytes.lowerBound }) { checksum.add(data(entry)) }
-      guard checksum.text == expected else {
-        throw NNKitError(
-          .format,
-          "its checksum is \(checksum.text), not \(excerpt(expected)): the file is damaged, or another program "
-            + "changed it and left \(Model.checksumKey) in its metadata")
+      var checksum = Checksum(metadata)
+      for entry in entries.sorted(by: { isBefore($0.name, $1.name) }) {
+        checksum.add(entry.name)
+        checksum.add(data(entry))
       }
+      try require(checksum, expected, Model.checksumKey)
+    } else if let expected = metadata[Model.oldChecksumKey] {
+      var checksum = Checksum(metadata)
+      for entry in entries { checksum.add(data(entry)) }
+      try require(checksum, expected, Model.oldChecksumKey)
     }
     return try GraphDescription.parse(json)
+  }
+
+  var hasChecksum: Bool { metadata[Model.checksumKey] != nil || metadata[Model.oldChecksumKey] != nil }
+
+  private func require(_ checksum: Checksum, _ expected: String, _ key: String) throws(NNKitError) {
+    guard checksum.text == expected else {
+      throw NNKitError(
+        .format,
+        "its checksum is \(checksum.text), not \(excerpt(expected)): the file is damaged, or another program "
+          + "changed it and left \(key) in its metadata")
+    }
   }
 
   var entriesByName: [String: Safetensors.Entry] {
@@ -150,7 +166,17 @@ extension Safetensors.File {
   }
 }
 
+/// The order of names in a checksum: that of their bytes in UTF-8.
+private func isBefore(_ a: String, _ b: String) -> Bool { a.utf8.lexicographicallyPrecedes(b.utf8) }
+
 extension Checksum {
+  /// What precedes the tensors.
+  fileprivate init(_ metadata: [String: String]) {
+    self.init()
+    add(metadata[Model.graphKey] ?? "")
+    add(metadata[Model.trainerKey] ?? "")
+  }
+
   fileprivate mutating func add(_ text: String) {
     var text = text
     text.withUTF8 { add(UnsafeRawBufferPointer($0)) }

@@ -14,6 +14,7 @@ package enum Safetensors {
 
   /// A file in memory, checked: every tensor's bytes lie inside the data, none overlap, none are left over.
   package struct File {
+    /// In the order of their bytes.
     package let entries: [Entry]
     package let metadata: [String: String]
     /// The bytes of all tensors.

@@ -30,9 +30,19 @@ package enum Catalog {
       "nnk_trainer_create": Trainer.options.map { Option($0) },
       "nnk_trainer_fit": FitOptions.specifications.map { Option($0) },
       "nnk_trainer_evaluate": [Option(FitOptions.batchSize)],
+      "nnk_trainer_evaluate_reporting": [Option(FitOptions.batchSize)],
       "nnk_session_create": Session.options.map { Option($0) },
       "nnk_session_bytes": Session.options.map { Option($0) },
     ]
+    var foreign = Foreign()
+  }
+
+  /// What names of other libraries stand for, and what is said of those that stand for nothing.
+  private struct Foreign: Encodable {
+    var options = ForeignNames.options
+    var values = ForeignNames.values
+    var advice = ForeignNames.advice
+    var kinds = ForeignNames.kinds
   }
 
   private struct Layer: Encodable {

@@ -84,7 +84,10 @@ public struct Graph: Sendable {
       try checkMemory()
       guard let definition = LayerCatalog.definition(of: kind) else {
         var message = "there is no layer kind \"\(excerpt(kind))\""
-        if let near = nearest(String(kind.prefix(64)), in: LayerCatalog.kinds) { message += "; did you mean \(near)?" }
+        let word = String(kind.prefix(64)).lowercased()
+        if let near = ForeignNames.kinds[word] ?? nearest(word, in: LayerCatalog.kinds) {
+          message += "; did you mean \(near)?"
+        }
         throw NNKitError(.invalidArgument, message + " (there are \(LayerCatalog.kinds.joined(separator: ", ")))")
       }
       let specifications = definition.options + [LayerDefinition.nameOption]

@@ -15,6 +15,20 @@ package struct ModelInfo: Encodable {
     }
   }
 
+  struct Output: Encodable {
+    var port: Port
+    /// The name of the layer, or input, that computes it.
+    var source: String?
+
+    private enum Key: String, CodingKey { case source }
+
+    func encode(to encoder: any Encoder) throws {
+      try port.encode(to: encoder)
+      var container = encoder.container(keyedBy: Key.self)
+      try container.encode(source, forKey: .source)
+    }
+  }
+
   struct Layer: Encodable {
     var name: String
     var kind: String
@@ -39,7 +53,7 @@ package struct ModelInfo: Encodable {
   }
 
   var inputs: [Port]
-  var outputs: [Port]
+  var outputs: [Output]
   var layers: [Layer]
   var parameters: [ParameterEntry]
   var parameterCount: Int
@@ -62,7 +76,9 @@ package struct ModelInfo: Encodable {
     for input in graph.inputs { producers[input.value.index] = input.name }
     for node in graph.nodes { for output in node.outputs { producers[output.index] = node.name } }
     inputs = graph.inputs.enumerated().map { port($1, steps?.inputs[$0]) }
-    outputs = graph.outputs.enumerated().map { port($1, steps?.outputs[$0]) }
+    outputs = graph.outputs.enumerated().map {
+      Output(port: port($1, steps?.outputs[$0]), source: producers[$1.value.index])
+    }
     layers = zip(graph.nodes, model.parametersByNode).map { node, parameters in
       Layer(
         name: node.name, kind: node.kind, options: node.options, inputs: node.inputs.compactMap { producers[$0.index] },

@@ -80,8 +80,14 @@ package struct OptionSpecification: Sendable {
     if case .float = kind, let value = Double(text), vanishes(value) {
       return "it is 0 in single precision; write 0, or a number of at least 1.5e-45"
     }
+    // The text may be a list, as of a kernel, with the next option behind a comma: "kernel=3,stride=2".
+    if text.hasSuffix(",") || text.contains("=") { return Options.separatorAdvice }
     var problem = "expected \(expectation)"
-    if case .choice(let choices) = kind, let near = nearest(String(text.prefix(64)), in: choices) {
+    guard case .choice(let choices) = kind else { return problem }
+    let word = String(text.prefix(64))
+    if let advice = ForeignNames.advice[word] {
+      problem += "; \(advice)"
+    } else if let near = nearest(word, in: choices) {
       problem += "; did you mean \(near)?"
     }
     return problem
@@ -107,7 +113,7 @@ package struct OptionSpecification: Sendable {
     case .string:
       return text.isEmpty ? nil : .string(String(text))
     case .choice(let choices):
-      return choices.contains(String(text)) ? .string(String(text)) : nil
+      return ForeignNames.own(String(text), among: choices, ForeignNames.values).map { .string($0) }
     case .list(let count, let range):
       guard let values = integers(text, in: range), values.count == count || values.count == 1 else { return nil }
       return .list(values.count == count ? values : Array(repeating: values[0], count: count))
@@ -143,11 +149,14 @@ package struct Options: Sendable {
     self.specifications = specifications
     for word in try Options.words(text, owner: owner) {
       guard let equals = word.firstIndex(of: "="), equals != word.startIndex else {
-        throw NNKitError(.invalidArgument, "\(owner): \"\(excerpt(word))\" is not an option; write key=value")
+        throw NNKitError(
+          .invalidArgument,
+          "\(owner): \"\(excerpt(word))\" is not an option; "
+            + (word.contains(",") ? Options.separatorAdvice : "write key=value, without spaces around the \"=\""))
       }
       let key = word[..<equals]
       let text = word[word.index(after: equals)...]
-      guard let specification = specifications.first(where: { $0.name == key }) else {
+      guard let specification = Options.specification(String(key), specifications) else {
         throw Options.unknown(key, specifications, owner)
       }
       guard values[specification.name] == nil else {
@@ -183,12 +192,27 @@ package struct Options: Sendable {
 
   package static let maximumTextBytes = 1 << 16
 
+  static let separatorAdvice = "options are separated by spaces, without commas: key=value key=value"
+
+  /// The specification of an option by its name, or by the name that another library has for it.
+  static func specification(_ name: String, _ specifications: [OptionSpecification]) -> OptionSpecification? {
+    let own = ForeignNames.own(name, among: specifications.map(\.name), ForeignNames.options)
+    return specifications.first { $0.name == own }
+  }
+
   static func unknown(
     _ key: Substring, _ specifications: [OptionSpecification], _ owner: String
   ) -> NNKitError {
     let names = specifications.map(\.name)
     var message = "\(owner) has no option \"\(excerpt(key))\""
-    if let near = nearest(String(key.prefix(64)), in: names) { message += "; did you mean \(near)?" }
+    let word = String(key.prefix(64))
+    if word.hasPrefix(",") {
+      message += "; \(separatorAdvice)"
+    } else if let advice = ForeignNames.advice[word] {
+      message += "; \(advice)"
+    } else if let near = nearest(word, in: names) {
+      message += "; did you mean \(near)?"
+    }
     message += names.isEmpty ? " (it takes none)" : " (it takes \(names.joined(separator: ", ")))"
     return NNKitError(.invalidArgument, message)
   }

@@ -89,11 +89,31 @@ package struct TensorView {
     guard matches(expected.shape.sizes) else {
       let sizes = ["N"] + expected.shape.sizes.map { $0 == Shape.open ? "T" : String($0) }
       throw NNKitError(
-        .shape, "\(what()) has shape \(shapeDescription); expected [\(sizes.joined(separator: ", "))]")
+        .shape,
+        "\(what()) has shape \(shapeDescription); expected [\(sizes.joined(separator: ", "))]"
+          + advice(expected.shape.sizes))
     }
     guard size(0) >= 1 else {
       throw NNKitError(.shape, "\(what()) has shape \(shapeDescription); expected at least one sample")
     }
+  }
+
+  /// What may have been meant by a shape that does not match.
+  private func advice(_ sizes: [Int]) -> String {
+    guard (1...16).contains(rank) else { return "" }
+    func fit(_ actual: [Int]) -> Bool {
+      actual.count == sizes.count && zip(actual, sizes).allSatisfy { $1 == Shape.open ? $0 >= 1 : $0 == $1 }
+    }
+    let actual = (0..<rank).map { size($0) }
+    if fit(actual) {
+      let shape = ([1] + actual).map { String($0) }.joined(separator: ", ")
+      return "; the first axis is the sample, also of one: [\(shape)]"
+    }
+    if rank == 4, fit([actual[2], actual[3], actual[1]]) {
+      return "; channels come last: move axis 1 to the end"
+    }
+    if sizes.last == 1, fit(Array(actual.dropFirst()) + [1]) { return "; add an axis of size 1 at the end" }
+    return ""
   }
 
   /// Whether the elements of one sample lie side by side.

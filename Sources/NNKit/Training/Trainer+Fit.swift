@@ -5,20 +5,22 @@ public struct Progress: Sendable, CustomStringConvertible {
   public enum Event: Int32, Sendable {
     case step
     case epoch
+    /// A batch has been evaluated.
+    case evaluation
   }
 
   public var event: Event
   /// From 1.
   public var epoch: Int
   public var epochs: Int
-  /// Of this epoch, from 1.
+  /// Of this epoch, or of the samples that are evaluated, from 1.
   public var step: Int
   public var steps: Int
   /// The mean over this epoch's training data so far.
   public var loss: Double
   /// nil without a metric.
   public var trainMetric: Double?
-  /// nil without validation samples, and before the epoch's end.
+  /// nil without validation samples, and before the epoch's end. Of an evaluation: of the samples so far.
   public var validationLoss: Double?
   public var validationMetric: Double?
   public var seconds: Double
@@ -51,6 +53,8 @@ public struct FitOptions: Sendable {
   public var validationSplit = 0.0
   /// Whether progress is reported after each step, too.
   public var reportsSteps = false
+  /// Whether it is after each batch of the validation samples as well.
+  public var reportsEvaluation = false
 
   public init() {}
 
@@ -63,7 +67,8 @@ public struct FitOptions: Sendable {
       "validation_split", .float(0, 1, upperOpen: true), default: .float(0),
       "the last fraction of the samples, which is held out"),
     OptionSpecification(
-      "report", .choice(["epoch", "step"]), default: .string("epoch"), "how often the callback is called"),
+      "report", .choice(["epoch", "step", "batch"]), default: .string("epoch"),
+      "how often the callback is called: after each epoch, step, or step and batch of the validation samples"),
   ]
 
   package static let batchSize = OptionSpecification(
@@ -74,7 +79,8 @@ public struct FitOptions: Sendable {
     batchSize = options.int("batch_size")
     shuffle = options.bool("shuffle")
     validationSplit = options.float("validation_split")
-    reportsSteps = options.string("report") == "step"
+    reportsSteps = options.string("report") != "epoch"
+    reportsEvaluation = options.string("report") == "batch"
   }
 }
 
@@ -139,7 +145,10 @@ extension Trainer {
         if options.reportsSteps && !busy.callBack({ report(progress) }) { return }
       }
       if let (data, samples) = split.validation {
-        let result = try evaluateAlone(data, samples, batchSize: options.batchSize)
+        let (result, isWhole) = try evaluateAlone(
+          data, samples, batchSize: options.batchSize, progress
+        ) { progress in !options.reportsEvaluation || busy.callBack { report(progress) } }
+        guard isWhole else { return }
         progress.validationLoss = result.loss
         progress.validationMetric = countsMetric ? result.metric : nil
       }
@@ -217,9 +226,12 @@ extension Trainer {
     return bound
   }
 
-  /// The mean loss over `dataset` and, where there is one, the metric; in inference mode.
+  /// The mean loss over `dataset` and, where there is one, the metric; in inference mode. `report` is called after each
+  /// batch and returns whether to go on: if not, the means are those over the samples until then.
   /// Throws: as `fit`, without `.numeric`.
-  public func evaluate(_ dataset: Dataset, batchSize: Int = 32) throws(NNKitError) -> (loss: Double, metric: Double?) {
+  public func evaluate(
+    _ dataset: Dataset, batchSize: Int = 32, report: (Progress) -> Bool = { _ in true }
+  ) throws(NNKitError) -> (loss: Double, metric: Double?) {
     let result = try busy.enter("trainer") { () throws(NNKitError) -> LossTotals in
       guard dataset.sampleCount > 0, batchSize > 0 else {
         throw NNKitError(
@@ -229,15 +241,23 @@ extension Trainer {
       }
       let samples = 0..<dataset.sampleCount
       try check(dataset, samples, batchSize: batchSize, isTraining: false)
-      return try evaluateAlone(dataset, samples, batchSize: batchSize)
+      let progress = Progress(event: .evaluation, epoch: 0, epochs: 0, step: 0, steps: 0, loss: .nan, seconds: 0)
+      return try evaluateAlone(dataset, samples, batchSize: batchSize, progress) { progress in
+        busy.callBack { report(progress) }
+      }.totals
     }
     return (result.loss, countsMetric ? result.metric : nil)
   }
 
-  private func evaluateAlone(_ dataset: Dataset, _ samples: Range<Int>, batchSize: Int) throws(NNKitError)
-    -> LossTotals
-  {
-    var totals = LossTotals(outputs: model.graph.outputs.count)
+  /// `isWhole`: whether all samples were evaluated, because no report stopped it.
+  private func evaluateAlone(
+    _ dataset: Dataset, _ samples: Range<Int>, batchSize: Int, _ progress: Progress, _ report: (Progress) -> Bool
+  ) throws(NNKitError) -> (totals: LossTotals, isWhole: Bool) {
+    let start = seconds()
+    var (totals, progress) = (LossTotals(outputs: model.graph.outputs.count), progress)
+    (progress.event, progress.step) = (.evaluation, 0)
+    progress.steps = ceilDivide(samples.count, batchSize)
+    let before = progress.seconds
     var first = samples.lowerBound
     while first < samples.upperBound {
       let batch = min(batchSize, samples.upperBound - first)
@@ -246,8 +266,13 @@ extension Trainer {
           batch: batch, inputCount: dataset.inputCount, { dataset.input($0) }, targetCount: dataset.targetCount,
           { dataset.target($0) }, index: { first + $0 }))
       first += batch
+      progress.step += 1
+      progress.validationLoss = totals.loss
+      progress.validationMetric = countsMetric ? totals.metric : nil
+      progress.seconds = before + seconds() - start
+      if !report(progress) { return (totals, false) }
     }
-    return totals
+    return (totals, true)
   }
 
   /// Ends a call that will never return, because the code that a fit reports to has left it by `longjmp` or the like.

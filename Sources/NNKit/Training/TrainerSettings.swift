@@ -120,6 +120,7 @@ final class TrainerSettings: @unchecked Sendable {
 
   /// The value of a setting as it was last set; of one that is true or false, 1 or 0. Throws: `.invalidArgument`.
   func get(_ name: String) throws(NNKitError) -> Double {
+    let name = Options.specification(name, specifications)?.name ?? name
     switch GlobalLock.withLock({ options.value(name) }) {
     case .float(let value)? where specifications.contains { $0.name == name }: return value
     case .bool(let value)? where specifications.contains { $0.name == name }: return value ? 1 : 0

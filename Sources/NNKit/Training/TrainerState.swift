@@ -91,7 +91,7 @@ extension Trainer {
   /// for the state of another model or of a trainer with other settings; `.busy`. Then nothing has changed.
   public func restore(_ state: UnsafeRawBufferPointer) throws(NNKitError) {
     let file = try Safetensors.parse(state)
-    guard let json = file.metadata[Model.trainerKey], file.metadata[Model.checksumKey] != nil else {
+    guard let json = file.metadata[Model.trainerKey], file.hasChecksum else {
       throw NNKitError(
         .format, "there is no trainer's state in it (\(Model.trainerKey) and \(Model.checksumKey) in its metadata)")
     }

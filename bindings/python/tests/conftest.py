@@ -83,6 +83,7 @@ def public_objects() -> dict[type, Any]:
         sequence_model().stream(),
         nn.Runtime(threads=2),
         nn.EpochReport(1, 2, {"loss": 0.5}, 0.25),
+        nn.StepReport(1, 2, 3, 4, {"loss": 0.5}),
     ]
     found = {type(each): each for each in objects}
     for kind in vars(nn).values():

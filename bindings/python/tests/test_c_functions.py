@@ -89,6 +89,10 @@ CALLS: dict[str, tuple[str, Callable[[Any], int]]] = {
     "nnk_trainer_fit": ("trainer", lambda h: library.nnk_trainer_fit(h, None, b"", NO_CALLBACK, None)),
     "nnk_trainer_set_validation": ("trainer", lambda h: library.nnk_trainer_set_validation(h, None)),
     "nnk_trainer_evaluate": ("trainer", lambda h: library.nnk_trainer_evaluate(h, None, b"", None, None)),
+    "nnk_trainer_evaluate_reporting": (
+        "trainer",
+        lambda h: library.nnk_trainer_evaluate_reporting(h, None, b"", None, None, NO_CALLBACK, None),
+    ),
     "nnk_trainer_step": ("trainer", lambda h: library.nnk_trainer_step(h, NULL_TENSORS, 1, NULL_TENSORS, 1, None)),
     "nnk_trainer_gradients": (
         "trainer",

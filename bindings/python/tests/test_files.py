@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
+import mmap
 import os
+import types
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import compiled, dense_model, image_model, sequence_model
+from conftest import compiled, dense_model, image_model, normalized_model, sequence_model
 
 import nnkit as nn
 
@@ -46,6 +52,195 @@ def test_paths_may_be_strings_or_path_objects_in_any_script(tmp_path: Path) -> N
     for path in (tmp_path / "a b.nnkit", str(tmp_path / "модель-模型.nnkit")):
         dense_model().save(path)
         assert nn.load(path).parameter_count == dense_model().parameter_count
+
+
+def through(path: Path, kind: str) -> Any:
+    """`path`, or what is in its file, as `kind`."""
+    content = path.read_bytes()
+    return {
+        "str": lambda: str(path),
+        "bytes path": lambda: os.fsencode(path),
+        "PathLike": lambda: path,
+        "PathLike of bytes": lambda: BytesPath(os.fsencode(path)),
+        "bytes": lambda: content,
+        "bytearray": lambda: bytearray(content),
+        "memoryview": lambda: memoryview(content),
+        "every other byte of a memoryview": lambda: memoryview(np.repeat(np.frombuffer(content, np.uint8), 2))[::2],
+        "array": lambda: np.frombuffer(content, np.uint8),
+        "mmap": lambda: mmap.mmap(os.open(path, os.O_RDONLY), 0, access=mmap.ACCESS_READ),
+        "BytesIO": lambda: io.BytesIO(content),
+        "buffered file": lambda: open(path, "rb"),
+        "unbuffered file": lambda: open(path, "rb", buffering=0),
+        "gzip file": lambda: gzip.open(io.BytesIO(gzip.compress(content))),
+        "rest of a file": lambda: rest_of(io.BytesIO(b"before" + content), 6),
+        "reader of its own": lambda: types.SimpleNamespace(read=lambda: bytearray(content)),
+    }[kind]()
+
+
+class BytesPath:
+    """A path that is bytes."""
+
+    def __init__(self, path: bytes) -> None:
+        self.path = path
+
+    def __fspath__(self) -> bytes:
+        return self.path
+
+
+def rest_of(file: io.BytesIO, start: int) -> io.BytesIO:
+    """`file`, read to `start`."""
+    file.seek(start)
+    return file
+
+
+SOURCES = [
+    "str",
+    "bytes path",
+    "PathLike",
+    "PathLike of bytes",
+    "bytes",
+    "bytearray",
+    "memoryview",
+    "every other byte of a memoryview",
+    "array",
+    "mmap",
+    "BytesIO",
+    "buffered file",
+    "unbuffered file",
+    "gzip file",
+    "rest of a file",
+    "reader of its own",
+]
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_load_takes_paths_memory_and_files(kind: str, saved: Path) -> None:
+    source = through(saved, kind)
+    loaded = nn.load(source)
+    assert {name: array.tobytes() for name, array in loaded.weights.items()} == {
+        name: array.tobytes() for name, array in dense_model(seed=3).weights.items()
+    }
+    if hasattr(source, "close"):
+        source.close()
+
+
+class Slow(io.RawIOBase):
+    """A file that takes seven bytes at a time."""
+
+    def __init__(self) -> None:
+        self.content = b""
+
+    def write(self, piece: Any) -> int:
+        taken = bytes(piece[:7])
+        self.content += taken
+        return len(taken)
+
+
+def test_save_writes_to_paths_and_files(saved: Path) -> None:
+    expected, model, folder = saved.read_bytes(), dense_model(seed=3), saved.parent
+    for path in (str(folder / "a"), os.fsencode(folder / "b"), folder / "c", BytesPath(os.fsencode(folder / "d"))):
+        model.save(path)
+        assert Path(os.fsdecode(path)).read_bytes() == expected
+    memory, slow, pieces = io.BytesIO(b"before"), Slow(), []
+    memory.seek(6)
+    model.save(memory)
+    model.save(slow)
+    model.save(types.SimpleNamespace(write=lambda piece: pieces.append(bytes(piece))))
+    assert memory.getvalue() == b"before" + expected
+    assert slow.content == b"".join(pieces) == expected
+    for buffering in (0, -1):
+        with open(folder / "e", "wb", buffering=buffering) as file:
+            model.save(file)
+        assert (folder / "e").read_bytes() == expected
+
+
+def test_what_a_file_raises_comes_out_of_save_and_load() -> None:
+    def fail(*_: Any) -> bytes:
+        raise LookupError("no disk")
+
+    with pytest.raises(LookupError, match="no disk"):
+        dense_model().save(types.SimpleNamespace(write=fail))
+    with pytest.raises(LookupError, match="no disk"):
+        nn.load(types.SimpleNamespace(read=fail))
+
+
+def test_a_truncated_file_in_memory_is_refused(saved: Path) -> None:
+    content = saved.read_bytes()
+    for length in [*range(7), *range(8, len(content), 41)]:
+        with pytest.raises((nn.ModelFormatError, nn.InvalidArgumentError)):
+            nn.load(bytearray(content[:length]))
+        with pytest.raises((nn.ModelFormatError, nn.InvalidArgumentError)):
+            nn.load(io.BytesIO(content[:length]))
+
+
+def rewritten(path: Path, order: Callable[[list[str]], list[str]] = list) -> None:
+    """Lets the safetensors package write a file again, from its tensors and metadata."""
+    safetensors, numpy = pytest.importorskip("safetensors"), pytest.importorskip("safetensors.numpy")
+    with safetensors.safe_open(path, "np") as file:
+        metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
+    numpy.save_file({name: tensors[name] for name in order(list(tensors))}, path, metadata=metadata)
+
+
+def order_in(path: Path) -> list[str]:
+    """The names of a file's tensors, as their bytes follow one another."""
+    data = path.read_bytes()
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    header.pop("__metadata__")
+    return sorted(header, key=lambda name: header[name]["data_offsets"])
+
+
+@pytest.mark.parametrize("make", [dense_model, image_model, sequence_model, normalized_model])
+def test_a_file_that_safetensors_wrote_again_loads(make: Any, tmp_path: Path) -> None:
+    path = tmp_path / "model.nnkit"
+    model = make(seed=5)
+    model.save(path)
+    before = order_in(path)
+    rewritten(path)
+    assert order_in(path) != before  # Else this test would show nothing.
+    loaded = nn.load(path)
+    for name, array in model.weights.items():
+        assert loaded.weights[name].tobytes() == array.tobytes()
+
+
+def test_damage_is_found_in_a_file_that_safetensors_wrote_again(saved: Path) -> None:
+    rewritten(saved)
+    content = bytearray(saved.read_bytes())
+    content[-3] ^= 1
+    with pytest.raises(nn.ModelFormatError, match="checksum"):
+        nn.load(content)
+
+
+def test_tensors_that_changed_places_are_found(tmp_path: Path) -> None:
+    numpy, safetensors = pytest.importorskip("safetensors.numpy"), pytest.importorskip("safetensors")
+    path = tmp_path / "model.nnkit"
+    nn.Sequential([nn.Dense(4), nn.Dense(4)], input_shape=(4,), seed=1).save(path)
+    with safetensors.safe_open(path, "np") as file:
+        metadata = file.metadata()
+    tensors = numpy.load_file(path)
+    tensors["dense/kernel"], tensors["dense_1/kernel"] = tensors["dense_1/kernel"], tensors["dense/kernel"]
+    numpy.save_file(tensors, path, metadata=metadata)
+    with pytest.raises(nn.ModelFormatError, match="checksum"):
+        nn.load(path)
+
+
+def as_before(content: bytes) -> bytes:
+    """A file as earlier versions wrote it: its checksum is that of the tensors in the order of the data."""
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:start])
+    metadata = header["__metadata__"]
+    del metadata["nnkit.crc32.by_name"]
+    metadata["nnkit.crc32"] = f"{zlib.crc32(metadata['nnkit.graph'].encode() + content[start:]):08x}"
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + content[start:]
+
+
+def test_files_of_earlier_versions_load_and_their_damage_is_found(saved: Path) -> None:
+    old = as_before(saved.read_bytes())
+    assert nn.load(old).weights["dense/kernel"].tobytes() == dense_model(seed=3).weights["dense/kernel"].tobytes()
+    damaged = bytearray(old)
+    damaged[-3] ^= 1
+    with pytest.raises(nn.ModelFormatError, match="checksum"):
+        nn.load(damaged)
 
 
 def test_any_safetensors_reader_opens_a_model(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import required_options
 
 import nnkit as nn
 
@@ -71,19 +72,19 @@ def test_none_means_the_default() -> None:
     [
         (lambda: nn.Dense(), "Dense: argument 'units' is missing"),
         (lambda: nn.Dense(None), "Dense: argument 'units' is missing"),
-        (lambda: nn.Dense("many"), "Dense: argument 'units' must be an integer, got 'many' (str)"),
-        (lambda: nn.Dense(3.0), "Dense: argument 'units' must be an integer, got 3.0 (float)"),
-        (lambda: nn.Dense(True), "Dense: argument 'units' must be an integer, got True (bool)"),
+        (lambda: nn.Dense("many"), "Dense: argument 'units' must be an integer from 1 to 16777216, got 'many' (str)"),
+        (lambda: nn.Dense(3.0), "Dense: argument 'units' must be an integer from 1 to 16777216, got 3.0 (float)"),
+        (lambda: nn.Dense(True), "Dense: argument 'units' must be an integer from 1 to 16777216, got True (bool)"),
         (lambda: nn.Dense(3, bias=1), "Dense: argument 'bias' must be True or False, got 1 (int)"),
-        (lambda: nn.Dense(3, activation=3), "Dense: argument 'activation' must be a string, one of"),
+        (lambda: nn.Dense(3, activation=3), "Dense: argument 'activation' must be one of 'linear', 'relu'"),
         (lambda: nn.Dense(3, activations="relu"), "Dense has no argument 'activations'; did you mean 'activation'?"),
         (lambda: nn.Dense(3, units=4), "Dense: argument 'units' was given twice"),
         (lambda: nn.Flatten(3), "Flatten takes 0 positional arguments at most (none), got 1"),
-        (lambda: nn.Conv2D(3, "3"), "Conv2D: argument 'kernel' must be an integer or a sequence of integers"),
-        (lambda: nn.Conv2D(3, (3, 2.5)), "Conv2D: argument 'kernel' must be an integer or a sequence of integers"),
+        (lambda: nn.Conv2D(3, "3"), "Conv2D: argument 'kernel' must be an integer or 2 integers from 1"),
+        (lambda: nn.Conv2D(3, (3, 2.5)), "Conv2D: argument 'kernel' must be an integer or 2 integers"),
         (lambda: nn.Conv2D(3, 3, padding=1.5), "Conv2D: argument 'padding' must be 'valid', 'same', or 1, 2 or 4"),
-        (lambda: nn.Dropout("half"), "Dropout: argument 'rate' must be a number, got 'half' (str)"),
-        (lambda: nn.Adam("fast"), "Adam: argument 'learning_rate' must be a number, got 'fast' (str)"),
+        (lambda: nn.Dropout("half"), "Dropout: argument 'rate' must be a number from 0 to below 1, got 'half' (str)"),
+        (lambda: nn.Adam("fast"), "Adam: argument 'learning_rate' must be a number of at least 0, got 'fast' (str)"),
     ],
 )
 def test_an_argument_of_the_wrong_type_names_layer_and_argument(make: Any, message: str) -> None:
@@ -93,30 +94,73 @@ def test_an_argument_of_the_wrong_type_names_layer_and_argument(make: Any, messa
 
 
 @pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: nn.Dense(0), "Dense: argument 'units' must be an integer from 1 to 16777216, got 0"),
+        (lambda: nn.Dense(-3), "Dense: argument 'units' must be an integer from 1 to 16777216, got -3"),
+        (lambda: nn.Dense(2**70), "Dense: argument 'units' must be an integer from 1 to 16777216, got 1180591"),
+        (lambda: nn.Dense(2, activation="rely"), "got 'rely'; did you mean 'relu'?"),
+        (lambda: nn.Dropout(1.0), "Dropout: argument 'rate' must be a number from 0 to below 1, got 1.0"),
+        (lambda: nn.Dropout(-0.1), "Dropout: argument 'rate' must be a number from 0 to below 1, got -0.1"),
+        (lambda: nn.Dropout(float("nan")), "Dropout: argument 'rate' must be a number from 0 to below 1, got nan"),
+        (lambda: nn.Conv2D(4, (3, 3, 3)), "Conv2D: argument 'kernel' must be an integer or 2 integers"),
+        (lambda: nn.Conv2D(4, 3, stride=0), "Conv2D: argument 'stride' must be an integer or 2 integers from 1"),
+        (
+            lambda: nn.Conv2D(4, 3, padding=(1, 2, 3)),
+            "argument 'padding' must be 'valid', 'same', or 1, 2 or 4 integers",
+        ),
+        (lambda: nn.Conv2D(4, 3, padding=-1), "argument 'padding' must be 'valid', 'same', or 1, 2 or 4 integers"),
+        (lambda: nn.Conv2D(4, 3, padding="full"), "argument 'padding' must be 'valid', 'same', or 1, 2 or 4 integers"),
+        (lambda: nn.Conv2D(4, 3, groups=0), "Conv2D: argument 'groups' must be an integer from 1 to 16777216, got 0"),
+        (lambda: nn.BatchNorm(momentum=2.0), "BatchNorm: argument 'momentum' must be a number from 0 to 1, got 2.0"),
+        (lambda: nn.LSTM(2, forget_bias=101), "argument 'forget_bias' must be a number from -100 to 100, got 101"),
+        (lambda: nn.Adam(-1), "Adam: argument 'learning_rate' must be a number of at least 0, got -1"),
+        (lambda: nn.Adam(float("inf")), "Adam: argument 'learning_rate' must be a number of at least 0, got inf"),
+        (lambda: nn.Adam(beta1=1), "Adam: argument 'beta1' must be a number from 0 to below 1, got 1"),
+        (lambda: nn.Adam(epsilon=0), "Adam: argument 'epsilon' must be a number from 1e-30 to 1, got 0"),
+        (lambda: nn.SGD(momentum=float("nan")), "SGD: argument 'momentum' must be a number from 0 to below 1, got nan"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_where_it_is_written(make: Any, message: str) -> None:
+    with pytest.raises(nn.InvalidArgumentError) as caught:
+        make()
+    assert message in str(caught.value)
+
+
+def test_every_bound_of_the_catalog_is_allowed_and_nothing_beyond_it() -> None:
+    checked = 0
+    for kind in [getattr(nn, name) for name in nn.__all__]:
+        entry = getattr(kind, "_entry", None)
+        for option in entry.options if entry else ():
+            if option.type not in ("int", "float", "int_list"):
+                continue
+            others = {each: value for each, value in required_options(kind).items() if each != option.name}
+            beyond = np.nextafter(option.highest, np.inf) if option.type == "float" else option.highest + 1
+            inside = [option.lowest, np.nextafter(option.highest, 0) if option.excludes_highest else option.highest]
+            outside = [option.lowest - 1, option.highest if option.excludes_highest else beyond]
+            for value in inside:
+                kind(**{option.name: value, **others})
+            for value in outside:
+                with pytest.raises(nn.InvalidArgumentError):
+                    kind(**{option.name: value, **others})
+                checked += 1
+    assert checked >= 50
+
+
+@pytest.mark.parametrize(
     ("layer", "shape", "words"),
     [
-        (nn.Dense(0), (4,), ["dense", "units", "0"]),
-        (nn.Dense(-3), (4,), ["dense", "units", "-3"]),
-        (nn.Dense(2**70), (4,), ["dense", "units"]),
-        (nn.Dense(2, activation="rely"), (4,), ["dense", "activation", "rely", "relu"]),
-        (nn.Dropout(1.5), (4,), ["dropout", "rate", "1.5"]),
-        (nn.Dropout(float("nan")), (4,), ["dropout", "rate"]),
-        (nn.Conv2D(4, (3, 3, 3)), (8, 8, 1), ["conv2d", "kernel"]),
-        (nn.Conv2D(4, 3, stride=0), (8, 8, 1), ["conv2d", "stride", "0"]),
-        (nn.Conv2D(4, 3, padding=(1, 2, 3)), (8, 8, 1), ["conv2d", "padding"]),
         (nn.Conv2D(4, 3, groups=2), (8, 8, 3), ["conv2d", "groups=2", "3 channels"]),
         (nn.Conv2D(4, 3, groups=3), (8, 8, 3), ["conv2d", "groups=3", "filters=4"]),
-        (nn.Conv2D(4, 3, groups=0), (8, 8, 3), ["conv2d", "groups", "0"]),
         (nn.Conv2D(4, 9), (8, 8, 1), ["conv2d", "9", "8"]),
         (nn.Conv2D(4, 3), (8, 8), ["conv2d"]),
         (nn.MaxPool2D(2), (8,), ["maxpool2d"]),
         (nn.LSTM(4), (8,), ["lstm"]),
         (nn.GRU(4), (8,), ["gru"]),
         (nn.GlobalAvgPool2D(), (8,), ["globalavgpool2d"]),
-        (nn.BatchNorm(momentum=2.0), (8,), ["batchnorm", "momentum", "2"]),
     ],
 )
-def test_a_value_out_of_range_is_refused_by_a_message_with_layer_option_and_value(
+def test_a_layer_that_does_not_fit_its_input_is_refused_by_a_message_with_layer_and_reason(
     layer: nn.Layer, shape: tuple[int, ...], words: list[str]
 ) -> None:
     with pytest.raises(nn.NNKitError) as caught:
@@ -128,7 +172,7 @@ def test_a_value_out_of_range_is_refused_by_a_message_with_layer_option_and_valu
 
 def test_the_message_names_the_layer_by_its_name() -> None:
     with pytest.raises(nn.NNKitError, match="my_head"):
-        nn.Sequential([nn.Dense(4), nn.Dense(0, name="my_head")], input_shape=(4,))
+        nn.Sequential([nn.Dense(4), nn.LSTM(2, name="my_head")], input_shape=(4,))
 
 
 def test_two_layers_of_one_name_are_refused() -> None:

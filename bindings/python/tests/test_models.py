@@ -189,7 +189,7 @@ def test_an_array_that_holds_no_numbers_is_refused(bad: Any) -> None:
 
 
 def test_ragged_lists_are_refused() -> None:
-    with pytest.raises(nn.InvalidArgumentError, match="x: cannot be read as an array"):
+    with pytest.raises(nn.InvalidArgumentError, match="x: the items of the list differ in their shapes"):
         dense_model().predict([[1, 2], [3]])
 
 
@@ -200,7 +200,7 @@ def test_fractions_are_no_embedding_numbers() -> None:
 
 @pytest.mark.parametrize("batch_size", [0, -1, 2.5, True, None])
 def test_a_batch_size_that_makes_no_sense_is_refused(batch_size: Any, x: np.ndarray) -> None:
-    with pytest.raises(nn.InvalidArgumentError, match="batch_size"):
+    with pytest.raises((TypeError, ValueError), match="batch_size"):
         dense_model().predict(x, batch_size=batch_size)
 
 

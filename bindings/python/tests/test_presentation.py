@@ -19,13 +19,27 @@ def test_summary_is_a_table_of_layers_shapes_and_parameters(capsys: pytest.Captu
     rows = {cells[0]: cells[1:] for cells in (re.split(r" {3,}", line) for line in lines)}
     assert rows["conv2d (conv2d)"] == ["(N, 6, 6, 5)", "95"]
     assert rows["dropout (dropout)"] == ["(N, 1, 1, 4)", "0"]
-    assert lines[-1] == "Total parameters: 194 (776 bytes)"
+    assert lines[-3:] == [
+        "Total parameters: 194 (776 bytes)",
+        "Trainable parameters: 194 (776 bytes)",
+        "Non-trainable parameters: 0 (0 bytes)",
+    ]
     assert "Connected to" not in lines[2]
+
+
+def test_summary_tells_parameters_that_are_trained_from_those_that_are_not(capsys: pytest.CaptureFixture[str]) -> None:
+    model = nn.Sequential([nn.Dense(5, bias=False), nn.BatchNorm()], input_shape=(3,))
+    model.summary()
+    assert capsys.readouterr().out.splitlines()[-3:] == [
+        "Total parameters: 35 (140 bytes)",  # Of batchnorm: scale and shift, and two running statistics.
+        "Trainable parameters: 25 (100 bytes)",
+        "Non-trainable parameters: 10 (40 bytes)",
+    ]
 
 
 def test_summary_gives_large_totals_in_larger_units(capsys: pytest.CaptureFixture[str]) -> None:
     nn.Sequential([nn.Dense(1000)], input_shape=(2000,)).summary()
-    assert capsys.readouterr().out.splitlines()[-1] == "Total parameters: 2,001,000 (7.6 MiB)"
+    assert "Total parameters: 2,001,000 (7.6 MiB)" in capsys.readouterr().out.splitlines()
 
 
 def test_summary_shows_open_time_as_t(capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,6 +119,28 @@ def test_plot_writes_a_picture(x: np.ndarray, y: np.ndarray, tmp_path: Path) -> 
     picture = (tmp_path / "history.svg").read_text()
     for words in ("Loss", "Accuracy", "training", "validation", "epoch"):
         assert f"<!-- {words}" in picture
+
+
+def test_plot_returns_the_figure_and_needs_no_file(x: np.ndarray, y: np.ndarray) -> None:
+    figures = pytest.importorskip("matplotlib.figure")
+    history = compiled(dense_model()).fit(x, y, epochs=2, validation_split=0.2, verbose=0)
+    figure = history.plot()
+    assert isinstance(figure, figures.Figure)
+    assert [axes.get_title() for axes in figure.axes] == ["Loss", "Accuracy"]
+    lines = {line.get_label().split(",")[0]: line for line in figure.axes[0].lines}
+    assert list(lines["training"].get_ydata()) == history.history["loss"]
+    assert list(lines["validation"].get_ydata()) == history.history["val_loss"]
+
+
+def test_one_epoch_is_two_points_in_the_middle(x: np.ndarray, y: np.ndarray) -> None:
+    pytest.importorskip("matplotlib")
+    figure = compiled(dense_model()).fit(x, y, validation_split=0.2, verbose=0).plot()
+    for axes in figure.axes:
+        assert [line.get_marker() for line in axes.lines] == ["o", "o"]
+        assert list(axes.get_xticks()) == [1]
+        left, right = axes.get_xlim()
+        assert (left + right) / 2 == 1 and right - left >= 1
+        assert axes.get_ylim()[0] <= 0
 
 
 def test_plotting_nothing_is_an_error(tmp_path: Path) -> None:

@@ -186,3 +186,48 @@ def test_handles_are_destroyed_when_they_are_let_go() -> None:
     for _ in range(100):
         nn.Sequential([nn.Dense(1000)], input_shape=(1000,))
     assert resident() - before < 100 * 4_000_000 / 4
+
+
+# Calls that take seconds, of batches that take milliseconds.
+SLOW_X = np.zeros((8000, 64), np.float32)
+SLOW_Y = np.zeros(8000, np.int32)
+
+
+def slow_model() -> nn.Model:
+    """A batch of 8 takes a few milliseconds."""
+    layers = [nn.Dense(1024, activation="tanh") for _ in range(3)]
+    return compiled(nn.Sequential([*layers, nn.Dense(3)], input_shape=(64,), runtime=nn.Runtime(threads=1)))
+
+
+LONG_CALLS: dict[str, Callable[[nn.Model], Any]] = {
+    "fit": lambda model: model.fit(SLOW_X, SLOW_Y, batch_size=8, verbose=0),
+    "the validation of a fit": lambda model: model.fit(
+        SLOW_X[:8], SLOW_Y[:8], batch_size=8, verbose=0, validation_data=(SLOW_X, SLOW_Y)
+    ),
+    "evaluate": lambda model: model.evaluate(SLOW_X, SLOW_Y, batch_size=8),
+    "predict": lambda model: model.predict(SLOW_X, batch_size=8),
+}
+
+
+@pytest.mark.parametrize("call", LONG_CALLS.values(), ids=list(LONG_CALLS))
+def test_ctrl_c_ends_a_long_call_after_the_batch_that_is_under_way(
+    call: Callable[[nn.Model], Any], lost: list[Any]
+) -> None:
+    model, waits = slow_model(), []
+    start = time.perf_counter()
+    call(model)
+    assert time.perf_counter() - start > 0.3  # Else this test would show nothing.
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        for _ in range(5):
+            start = time.perf_counter()
+            with pytest.raises(KeyboardInterrupt):
+                signal.setitimer(signal.ITIMER_REAL, 0.1)
+                call(model)
+            waits.append(time.perf_counter() - start - 0.1)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert sorted(waits)[2] < 0.1, waits
+    assert lost == []
+    model.predict(SLOW_X[:1])

@@ -32,8 +32,11 @@ def forged(file: bytes, change: Callable[[dict[str, Any], dict[str, Any]], Any])
     trainer = json.loads(metadata["nnkit.trainer"])
     change(header, trainer)
     metadata["nnkit.trainer"] = json.dumps(trainer)
-    covered = (metadata.get("nnkit.graph", "") + metadata["nnkit.trainer"]).encode() + data
-    metadata["nnkit.crc32"] = f"{zlib.crc32(covered):08x}"
+    covered = (metadata.get("nnkit.graph", "") + metadata["nnkit.trainer"]).encode()
+    for name in sorted(set(header) - {"__metadata__"}):
+        start, end = header[name]["data_offsets"]
+        covered += name.encode() + data[start:end]
+    metadata["nnkit.crc32.by_name"] = f"{zlib.crc32(covered):08x}"
     text = json.dumps(header).encode()
     return struct.pack("<Q", len(text)) + text + data
 

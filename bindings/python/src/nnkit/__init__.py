@@ -7,10 +7,12 @@ model.compile(nn.Adam(1e-3), loss="softmax_cross_entropy", metrics=["accuracy"])
 model.fit(images, labels, epochs=5)
 """
 
-from . import _handles, errors, layers, optimizers
+from typing import TYPE_CHECKING, Any
+
+from . import _catalog, _handles, errors, layers, optimizers
 from ._catalog import catalog
 from ._graph import Input, Layer, Value
-from ._progress import EpochReport
+from ._progress import EpochReport, StepReport
 from ._version import __version__
 from .errors import *  # noqa: F403
 from .history import History
@@ -32,6 +34,7 @@ __all__ = [
     "Model",
     "Runtime",
     "Sequential",
+    "StepReport",
     "Stream",
     "Value",
     "Weights",
@@ -43,3 +46,9 @@ __all__ = [
     "version",
 ]
 __all__ += [*errors.__all__, *layers.__all__, *optimizers.__all__]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Says what is there in place of a name that is not."""
+        raise AttributeError(f"module 'nnkit' has no attribute '{name}'{_catalog.hint_of_class(name, __all__)}")

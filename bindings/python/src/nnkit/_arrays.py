@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _ffi
+from ._shown import shown
 from .errors import ElementTypeError, InvalidArgumentError
 
 # The code and bits of DLPack's DLDataType for the element types that NNKit knows.
@@ -32,7 +33,7 @@ def as_floats(value: ArrayLike, what: str) -> NDArray[np.float32]:
     if array.dtype == np.float32:
         return _addressable(array)
     if array.dtype.kind not in "fiub":
-        raise ElementTypeError(f"{what}: expected numbers that fit into float32, got an array of {array.dtype}")
+        raise ElementTypeError(f"{what}: expected numbers that fit into float32, got {_kind_of(array)}")
     return array.astype(np.float32)
 
 
@@ -45,14 +46,37 @@ def as_integers(value: ArrayLike, what: str) -> NDArray[Any]:
     if array.dtype in (np.int32, np.int64):
         return _addressable(array)
     if array.dtype.kind not in "iub":
-        raise ElementTypeError(
-            f"{what}: expected integers, got an array of {array.dtype}; convert it with .astype('int32') if its "
-            f"values are whole numbers"
-        )
+        raise ElementTypeError(f"{what}: expected integers, got {_kind_of(array)}{_way_to_integers(array)}")
     if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
         raise InvalidArgumentError(f"{what}: {array.max()} does not fit into a 32-bit integer")
     # int64 where the values may not fit into 32 bits: the library checks each and names the one that does not.
     return array.astype(np.int32 if array.dtype.itemsize < 4 else np.int64)
+
+
+def _kind_of(array: NDArray[Any]) -> str:
+    """What is in an array that does not fit: "an array of strings"."""
+    if array.dtype.kind in "USO" and array.size:
+        first = array.flat[0] if array.dtype.kind == "O" else array.flat[0].item()
+        if array.dtype.kind == "O" and array.ndim == 0:
+            return "None" if first is None else f"an object of type {type(first).__name__}"
+        if isinstance(first, (str, bytes)):
+            return f"an array of strings, such as {shown(first)}"
+        return f"an array of objects of type {type(first).__name__}"
+    return f"an array of {array.dtype}"
+
+
+def _way_to_integers(array: NDArray[Any]) -> str:
+    """How integers come of an array of something else, as a part of a sentence."""
+    if array.dtype.kind in "USO":
+        if array.size and isinstance(array.flat[0], (str, bytes)):
+            return "; number them: names, numbers = numpy.unique(strings, return_inverse=True)"
+        return ""
+    if array.dtype.kind != "f":
+        return ""
+    fractions = array[~np.isfinite(array) | (array != np.round(array))]
+    if not fractions.size:
+        return ", all of whole numbers; convert it with .astype('int32')"
+    return f" that holds {fractions.flat[0]:g}, which is no whole number"
 
 
 def _as_array(value: ArrayLike, what: str) -> NDArray[Any]:
@@ -65,6 +89,11 @@ def _as_array(value: ArrayLike, what: str) -> NDArray[Any]:
     try:
         return np.asarray(value)
     except ValueError as error:
+        if "inhomogeneous" in str(error):
+            raise InvalidArgumentError(
+                f"{what}: the items of the list differ in their shapes; those of an array have one. Sequences of "
+                f"different lengths are padded to one, and a recurrent layer is given the lengths"
+            ) from None
         raise InvalidArgumentError(f"{what}: cannot be read as an array: {error}") from error
 
 

@@ -8,6 +8,8 @@ Everywhere else it runs at once, as ever.
 
 from __future__ import annotations
 
+# The functions of `signal` make enumerations of all that they take and give, which takes 15 times as long.
+import _signal  # type: ignore[import-not-found]
 import ctypes
 import signal
 import sys
@@ -110,7 +112,7 @@ def replace_handlers() -> None:
     if not _replaced or threading.current_thread() is not threading.main_thread():
         return
     for number in _SIGNALS:
-        handler = signal.getsignal(number)
+        handler = _signal.getsignal(number)
         if callable(handler) and not isinstance(handler, _Handler):
             _replaced[-1][number] = _Handler(handler)
             _set_handler(number, _replaced[-1][number])
@@ -122,7 +124,7 @@ def _restore_handlers(replaced: dict[int, _Handler], depth: int) -> None:
         try:
             while replaced:
                 number, handler = next(iter(replaced.items()))
-                if signal.getsignal(number) is handler:  # Not where a callback has set another.
+                if _signal.getsignal(number) is handler:  # Not where a callback has set another.
                     _set_handler(number, handler.handler)
                 del replaced[number]
             break
@@ -135,10 +137,10 @@ def _restore_handlers(replaced: dict[int, _Handler], depth: int) -> None:
 
 
 def _set_handler(number: int, handler: Callable[[int, FrameType | None], Any]) -> None:
-    # signal.signal resets what siginterrupt has set, and handlers of C that call Python's: they are put back.
+    # Python resets what siginterrupt has set, and handlers of C that call Python's: they are put back.
     action = ctypes.create_string_buffer(256)
     _libc.sigaction(number, None, action)
-    signal.signal(number, handler)
+    _signal.signal(number, handler)
     _libc.sigaction(number, action, None)
 
 

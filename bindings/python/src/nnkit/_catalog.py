@@ -1,13 +1,15 @@
 """The library's catalog: every layer, loss, optimizer and metric with its options, as Python classes and texts.
 
-A value is checked here for its type alone. Ranges, choices and spellings are checked by the library, which names
-the layer, the option, what was allowed and the nearest spelling.
+Options are checked where a program writes them, by what the catalog says of their types, ranges and choices. What
+depends on a layer's input is checked by the library, when a model is made.
 """
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import json
+import math
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
@@ -15,6 +17,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from . import _handles
 from ._attributes import Fixed
+from ._shown import shown
 from .errors import InvalidArgumentError
 
 
@@ -27,10 +30,16 @@ class Option(NamedTuple):
     default: Any
     choices: tuple[str, ...]
     summary: str
+    lowest: float = -math.inf
+    highest: float = math.inf
+    excludes_highest: bool = False
+    numbers: int = 1
+    """Of a list: how many numbers there are, where it is not one that stands for all."""
 
     @classmethod
     def read(cls, entry: Mapping[str, Any]) -> Option:
         """The option that a catalog entry describes."""
+        excludes = "exclusive_maximum" in entry
         return cls(
             entry["name"],
             entry["type"],
@@ -38,32 +47,91 @@ class Option(NamedTuple):
             _tuple_of_list(entry.get("default")),
             tuple(entry.get("choices") or ()),
             entry.get("summary", ""),
+            entry.get("minimum", -math.inf),
+            entry["exclusive_maximum"] if excludes else entry.get("maximum", math.inf),
+            excludes,
+            entry.get("maximum_count", 1),
         )
 
     def checked(self, value: Any, owner: str) -> Any:
-        """`value` as a plain bool, int, float, string or tuple of ints, which nobody can change.
+        """`value` as a plain bool, int, float, string or tuple of ints, which nobody can change, and under NNKit's name
+        where it is another library's for the same.
 
-        Raises: TypeError, which names `owner` and the option, if the type does not fit.
+        Raises: TypeError if the type does not fit, InvalidArgumentError if the value does not; both name `owner` and
+        the option, and say what was expected.
         """
-        expected, read = _TYPES[self.type]
+        problem = f"{owner}: argument '{self.name}' must be {self.expectation}, got {shown(value)}"
         try:
-            return read(value)
+            value = _TYPES[self.type][1](value)
         except _MismatchError:
-            shown = repr(value)
-            if len(shown) > 60:
-                shown = shown[:57] + "..."
-            if self.choices:
-                expected += ", one of " + ", ".join(repr(choice) for choice in self.choices)
-            raise TypeError(
-                f"{owner}: argument '{self.name}' must be {expected}, got {shown} ({type(value).__name__})"
-            ) from None
+            raise TypeError(f"{problem} ({type(value).__name__})") from None
+        if isinstance(value, str) and self.choices:
+            own = own_name(value, self.choices, FOREIGN["values"])
+            if own is None:
+                raise InvalidArgumentError(problem + hint(value, self.choices))
+            return own
+        if not self._allows(value):
+            raise InvalidArgumentError(problem)
+        return value
+
+    def _allows(self, value: Any) -> bool:
+        numbers = value if isinstance(value, tuple) else (value,)
+        if self.type == "padding":
+            return len(numbers) in (1, 2, 4) and all(0 <= number <= _LARGEST_SIZE for number in numbers)
+        if self.type not in ("int", "float", "int_list"):
+            return True
+        if self.excludes_highest and numbers[0] >= self.highest:
+            return False
+        return len(numbers) in (1, self.numbers) and all(self.lowest <= number <= self.highest for number in numbers)
 
     @property
     def expectation(self) -> str:
-        """The type in words, with the choices."""
-        if self.choices and self.type == "enum":
-            return " | ".join(repr(choice) for choice in self.choices)
-        return _TYPES[self.type][0]
+        """The type and the range in words, with the choices."""
+        words = _TYPES[self.type][0]
+        if self.type == "enum":
+            return "one of " + ", ".join(map(repr, self.choices))
+        if self.type == "int_list":
+            return f"an integer or {self.numbers} integers{self.range_text}"
+        return words + self.range_text
+
+    @property
+    def range_text(self) -> str:
+        """The range in words: " from 0 to below 1"; nothing where there is none."""
+        if math.isinf(self.lowest) and math.isinf(self.highest):
+            return ""
+        if self.highest >= 2**52:  # Beyond it, no bound is one that anybody meets.
+            return f" of at least {self.lowest:g}"
+        below = "below " if self.excludes_highest else ""
+        low, high = (
+            f"{number:g}" if isinstance(number, float) else str(number) for number in (self.lowest, self.highest)
+        )
+        return f" from {low} to {below}{high}"
+
+
+def hint_of_class(name: str, own: Iterable[str]) -> str:
+    """What to write in place of the class `name`, which is none of `own`, if that can be told."""
+    kinds = {layer["kind"]: layer["class"] for layer in _catalog["layers"]}
+    kind = FOREIGN["kinds"].get(name.lower())
+    if kind is not None:
+        return f"; did you mean {kinds[kind]!r}?"
+    near = difflib.get_close_matches(name.lower(), {each.lower(): each for each in own}, 1)
+    return next((f"; did you mean {each!r}?" for each in own if [each.lower()] == near), "")
+
+
+def own_name(name: str, own: Iterable[str], foreign: Mapping[str, Any]) -> str | None:
+    """`name` as one of `own`: itself, or what it stands for where it is another library's. None: neither."""
+    if name in own:
+        return name
+    stands_for = foreign.get(name, ())
+    return next((each for each in ([stands_for] if isinstance(stands_for, str) else stands_for) if each in own), None)
+
+
+def hint(name: str, own: Iterable[str]) -> str:
+    """What to write in place of `name`, which is none of `own`, if that can be told."""
+    if name in FOREIGN["advice"]:
+        return f"; {FOREIGN['advice'][name]}"
+    near = difflib.get_close_matches(name, own, 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _tuple_of_list(value: Any) -> Any:
@@ -108,14 +176,17 @@ def _string_of(value: Any) -> str:
     if not isinstance(value, str):
         raise _MismatchError
     if not value or any(character.isspace() for character in value):
-        raise InvalidArgumentError(f"{value!r} cannot be an option's value: it is empty or contains white space")
+        raise InvalidArgumentError(f"{shown(value)} cannot be an option's value: it is empty or contains white space")
     return str(value)
 
 
 def _int_list_of(value: Any) -> int | tuple[int, ...]:
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
         return _int_of(value)
-    return tuple(_int_of(item) for item in value)
+    try:
+        return tuple(_int_of(item) for item in value)
+    except TypeError:  # An array without axes is no sequence.
+        return _int_of(value)
 
 
 def _padding_of(value: Any) -> str | int | tuple[int, ...]:
@@ -140,6 +211,9 @@ _TYPES: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "int_list": ("an integer or a sequence of integers", _int_list_of),
     "padding": ("'valid', 'same', or 1, 2 or 4 integers", _padding_of),
 }
+
+_LARGEST_SIZE = 1 << 24
+"""The largest padding, as the library has it."""
 
 _NAME = Option("name", "string", False, None, (), "its name in the model, in messages and in parameter names")
 
@@ -180,10 +254,12 @@ class Described(Fixed):
                 f"({', '.join(option.name for option in positional) or 'none'}), got {len(arguments)}"
             )
         given = {option.name: value for option, value in zip(positional, arguments)}
+        names = [option.name for option in entry.options]
         for name, value in named.items():
-            if name in given:
-                raise TypeError(f"{entry.class_name}: argument '{name}' was given twice")
-            given[name] = value
+            own = own_name(name, names, FOREIGN["options"]) or name
+            if own in given:
+                raise TypeError(f"{entry.class_name}: argument '{own}' was given twice")
+            given[own] = value
         self._set_up(given)
 
     def _set_up(self, given: Mapping[str, Any]) -> None:
@@ -221,8 +297,8 @@ class Described(Fixed):
 
     def __repr__(self) -> str:
         required = {option.name for option in self._entry.options if option.required}
-        shown = [repr(value) if name in required else f"{name}={value!r}" for name, value in self.options.items()]
-        return f"{self._entry.class_name}({', '.join(shown)})"
+        options = [repr(value) if name in required else f"{name}={value!r}" for name, value in self.options.items()]
+        return f"{self._entry.class_name}({', '.join(options)})"
 
 
 def _restored(kind: type[Described], options: dict[str, Any], attributes: dict[str, Any]) -> Described:
@@ -235,11 +311,8 @@ def _restored(kind: type[Described], options: dict[str, Any], attributes: dict[s
 
 
 def _unknown_argument(owner: str, name: str, options: Mapping[str, Option]) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(name, options, 1)
-    hint = f"; did you mean '{near[0]}'?" if near else "."
-    return f"{owner} has no argument '{name}'{hint} It takes {', '.join(options)}"
+    advice = hint(name, options)
+    return f"{owner} has no argument '{name}'{advice}{'' if advice[-1:] == '?' else '.'} It takes {', '.join(options)}"
 
 
 def make_class(entry: Entry, base: type[Described], module: str) -> type[Described]:
@@ -251,7 +324,7 @@ def make_class(entry: Entry, base: type[Described], module: str) -> type[Describ
     lines.append("Arguments:")
     for option in entry.options:
         default = "" if option.required or option.default is None else f" Default: {option.default}."
-        lines.append(f"    {option.name}: {option.expectation}. {_sentence(option.summary)}{default}")
+        lines.append(f"    {option.name}: {_sentence(option.expectation)} {_sentence(option.summary)}{default}")
     parameters = [
         inspect.Parameter(
             option.name,
@@ -284,6 +357,9 @@ def _option_property(option: Option, base: type[Described]) -> property:
 
 _catalog: dict[str, Any] = json.loads(_handles.catalog_json())
 
+FOREIGN: dict[str, dict[str, Any]] = _catalog["foreign"]
+"""What other libraries' names of options and values stand for, and what is said of those that stand for nothing."""
+
 
 def layer_entries() -> list[Entry]:
     """Every layer. All take `name` as well."""
@@ -309,6 +385,11 @@ def optimizer_entries() -> list[Entry]:
     ]
 
 
+def function_option(function: str, name: str) -> Option:
+    """An option of a function of the C interface."""
+    return next(Option.read(entry) for entry in _catalog["functions"][function] if entry["name"] == name)
+
+
 def catalog() -> dict[str, Any]:
     """Every layer, loss, optimizer, metric and function with its options, as nested dictionaries: a copy."""
     return dict(json.loads(_handles.catalog_json()))
@@ -319,7 +400,7 @@ def number(value: Any, name: str) -> float:
     try:
         return _float_of(value)
     except _MismatchError:
-        raise TypeError(f"argument '{name}' must be a number, got {value!r} ({type(value).__name__})") from None
+        raise TypeError(f"argument '{name}' must be a number, got {shown(value)} ({type(value).__name__})") from None
 
 
 def truth(value: Any, name: str) -> bool:
@@ -327,7 +408,9 @@ def truth(value: Any, name: str) -> bool:
     try:
         return _bool_of(value)
     except _MismatchError:
-        raise TypeError(f"argument '{name}' must be True or False, got {value!r} ({type(value).__name__})") from None
+        raise TypeError(
+            f"argument '{name}' must be True or False, got {shown(value)} ({type(value).__name__})"
+        ) from None
 
 
 def option_text(**options: Any) -> str:
@@ -345,5 +428,7 @@ def option_text(**options: Any) -> str:
         try:
             texts.append(f"{name}={value_text(read(value))}")
         except _MismatchError:
-            raise TypeError(f"argument '{name}': {value!r} ({type(value).__name__}) is of the wrong type") from None
+            raise TypeError(
+                f"argument '{name}': {shown(value)} ({type(value).__name__}) is of the wrong type"
+            ) from None
     return " ".join(texts)

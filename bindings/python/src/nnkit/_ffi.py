@@ -33,6 +33,7 @@ INT64 = 3
 
 EVENT_STEP = 0
 EVENT_EPOCH = 1
+EVENT_EVALUATION = 2
 
 
 class Device(ctypes.Structure):
@@ -129,6 +130,10 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "nnk_trainer_fit": (_Status, (_Handle, _Handle, c_char_p, ProgressCallback, c_void_p)),
     "nnk_trainer_set_validation": (_Status, (_Handle, _Handle)),
     "nnk_trainer_evaluate": (_Status, (_Handle, _Handle, c_char_p, POINTER(c_double), POINTER(c_double))),
+    "nnk_trainer_evaluate_reporting": (
+        _Status,
+        (_Handle, _Handle, c_char_p, POINTER(c_double), POINTER(c_double), ProgressCallback, c_void_p),
+    ),
     "nnk_trainer_step": (_Status, (_Handle, _Tensors, c_int32, _Tensors, c_int32, POINTER(c_double))),
     "nnk_trainer_gradients": (_Status, (_Handle, _Tensors, c_int32, _Tensors, c_int32, POINTER(c_double))),
     "nnk_trainer_apply": (_Status, (_Handle,)),

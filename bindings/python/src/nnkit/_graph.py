@@ -13,6 +13,7 @@ from ._arrays import DTYPES
 from ._attributes import Fixed
 from ._catalog import Described
 from ._handles import GraphHandle
+from ._shown import shown
 
 Shape = Sequence["int | None"]
 """A shape without the batch. None is an open time dimension."""
@@ -112,7 +113,7 @@ class Value(Fixed):
 
     def __init__(self, node: Node, index: int = 0) -> None:
         if not isinstance(node, Node):
-            raise TypeError(f"values are what nn.Input and layers return; one cannot be made of {node!r}")
+            raise TypeError(f"values are what nn.Input and layers return; one cannot be made of {shown(node)}")
         self._node, self._index = node, index
 
     @property
@@ -200,19 +201,19 @@ def Input(shape: Shape, dtype: str | np.dtype[Any] | type = "float32", name: str
         name: its name in the model; by default "input", "input_1" and so on.
     """
     if name is not None and not isinstance(name, str):
-        raise TypeError(f"an input's name is a string or None, got {name!r}")
+        raise TypeError(f"an input's name is a string or None, got {shown(name)}")
     return Value(InputNode(checked_shape(shape), _dtype_name(dtype), name))
 
 
 def checked_shape(shape: Any) -> tuple[int | None, ...]:
     """`shape` as a tuple of ints and None. Raises: TypeError."""
-    problem = f"a shape is a tuple of integers, or None for an open time dimension, got {shape!r}"
+    problem = f"a shape is a tuple of integers, or None for an open time dimension, got {shown(shape)}"
     if isinstance(shape, (str, bytes)):
         raise TypeError(problem)
     try:
         sizes = tuple(shape)
     except TypeError:
-        raise TypeError(f"{problem}; write ({shape!r},) for one dimension") from None
+        raise TypeError(f"{problem}; write ({shown(shape)},) for one dimension") from None
     for size in sizes:
         if size is not None and (isinstance(size, bool) or not hasattr(size, "__index__")):
             raise TypeError(problem)
@@ -225,7 +226,7 @@ def _dtype_name(dtype: Any) -> str:
     except TypeError:
         name = str(dtype)
     if name not in DTYPES:
-        raise TypeError(f"an input's dtype is 'float32' or 'int32', got {dtype!r}")
+        raise TypeError(f"an input's dtype is 'float32' or 'int32', got {shown(dtype)}")
     return name
 
 
@@ -236,7 +237,7 @@ def build(inputs: Sequence[Value], outputs: Sequence[Value]) -> tuple[GraphHandl
     """
     for value in inputs:
         if not isinstance(value.node, InputNode):
-            raise ValueError(f"a model's inputs come from nn.Input, got {value!r}")
+            raise ValueError(f"a model's inputs come from nn.Input, got {shown(value)}")
     if len({id(value.node) for value in inputs}) < len(inputs):
         raise ValueError("a model's inputs must differ: one is listed twice")
 

@@ -13,7 +13,7 @@ import operator
 import os
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,10 @@ from . import _ffi
 from ._arrays import Views, array_of
 from ._attributes import Uncopied
 from ._callbacks import call_with_callback
+from ._shown import shown
 from .errors import InvalidArgumentError, error_for
+
+Path: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes]"
 
 library = _ffi.load(_ffi.library_path())
 
@@ -70,13 +73,13 @@ def _text(value: bytes | None) -> str:
 def _c_string(value: str, what: str) -> bytes:
     # ctypes would pass the part before a zero byte and drop the rest in silence.
     if "\0" in value:
-        raise InvalidArgumentError(f"{what} {value!r} contains a zero character")
+        raise InvalidArgumentError(f"{what} {shown(value)} contains a zero character")
     try:
         return value.encode("utf-8")
     except UnicodeEncodeError:
         raise InvalidArgumentError(
-            f"{what} {value!r} is not valid Unicode, and NNKit takes UTF-8 alone; use another name, or a relative path "
-            f"that has no such part"
+            f"{what} {shown(value)} is not valid Unicode, and NNKit takes UTF-8 alone; use another name, or a relative "
+            f"path that has no such part"
         ) from None
 
 
@@ -108,15 +111,20 @@ class Handle(Uncopied):
 atexit.register(delattr, Handle, "__del__")
 
 
+def _pass_on(write: Callable[..., int], pointer: int, take: Callable[[bytes], Any]) -> None:
+    """Passes what a function of the library gives to a writer, piece by piece, to `take`."""
+
+    def taken(address: int | None, count: int, _user: Any) -> int:
+        take(ctypes.string_at(address or 0, count))
+        return 0
+
+    check(call_with_callback(write, pointer, prototype=_ffi.Writer, callback=taken))
+
+
 def _written(write: Callable[..., int], pointer: int) -> bytes:
     """What a function of the library gives to a writer."""
     pieces: list[bytes] = []
-
-    def take(address: int | None, count: int, _user: Any) -> int:
-        pieces.append(ctypes.string_at(address or 0, count))
-        return 0
-
-    check(call_with_callback(write, pointer, prototype=_ffi.Writer, callback=take))
+    _pass_on(write, pointer, pieces.append)
     return b"".join(pieces)
 
 
@@ -196,12 +204,12 @@ class ModelHandle(Handle):
         return cls(cls._created(library.nnk_model_create, _pointer_or_null(runtime), graph.pointer, text))
 
     @classmethod
-    def load(cls, runtime: RuntimeHandle | None, path: str | os.PathLike[str]) -> ModelHandle:
+    def load(cls, runtime: RuntimeHandle | None, path: Path) -> ModelHandle:
         """The model in a file."""
         text = _c_string(os.fsdecode(path), "path")
         return cls(cls._created(library.nnk_model_load, _pointer_or_null(runtime), text))
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: Path) -> None:
         """Writes the model to a file."""
         check(library.nnk_model_save(self.pointer, _c_string(os.fsdecode(path), "path")))
 
@@ -213,6 +221,10 @@ class ModelHandle(Handle):
     def write(self) -> bytes:
         """The bytes of the file that `save` writes."""
         return _written(library.nnk_model_write, self.pointer)
+
+    def write_to(self, take: Callable[[bytes], Any]) -> None:
+        """Gives `take` the bytes of the file that `save` writes, piece by piece."""
+        _pass_on(library.nnk_model_write, self.pointer, take)
 
     def info_json(self) -> str:
         """Inputs, outputs, layers and parameters."""
@@ -248,6 +260,15 @@ class DatasetHandle(Handle):
         super().__init__(self._created(library.nnk_dataset_create_from_arrays, *arguments))
 
 
+def _require_all(reports: int, expected: int) -> None:
+    # ctypes drops what another thread makes Python raise (PyThreadState_SetAsyncExc), or a trace function raises.
+    if reports < expected:
+        raise RuntimeError(
+            f"{expected - reports} reports of the call are missing: an exception was raised where Python can only "
+            f"print it, perhaps by a debugger or another thread. The call may have ended early"
+        )
+
+
 class TrainerHandle(Handle):
     """nnk_trainer."""
 
@@ -260,22 +281,22 @@ class TrainerHandle(Handle):
     def fit(self, dataset: DatasetHandle, options: str, callback: Callable[[_ffi.Progress], bool]) -> None:
         """Trains. `callback` returns True to stop; an exception that it raises stops too, and is raised here."""
         stopped = False
-        reports, expected = 0, 0
+        reports, epochs, steps, batches = 0, 1, 0, 0
 
         def report(progress: Any, _user: Any) -> int:
-            nonlocal stopped, reports, expected
-            reports, expected = reports + 1, progress.contents.epochs * (progress.contents.steps + 1)
+            nonlocal stopped, reports, epochs, steps, batches
+            reports, epochs = reports + 1, progress.contents.epochs
+            if progress.contents.event == _ffi.EVENT_EVALUATION:
+                batches = progress.contents.steps
+            else:
+                steps = progress.contents.steps
             stopped = callback(progress.contents)
             return 1 if stopped else 0
 
         arguments = (self.pointer, dataset.pointer, _c_string(options, "options"))
         check(call_with_callback(library.nnk_trainer_fit, *arguments, prototype=_ffi.ProgressCallback, callback=report))
-        # ctypes drops what another thread makes Python raise (PyThreadState_SetAsyncExc), or a trace function raises.
-        if not stopped and (reports == 0 or reports < expected):
-            raise RuntimeError(
-                f"{expected - reports or 'some'} reports of the fit are missing: an exception was raised where Python "
-                f"can only print it, perhaps by a debugger or another thread. The training may have ended early"
-            )
+        if not stopped:
+            _require_all(reports, epochs * (steps + batches + 1))
 
     def set_validation(self, dataset: DatasetHandle | None) -> None:
         """The validation samples of the next fits."""
@@ -283,12 +304,20 @@ class TrainerHandle(Handle):
         self._validation = dataset  # The trainer uses its memory until another is set.
 
     def evaluate(self, dataset: DatasetHandle, options: str) -> tuple[float, float]:
-        """Mean loss and metric over a dataset."""
+        """Mean loss and metric over a dataset. Python runs after each batch, so that Ctrl-C ends it."""
         loss, metric = ctypes.c_double(), ctypes.c_double()
-        text = _c_string(options, "options")
-        check(
-            library.nnk_trainer_evaluate(self.pointer, dataset.pointer, text, ctypes.byref(loss), ctypes.byref(metric))
-        )
+        reports, batches = 0, 1
+
+        def report(progress: Any, _user: Any) -> int:
+            nonlocal reports, batches
+            reports, batches = reports + 1, progress.contents.steps
+            return 0
+
+        call = library.nnk_trainer_evaluate_reporting
+        arguments = (self.pointer, dataset.pointer, _c_string(options, "options"))
+        results = (ctypes.byref(loss), ctypes.byref(metric))
+        check(call_with_callback(call, *arguments, *results, prototype=_ffi.ProgressCallback, callback=report))
+        _require_all(reports, batches)
         return loss.value, metric.value
 
     def step(self, inputs: Sequence[NDArray[Any]], targets: Sequence[NDArray[Any]]) -> float:

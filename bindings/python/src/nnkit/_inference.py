@@ -57,7 +57,10 @@ class Sessions:
         ]
         if count == 0 and all(array.shape[:1] == (0,) for array in inputs):
             return outputs
-        size = max(min(batch_size, count), 1)
+        if not all(map(_matches, inputs, self._input_shapes)):
+            size = count or 1  # Whole, so that the library's message has the shape that the program gave.
+        else:
+            size = max(min(batch_size, count), 1)
         with self._borrowed(size, time) as session:
             # One pass at least, so that the library reports inputs whose first axis is missing.
             for start in range(0, max(count, 1), size):
@@ -83,3 +86,7 @@ class Sessions:
                 if size == -1 and axis < array.ndim:
                     return int(array.shape[axis])
         return 0
+
+
+def _matches(array: NDArray[Any], shape: tuple[int, ...]) -> bool:
+    return array.ndim == len(shape) + 1 and all(size in (-1, actual) for size, actual in zip(shape, array.shape[1:]))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any, NamedTuple
 
+from ._shown import shown
+
 
 class EpochReport(NamedTuple):
     """What a callback of `Model.fit` is given at the end of an epoch."""
@@ -20,6 +22,24 @@ class EpochReport(NamedTuple):
 
     def __str__(self) -> str:
         return f"epoch {self.epoch}/{self.epochs}  {text_of(self.logs)}"
+
+
+class StepReport(NamedTuple):
+    """What a step callback of `Model.fit` is given after each optimizer step."""
+
+    epoch: int
+    """From 1."""
+    epochs: int
+    """How many there are to be."""
+    step: int
+    """Of this epoch, from 1."""
+    steps: int
+    """How many there are in an epoch."""
+    logs: dict[str, float]
+    """"loss" and the metric by its name, on the training samples of this epoch so far."""
+
+    def __str__(self) -> str:
+        return f"epoch {self.epoch}/{self.epochs}, step {self.step}/{self.steps}  {text_of(self.logs)}"
 
 
 def text_of(logs: dict[str, float]) -> str:
@@ -100,5 +120,5 @@ def display_for(verbose: int) -> Display:
     """0: nothing; 1: a bar for each epoch; 2: a line for each epoch."""
     kinds = {0: Display, 1: Bars, 2: Lines}
     if not isinstance(verbose, int) or verbose not in kinds:
-        raise ValueError(f"verbose is 0 (nothing), 1 (a progress bar) or 2 (a line an epoch), got {verbose!r}")
+        raise ValueError(f"verbose is 0 (nothing), 1 (a progress bar) or 2 (a line an epoch), got {shown(verbose)}")
     return kinds[int(verbose)]()

@@ -37,9 +37,17 @@ def table(title: str, info: dict[str, Any]) -> str:
         return "   ".join(cells).rstrip()
 
     total = info["parameter_count"]
-    footer = f"Total parameters: {total:,} ({_bytes_text(4 * total)})"
-    width = max(sum(widths) + 3 * (shown - 1), len(footer), len(title))
-    return "\n".join([title, "━" * width, line(heading), "─" * width, *map(line, rows), "━" * width, footer])
+    trainable = sum(parameter["count"] for parameter in info["parameters"] if parameter["trainable"])
+    footer = [
+        f"{name}: {count:,} ({_bytes_text(4 * count)})"
+        for name, count in [
+            ("Total parameters", total),
+            ("Trainable parameters", trainable),
+            ("Non-trainable parameters", total - trainable),
+        ]
+    ]
+    width = max(sum(widths) + 3 * (shown - 1), *map(len, footer), len(title))
+    return "\n".join([title, "━" * width, line(heading), "─" * width, *map(line, rows), "━" * width, *footer])
 
 
 def _bytes_text(count: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,10 +13,11 @@ from numpy.typing import NDArray
 from . import _ffi
 from ._arrays import as_floats, as_integers
 from ._callbacks import replace_handlers
-from ._catalog import number, option_text
+from ._catalog import function_option, number, option_text
 from ._handles import DatasetHandle, ModelHandle, TrainerHandle
-from ._progress import EpochReport, display_for
-from .errors import ShapeError
+from ._progress import EpochReport, StepReport, display_for
+from ._shown import shown
+from .errors import InvalidArgumentError, ShapeError
 from .history import History
 from .optimizers import KINDS, Optimizer
 from .weights import Weights
@@ -23,7 +25,22 @@ from .weights import Weights
 # Losses whose targets are class numbers; the targets of all others are float32.
 _LOSSES_OF_LABELS = frozenset({"softmax_cross_entropy"})
 
+_LOSS, _METRIC, _OPTIMIZER = (function_option("nnk_trainer_create", name) for name in ("loss", "metric", "optimizer"))
+
 Arrays = list[NDArray[Any]]
+
+
+def warn_of_softmax(info: dict[str, Any], loss: str) -> None:
+    """Warns where a loss that takes logits is given what a softmax made of them."""
+    kinds = {layer["name"]: layer["kind"] for layer in info["layers"]}
+    for output in info["outputs"]:
+        if loss in _LOSSES_OF_LABELS and kinds.get(output["source"]) == "softmax":
+            warnings.warn(
+                f"{loss} takes logits and makes a softmax of them, and output '{output['name']}' is the result of a "
+                f"softmax already (layer '{output['source']}'): the model will learn slowly and badly. Leave it out; "
+                f"where probabilities are wanted, make a softmax of what predict returns",
+                stacklevel=3,
+            )
 
 
 class Training:
@@ -38,25 +55,26 @@ class Training:
         metrics: Sequence[str] | str,
         clip_norm: float | None,
     ) -> None:
-        names = [metrics] if isinstance(metrics, str) else metrics or ()
+        names = [metrics] if isinstance(metrics, str) else () if metrics is None else metrics
         if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
-            raise TypeError(f"compile: metrics are a list of names such as ['accuracy'], got {metrics!r}")
+            raise TypeError(f"compile: metrics are a list of names such as ['accuracy'], got {shown(metrics)}")
         if len(names) > 1:
             raise ValueError(f"compile takes one metric at most, got {len(names)}: {', '.join(map(str, names))}")
-        if isinstance(optimizer, Optimizer):
-            optimizer_text = f"optimizer={optimizer.kind} {optimizer._text()}"
-        elif isinstance(optimizer, str):
-            optimizer_text = option_text(optimizer=optimizer)
-        else:
-            raise TypeError(f"compile: the optimizer is a name or an object such as nn.Adam(1e-3), got {optimizer!r}")
-        self.metric = names[0] if names else None
-        self._loss, self._clip_norm = loss, None if clip_norm is None else number(clip_norm, "clip_norm")
-        rest = option_text(loss=loss, metric=self.metric, clip_norm=self._clip_norm)
-        self.trainer = TrainerHandle(model, f"{rest} {optimizer_text}")
         if isinstance(optimizer, str):
-            optimizer = KINDS[optimizer]()
+            optimizer = KINDS[_OPTIMIZER.checked(optimizer, "compile")]()
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(
+                f"compile: the optimizer is a name or an object such as nn.Adam(1e-3), got {shown(optimizer)}"
+            )
+        self.metric = _METRIC.checked(names[0], "compile") if names else None
+        if loss is None:
+            raise InvalidArgumentError(f"compile: argument 'loss' is missing; it is {_LOSS.expectation}")
+        self.loss: str = _LOSS.checked(loss, "compile")
+        self._clip_norm = None if clip_norm is None else number(clip_norm, "clip_norm")
+        rest = option_text(loss=self.loss, metric=self.metric, clip_norm=self._clip_norm)
+        self.trainer = TrainerHandle(model, f"{rest} optimizer={optimizer.kind} {optimizer._text()}")
         self.optimizer: Optimizer = optimizer._of_model(self.trainer)
-        self._of_labels = loss in _LOSSES_OF_LABELS
+        self._of_labels = self.loss in _LOSSES_OF_LABELS
         self._outputs = info["outputs"]
         self._parameters = info["parameters"]
         self._gradients: Weights | None = None
@@ -65,7 +83,7 @@ class Training:
         """Of `Model.compile`, for one like this."""
         return {
             "optimizer": copy.copy(self.optimizer),
-            "loss": self._loss,
+            "loss": self.loss,
             "metrics": [] if self.metric is None else [self.metric],
             "clip_norm": self._clip_norm,
         }
@@ -93,12 +111,17 @@ class Training:
             raise ValueError(f"{what}: the model has {count} outputs: give a list of as many targets")
         if self._of_labels:
             for array, entry in zip(y, self._outputs):
-                if np.ndim(array) == len(entry["shape"]) + 1 and np.shape(array)[-1] == entry["shape"][-1] > 1:
+                if np.ndim(array) == len(entry["shape"]) + 1 and np.shape(array)[-1] > 1:
                     raise ShapeError(
-                        f"{what}: {self._loss} takes class numbers, one for each row of output '{entry['name']}', not "
+                        f"{what}: {self.loss} takes class numbers, one for each row of output '{entry['name']}', not "
                         f"shape {np.shape(array)}; of one-hot rows take .argmax(axis=-1)"
                     )
-            return [as_integers(array, what) for array in y]
+            labels = [as_integers(array, what) for array in y]
+            # A column of class numbers, [N, 1], is as good as a row of them.
+            return [
+                array[..., 0] if array.ndim == len(entry["shape"]) + 1 and array.shape[-1] == 1 else array
+                for array, entry in zip(labels, self._outputs)
+            ]
         floats = [as_floats(array, what) for array in y]
         # One number a sample is as good as a list of one: [N] becomes [N, 1] where that is what the model computes.
         return [
@@ -130,38 +153,56 @@ class Training:
         options: str,
         verbose: int,
         callbacks: Sequence[Callable[[EpochReport], Any]],
+        step_callbacks: Sequence[Callable[[StepReport], Any]],
     ) -> History:
         """Trains, shows how it goes, and returns what each epoch reached."""
         history, display = History(), display_for(verbose)
-        callbacks = callbacks or ()
-        if not isinstance(callbacks, (list, tuple)) or not all(map(callable, callbacks)):
-            raise TypeError(f"callbacks are a list of functions that take an EpochReport, got {callbacks!r}")
+        callbacks = _functions(callbacks, "callbacks", EpochReport)
+        step_callbacks = _functions(step_callbacks, "step_callbacks", StepReport)
         validates = validation is not None or validation_split
 
         def report(progress: _ffi.Progress) -> bool:
+            if progress.event == _ffi.EVENT_EVALUATION:
+                return False
             logs = self._logs(progress.loss, progress.train_metric)
             if progress.event == _ffi.EVENT_STEP:
                 display.step(progress.epoch, progress.epochs, progress.step, progress.steps, logs)
-                return False
+                if not step_callbacks:
+                    return False
+                return told(
+                    step_callbacks, StepReport(progress.epoch, progress.epochs, progress.step, progress.steps, logs)
+                )
             if validates:
                 measured = self._logs(progress.validation_loss, progress.metric)
                 logs.update({f"val_{name}": value for name, value in measured.items()})
             history.append(logs, progress.seconds)
             epoch = EpochReport(progress.epoch, progress.epochs, logs, progress.seconds)
             display.epoch(epoch)
+            return told(callbacks, epoch)
+
+        def told(functions: Sequence[Callable[[Any], Any]], event: EpochReport | StepReport) -> bool:
             # Every callback is called, whatever the ones before it say.
-            stop = any([bool(callback(epoch)) for callback in callbacks])
-            if callbacks:
+            stop = any([bool(function(event)) for function in functions])
+            if functions:
                 replace_handlers()
             return stop
 
         dataset = DatasetHandle(inputs, targets)
         self.trainer.set_validation(DatasetHandle(*validation) if validation else None)
         try:
-            # Steps are reported even to a silent fit: Python sees Ctrl-C only when it gets to run.
-            self.trainer.fit(dataset, f"{options} report=step", report)
+            # Every batch is reported even to a silent fit: Python sees Ctrl-C only when it gets to run.
+            self.trainer.fit(dataset, f"{options} report=batch", report)
         finally:
             display.close()
             if validation:
                 self.trainer.set_validation(None)
         return history
+
+
+def _functions(functions: Any, name: str, report: type) -> Sequence[Callable[[Any], Any]]:
+    """The callbacks of a fit. Raises: TypeError where they are none."""
+    functions = () if functions is None else functions
+    if not isinstance(functions, (list, tuple)) or not all(map(callable, functions)):
+        article = "an" if report.__name__[0] in "AEIOU" else "a"
+        raise TypeError(f"{name} are a list of functions that take {article} {report.__name__}, got {shown(functions)}")
+    return functions

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import copy
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._attributes import Fixed
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class History(Fixed):
@@ -45,8 +48,9 @@ class History(Fixed):
             self.history.setdefault(name, []).append(value)
         self.seconds.append(seconds)
 
-    def plot(self, path: str | os.PathLike[str]) -> None:
-        """Draws the curves of loss and metric to an image file; its ending gives the format.
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
+        """Draws the curves of loss and metric, to an image file if one is named: its ending gives the format. Returns
+        matplotlib's figure, which a notebook shows and a program can change and save again.
 
         Raises: ImportError without matplotlib (`pip install nnkit[plot]`); ValueError if no epoch was trained.
         """
@@ -54,7 +58,10 @@ class History(Fixed):
             raise ValueError("there is nothing to plot: no epoch was trained")
         from ._plot import plot_history
 
-        plot_history(self, path)
+        figure = plot_history(self)
+        if path is not None:
+            figure.savefig(path, dpi=150)
+        return figure
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return _restored, (type(self), copy.deepcopy(self.history), list(self.seconds), getattr(self, "__dict__", {}))

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _graph, _summary
+from . import _files, _graph, _summary
 from ._arrays import as_floats, as_integers
 from ._attributes import Fixed
-from ._catalog import number, option_text, truth
+from ._catalog import function_option, number, option_text, truth
 from ._graph import Input, Layer, LayerNode, Shape, Value
 from ._handles import ModelHandle
 from ._inference import Sessions
-from ._progress import EpochReport
-from ._training import Training
+from ._progress import EpochReport, StepReport
+from ._shown import shown
+from ._training import Training, warn_of_softmax
 from .errors import InvalidArgumentError
 from .history import History
 from .optimizers import Optimizer
 from .runtime import Runtime, handle_of
 from .streams import Stream
 from .weights import Weights
+
+_BATCH_SIZE = function_option("nnk_trainer_evaluate", "batch_size")
 
 Arrays: TypeAlias = ArrayLike | Sequence[ArrayLike] | Mapping[str, ArrayLike]
 
@@ -80,7 +82,7 @@ class Model(Fixed):
     @name.setter
     def name(self, name: str | None) -> None:
         if name is not None and not isinstance(name, str):
-            raise TypeError(f"a model's name is a string or None, got {name!r}")
+            raise TypeError(f"a model's name is a string or None, got {shown(name)}")
         self._name = name
 
     @property
@@ -105,7 +107,7 @@ class Model(Fixed):
 
     def summary(self) -> None:
         """Prints a table of the layers, their output shapes and parameters."""
-        print(_summary.table(self._title(), self._info))
+        print(_summary.table(self._title(), self.info))
 
     def _title(self) -> str:
         kind = type(self).__name__
@@ -151,6 +153,7 @@ class Model(Fixed):
             clip_norm: the largest norm that the gradients may have together; None: any.
         """
         before, self._training = self._training, Training(self._handle, self._info, optimizer, loss, metrics, clip_norm)
+        warn_of_softmax(self._info, self._training.loss)
         if before is not None:
             before.optimizer._retire()
 
@@ -171,6 +174,7 @@ class Model(Fixed):
         shuffle: bool = True,
         verbose: int = 1,
         callbacks: Sequence[Callable[[EpochReport], Any]] = (),
+        step_callbacks: Sequence[Callable[[StepReport], Any]] = (),
     ) -> History:
         """Trains on `x` and `y`, arrays whose first axis is the sample, and returns what each epoch reached.
 
@@ -185,6 +189,8 @@ class Model(Fixed):
             shuffle: take the samples in a new order each epoch.
             verbose: 0: silent; 1: a progress bar for each epoch; 2: a line for each epoch.
             callbacks: each is called with an `EpochReport` after every epoch; one that returns True ends the fit.
+            step_callbacks: each is called with a `StepReport` after every optimizer step, and ends the fit in the same
+                way. Both may set options of `model.optimizer` and save the model.
         """
         training = self._compiled("fit")
         inputs = self._inputs(x, "x")
@@ -205,7 +211,9 @@ class Model(Fixed):
             validation_split=validation_split if validation is None else None,
         )
         self._announce_writes()
-        return training.fit(inputs, targets, validation, validation_split > 0, options, verbose, callbacks)
+        return training.fit(
+            inputs, targets, validation, validation_split > 0, options, verbose, callbacks, step_callbacks
+        )
 
     def evaluate(self, x: Arrays, y: Arrays, batch_size: int = 32) -> dict[str, float]:
         """The mean loss, and the metric by its name, over the samples; of sequences, over the steps before lengths."""
@@ -255,8 +263,7 @@ class Model(Fixed):
 
         May be called from several threads at once.
         """
-        if isinstance(batch_size, bool) or not hasattr(batch_size, "__index__") or batch_size < 1:
-            raise InvalidArgumentError(f"predict: batch_size is an integer of at least 1, got {batch_size!r}")
+        batch_size = _BATCH_SIZE.checked(batch_size, "predict")
         inputs = self._inputs(x, "x")
         self._announce_writes()
         outputs = self._sessions.run(inputs, batch_size)
@@ -277,11 +284,11 @@ class Model(Fixed):
         different streams.
         """
         if not isinstance(streams, (list, tuple)):
-            raise TypeError(f"step takes a list of streams, got {streams!r}")
+            raise TypeError(f"step takes a list of streams, got {shown(streams)}")
         handles = []
         for index, stream in enumerate(streams):
             if not isinstance(stream, Stream):
-                raise InvalidArgumentError(f"streams[{index}] is {stream!r}; expected what stream() returned")
+                raise InvalidArgumentError(f"streams[{index}] is {shown(stream)}; expected what stream() returned")
             handles.append(stream._handle)
         inputs = self._inputs(x, "x")
         self._announce_writes()
@@ -347,17 +354,19 @@ class Model(Fixed):
 
     # ------------------------------------------------------------------------------------------------- file
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, target: _files.Target) -> None:
         """Writes graph and parameters to one file, which is also a valid safetensors file.
 
-        Atomic: on any error a file that was there before is still there, whole.
+        Arguments:
+            target: a path (a string, bytes or `os.PathLike`), or a binary file object, such as an `io.BytesIO`. At a
+                path it is atomic: on any error a file that was there before is still there, whole.
         """
-        self._handle.save(path)
+        _files.save(self._handle, target)
 
     @classmethod
-    def _loaded(cls, path: str | os.PathLike[str], runtime: Runtime | None) -> Model:
+    def _loaded(cls, source: _files.Source, runtime: Runtime | None) -> Model:
         model = cls.__new__(cls)
-        model._set_up(ModelHandle.load(handle_of(runtime), path), None, runtime)
+        model._set_up(_files.load(handle_of(runtime), source), None, runtime)
         return model
 
 
@@ -386,7 +395,7 @@ class Sequential(Model):
         for position, layer in enumerate(self._layers):
             if not isinstance(layer, Layer):
                 hint = "; write it with parentheses" if isinstance(layer, type) and issubclass(layer, Layer) else ""
-                raise TypeError(f"Sequential: layer {position} is {layer!r}, which is no layer{hint}")
+                raise TypeError(f"Sequential: layer {position} is {shown(layer)}, which is no layer{hint}")
         first = value = Input(input_shape, input_dtype)
         for layer in self._layers:
             value = layer(value)
@@ -406,7 +415,7 @@ class Sequential(Model):
 
 def _layers(layers: Any) -> tuple[Any, ...]:
     if isinstance(layers, Layer) or not isinstance(layers, Iterable):
-        raise TypeError(f"Sequential takes a list of layers, got {layers!r}")
+        raise TypeError(f"Sequential takes a list of layers, got {shown(layers)}")
     return tuple(layers)
 
 
@@ -424,15 +433,23 @@ def _restored(kind: type[Model], state: dict[str, Any]) -> Model:
     return model
 
 
-def load(path: str | os.PathLike[str], runtime: Runtime | None = None) -> Model:
-    """The model in a file that `Model.save` wrote. It can predict at once; compile it to train on."""
-    return Model._loaded(path, runtime)
+def load(source: _files.Source, runtime: Runtime | None = None) -> Model:
+    """The model in a file that `Model.save` wrote. It can predict at once; compile it to train on.
+
+    Arguments:
+        source: a path (a string, bytes or `os.PathLike`), the bytes of a file (`bytes`, `bytearray`, `memoryview` or
+            the like), or a binary file object, which is read to its end.
+        runtime: the threads to use; None: the shared ones.
+    """
+    return Model._loaded(source, runtime)
 
 
 def _values(values: Any, what: str) -> list[Value]:
     found = [values] if isinstance(values, Value) else values
     if not isinstance(found, (list, tuple)) or not found or not all(isinstance(value, Value) for value in found):
-        raise TypeError(f"a model's {what} are a value, or a list of values, from nn.Input and layers; got {values!r}")
+        raise TypeError(
+            f"a model's {what} are a value, or a list of values, from nn.Input and layers; got {shown(values)}"
+        )
     return list(found)
 
 

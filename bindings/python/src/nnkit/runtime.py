@@ -8,6 +8,7 @@ from typing import Any
 from . import _handles
 from ._attributes import Fixed
 from ._catalog import option_text
+from ._shown import shown
 
 
 class Runtime(Fixed):
@@ -63,7 +64,7 @@ def handle_of(runtime: Runtime | None) -> _handles.RuntimeHandle | None:
     if runtime is None:
         return None
     if not isinstance(runtime, Runtime):
-        raise TypeError(f"a runtime is what nn.Runtime makes, or None for the shared one; got {runtime!r}")
+        raise TypeError(f"a runtime is what nn.Runtime makes, or None for the shared one; got {shown(runtime)}")
     return runtime._handle
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._attributes import Fixed, Uncopied
 from ._handles import ModelHandle, StreamHandle
+from ._shown import shown
 from .errors import ShapeError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Stream(Uncopied, Fixed):
 
     def __init__(self, model: Model) -> None:
         if not isinstance(getattr(model, "_handle", None), ModelHandle):
-            raise TypeError(f"a stream is made of a model, best by model.stream(); got {model!r}")
+            raise TypeError(f"a stream is made of a model, best by model.stream(); got {shown(model)}")
         self._handle = StreamHandle(model._handle)
         self._model = model
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._attributes import Fixed
+from ._shown import shown
 
 
 class Weights(Fixed, Mapping[str, NDArray[np.float32]]):
@@ -31,7 +32,7 @@ class Weights(Fixed, Mapping[str, NDArray[np.float32]]):
     def __getitem__(self, name: str) -> NDArray[np.float32]:
         parameter = self._parameters.get(name)
         if parameter is None:
-            raise KeyError(f"{name!r}; the parameters are {', '.join(self._parameters) or 'none'}")
+            raise KeyError(f"{shown(name)}; the parameters are {', '.join(self._parameters) or 'none'}")
         start = parameter["offset"]
         array: NDArray[np.float32] = self._buffer[start : start + parameter["count"]].reshape(parameter["shape"])
         return array
