@@ -22,9 +22,11 @@ let wrappedFlags = [
 let libraryFlags =
   // FoundationEssentials (JSON) is two libraries more when it is linked statically.
   ["-static-stdlib", "-use-ld=lld", "-l_FoundationCollections", "-l_FoundationCShims"]
+  // Older C libraries keep functions in these: see CNNKitBoundary/OldSystems.c.
+  + ["--no-as-needed", "-l:libpthread.so.0", "-l:libdl.so.2"].flatMap { ["-Xlinker", $0] }
   + [
     "--version-script=\(Context.packageDirectory)/Sources/NNKitCAPI/exports.map", "--gc-sections", "-s", "-z",
-    "nodelete", "-z", "defs", "-z", "now", "-z", "relro", "-soname=libnnkit.so",
+    "nodelete", "-z", "defs", "-z", "now", "-z", "relro", "-soname=libnnkit.so.0",
   ].flatMap { ["-Xlinker", $0] } + wrappedFlags
 
 let package = Package(
