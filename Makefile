@@ -26,10 +26,10 @@ $(LIBRARY): $(SOURCES)
 	packaging/install.sh $(BUILD)/libnnkit.so $(DIST)
 
 install: $(LIBRARY)  ## the library for C, C++ and Rust programs below PREFIX (/usr/local), or DESTDIR before it
-	packaging/install.sh $(LIBRARY) $(DESTDIR)$(PREFIX)
+	packaging/install.sh $(LIBRARY) "$(DESTDIR)$(PREFIX)"
 
 uninstall:           ## takes away what install laid out below PREFIX
-	packaging/install.sh --remove $(DESTDIR)$(PREFIX)
+	packaging/install.sh --remove "$(DESTDIR)$(PREFIX)"
 
 # A tarball of one commit is the same bytes whoever packs it.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)

@@ -39,7 +39,8 @@ void classify(const char *path, const char *drawings) {
     std::vector<int32_t> labels(n);
     draw_shapes(images.data(), labels.data(), n, 2);
     std::ofstream(drawings, std::ios::binary)
-        .write(reinterpret_cast<const char *>(images.data()), static_cast<std::streamsize>(images.size() * sizeof(float)))
+        .write(reinterpret_cast<const char *>(images.data()),
+               static_cast<std::streamsize>(images.size() * sizeof(float)))
         .write(reinterpret_cast<const char *>(labels.data()), static_cast<std::streamsize>(n * sizeof(int32_t)));
 
     const Model model = load(path);
