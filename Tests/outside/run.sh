@@ -3,7 +3,7 @@
 #
 #   Tests/outside/run.sh <nnkit-....tar.gz> <nnkit_engine-....whl>     make test-outside
 #
-# A C program trains a model with an installed tree, and C, C++ and Python programs run it: each must print the same. The
+# A C program trains a model with an installed tree, and C, C++, Python and Rust programs run it: each must print the same. The
 # exit status is 1 where one does not. cmake comes from PATH; the wheel's environment takes numpy and tqdm from PyPI.
 set -eu
 if [ $# != 2 ] || [ ! -f "$1" ] || [ ! -f "$2" ]; then
@@ -100,13 +100,28 @@ package_without_library() {
 }
 
 rust_by_pkg_config() {
-  PKG_CONFIG_PATH=$tree/lib/pkgconfig CARGO_TARGET_DIR=$PWD/target LD_LIBRARY_PATH=$tree/lib "$root/$rust_program"
+  mkdir src
+  cp "$here/rust/main.rs" src/
+  printf '%s\n' '[workspace]' '[package]' 'name = "program"' 'version = "0.1.0"' 'edition = "2021"' '[features]' \
+    'dlopen = ["nnkit/dlopen"]' '[dependencies]' "nnkit = { path = \"$rust/nnkit\" }" >Cargo.toml
+  PKG_CONFIG_PATH=$tree/lib/pkgconfig cargo build --quiet --offline
+  LD_LIBRARY_PATH=$tree/lib target/debug/program "$work/shapes.nnkit" "$work/drawings" | diff "$work/expected" -
+  readelf -d target/debug/program | grep -q "NEEDED.*libnnkit"
+}
+
+rust_by_dlopen() {
+  mv ../rust_by_pkg_config/{Cargo.toml,src} .
+  PKG_CONFIG_PATH= cargo build --quiet --offline --features dlopen
+  LD_LIBRARY_PATH=$tree/lib target/debug/program "$work/shapes.nnkit" "$work/drawings" | diff "$work/expected" -
+  if readelf -d target/debug/program | grep "NEEDED.*libnnkit"; then
+    return 1
+  fi
 }
 
 tree=$work/moved
 examples=$tree/share/doc/nnkit/examples
 version=$(sed -nE 's/^#define NNK_VERSION_(MAJOR|MINOR|PATCH) //p' "$root/include/nnkit.h" | paste -sd.)
-rust_program=Tests/outside/rust.sh
+rust=$root/bindings/rust
 
 check "make install lays out what make dist packs, make uninstall takes it away, and the tree moves" install_and_move
 check "C by pkg-config" c_by_pkg_config
@@ -114,10 +129,11 @@ check "C by dlopen" c_by_dlopen
 check "C++ by CMake" cpp_by_cmake
 check "a wheel in a bare environment, without Swift" wheel_in_a_bare_environment
 check "the Python package without the library says what to type" package_without_library
-if command -v cargo >/dev/null && [ -x "$root/$rust_program" ]; then
+if command -v cargo >/dev/null && [ -d "$rust" ]; then
   check "Rust by pkg-config" rust_by_pkg_config
+  check "Rust by dlopen" rust_by_dlopen
 else
-  echo "skipped: Rust by pkg-config needs cargo and $rust_program"
+  echo "skipped: Rust needs cargo and $rust"
 fi
 echo "$failed failed, $((SECONDS - started)) s"
 [ $failed = 0 ]
