@@ -17,7 +17,7 @@ SOURCES := Package.swift Makefile $(wildcard packaging/*) $(shell find Sources i
 .PHONY: test test-swift test-c test-python test-outside test-outside-swift test-graphs test-torch test-attacks
 
 help:                ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
 
 lib: $(LIBRARY)      ## the shared library, and all that install lays out, in dist/
 
