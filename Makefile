@@ -115,7 +115,7 @@ test-outside: dist wheel  ## programs that know only the installed tree, the tar
 	$(PIP) install cmake
 	PATH="$$PATH:$(abspath $(VENV))/bin" Tests/outside/run.sh $(PACKAGES)/$(TREE).tar.gz $(PACKAGES)/nnkit_engine-$(VERSION)-*.whl
 
-test-outside-swift:  ## a Swift package that depends on a tagged clone of this one: builds all of it twice, for minutes
+test-outside-swift:  ## swift build, and a Swift package that depends on a tagged clone of this one: builds for minutes
 	Tests/outside/swift.sh
 
 # The peers come into an environment of their own. Where the index has the CPU build of PyTorch, it is taken.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A Swift package that depends on a tagged clone of this one by its URL, as `swift build` makes it, for debugging and for
-# release, and that prints the same bits in both:
+# A plain `swift build` of a clone of this package, and a Swift package that depends on the clone by URL and tag, built
+# for debugging and for release, which prints the same bits in both:
 #
 #   Tests/outside/swift.sh        make test-outside-swift
 #
@@ -15,15 +15,23 @@ version=$(sed -nE 's/^#define NNK_VERSION_(MAJOR|MINOR|PATCH) //p' "$root/includ
 
 git clone --quiet "$root" "$work/NNKit"
 git -C "$work/NNKit" tag --force "$version" >/dev/null
+# Where it fails, what it printed. SwiftPM would remember the clone beyond this folder.
+build() {
+  "$swift" build --cache-path "$work/cache" --security-path "$work/security" "$@" >"$work/log" 2>&1 ||
+    { cat "$work/log" && exit 1; }
+}
+
+cd "$work/NNKit"
+build
+echo "ok   swift build, $SECONDS s"
+
 cp -r "$here/swift" "$work/outside"
 cd "$work/outside"
 sed "s|@URL@|file://$work/NNKit|; s|@VERSION@|$version|" Package.swift.in >Package.swift
-# SwiftPM would remember the clone beyond this folder.
-fresh=(--cache-path "$work/cache" --security-path "$work/security")
 for configuration in debug release; do
   started=$SECONDS
-  "$swift" build "${fresh[@]}" --configuration $configuration >log 2>&1 || { cat log && exit 1; }
+  build --configuration $configuration
   ".build/$configuration/outside" model.nnkit >$configuration
-  echo "ok   a Swift package by URL, $configuration, $(cat $configuration), $((SECONDS - started)) s"
+  echo "ok   a Swift package by URL, $configuration: $(cat $configuration), $((SECONDS - started)) s"
 done
 cmp debug release
