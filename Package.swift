@@ -3,10 +3,14 @@ import PackageDescription
 
 /// One kernel source, three modules: each is compiled with its own instruction set. `-Ounchecked`, because every
 /// size and index is checked before a kernel is called. A module is emitted as one object: with one for each file,
-/// private functions become weak symbols, which the linker shares between the modules. Without errno, a square root
-/// is one instruction.
+/// private functions become weak symbols, which the linker shares between the modules. (A number of threads, whatever it
+/// is, has a module's index in as many parts as it has files, as SwiftPM asks for in a debug build.) Without errno, a
+/// square root is one instruction.
 func kernelSettings(march: String, define: String?) -> [SwiftSetting] {
-  var flags = ["-Ounchecked", "-wmo", "-Xfrontend", "-enable-single-module-llvm-emission", "-Xcc", "-fno-math-errno"]
+  var flags = [
+    "-Ounchecked", "-wmo", "-num-threads", "1", "-Xfrontend", "-enable-single-module-llvm-emission", "-Xcc",
+    "-fno-math-errno",
+  ]
   if !march.isEmpty { flags += ["-Xcc", "-march=\(march)"] }
   return [.unsafeFlags(flags)] + (define.map { [.define($0)] } ?? [])
 }
@@ -22,9 +26,11 @@ let wrappedFlags = [
 let libraryFlags =
   // FoundationEssentials (JSON) is two libraries more when it is linked statically.
   ["-static-stdlib", "-use-ld=lld", "-l_FoundationCollections", "-l_FoundationCShims"]
+  // Older C libraries keep functions in these: see CNNKitBoundary/OldSystems.c.
+  + ["--no-as-needed", "-l:libpthread.so.0", "-l:libdl.so.2"].flatMap { ["-Xlinker", $0] }
   + [
     "--version-script=\(Context.packageDirectory)/Sources/NNKitCAPI/exports.map", "--gc-sections", "-s", "-z",
-    "nodelete", "-z", "defs", "-z", "now", "-z", "relro", "-soname=libnnkit.so",
+    "nodelete", "-z", "defs", "-z", "now", "-z", "relro", "-soname=libnnkit.so.0",
   ].flatMap { ["-Xlinker", $0] } + wrappedFlags
 
 let package = Package(

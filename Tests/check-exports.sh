@@ -4,8 +4,8 @@
 #   Tests/check-exports.sh <libnnkit.so> <nnkit.h>
 #
 # It exports the functions that the header declares and nothing else, needs only the C library, libm, libstdc++,
-# libgcc_s and the loader, takes no memory past its reserve, and is at most 20 MB. The exit status is 1 where one of these
-# does not hold.
+# libgcc_s and the loader, in versions as old as 2014, takes no memory past its reserve, is named for the first number of
+# its version, and is at most 20 MB. The exit status is 1 where one of these does not hold.
 set -u
 if [ $# != 2 ] || [ ! -f "$1" ] || [ ! -f "$2" ]; then
     echo "usage: $0 <libnnkit.so> <nnkit.h>" >&2
@@ -17,7 +17,7 @@ largest=$((20 * 1000 * 1000))
 bad=0
 
 complain() {
-    echo "$1" >&2
+    echo "$*" >&2
     bad=1
 }
 
@@ -36,12 +36,24 @@ others=$(grep -v '^nnk_' <<<"$exported")
 needed=$(readelf -d "$library" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
 for name in $needed; do
     case $name in
-    libc.so.6 | libm.so.6 | libstdc++.so.6 | libgcc_s.so.1 | ld-linux-x86-64.so.2) ;;
-    *) complain "needs $name; expected libc, libm, libstdc++, libgcc_s and ld-linux alone" ;;
+    libc.so.6 | libm.so.6 | libpthread.so.0 | libdl.so.2 | libstdc++.so.6 | libgcc_s.so.1 | ld-linux-x86-64.so.2) ;;
+    *) complain "needs $name; expected libc and its parts, libstdc++, libgcc_s and ld-linux alone" ;;
     esac
 done
+# What manylinux_2_17 wheels may need.
+undefined=$(nm -D --undefined-only "$library" | awk '{ print $NF }')
+for limit in GLIBC_2.17 GLIBCXX_3.4.19 CXXABI_1.3.7 GCC_4.8.0; do
+    versions=$(grep -oE "@${limit%_*}_.*" <<<"$undefined" | tr -d @)
+    for newer in $(printf '%s\n' "$limit" $versions | sort -Vu | sed "1,/^$limit\$/d"); do
+        complain "needs $newer, newer than $limit, for $(grep "@$newer\$" <<<"$undefined" | cut -d@ -f1 | paste -sd' '):" \
+            "let Sources/CNNKitBoundary/OldSystems.c lead there"
+    done
+done
+soname=$(readelf -d "$library" | sed -nE 's/.*\(SONAME\).*\[(.*)\]/\1/p')
+expected=libnnkit.so.$(sed -n 's/^#define NNK_VERSION_MAJOR //p' "$header")
+[ "$soname" = "$expected" ] || complain "is named $soname; expected $expected (Package.swift)"
 # Memory that the library takes past its reserve ends the process where there is none: see CNNKitBoundary/Reserve.c.
-past=$(nm -D --undefined-only "$library" | awk '{ sub(/@.*/, "", $NF); print $NF }' |
+past=$(sed 's/@.*//' <<<"$undefined" |
     grep -E '^(_Znw|_Zna|_Zdl|_Zda|_ZNK?St7__cxx1112basic_string|strn?dup$|reallocarray$|memalign$|valloc$|getline$)')
 [ -z "$past" ] || complain "takes memory past its reserve: $(echo $past)"
 path=$(readelf -d "$library" | sed -nE 's/.*\((RPATH|RUNPATH)\).*\[(.*)\]/\2/p')
@@ -51,7 +63,7 @@ case $path in
 esac
 readelf -d "$library" | grep -q NODELETE || complain "can be unloaded while its threads run; link it with -z nodelete"
 
-bytes=$(stat -c %s "$library")
+bytes=$(stat -Lc %s "$library")
 [ "$bytes" -le $largest ] || complain "has $bytes bytes; expected at most $largest"
 echo "$(wc -l <<<"$exported") functions, needs $(echo $needed), $(awk "BEGIN { printf \"%.1f\", $bytes / 1e6 }") MB"
 exit $bad

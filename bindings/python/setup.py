@@ -1,4 +1,4 @@
-"""Builds the package: adds the library that `make lib` made, and the stubs of what its catalog lists.
+"""Builds the package: adds the library that `make lib` made, its notices, and the stubs of what its catalog lists.
 
 Everything else is in pyproject.toml.
 """
@@ -12,7 +12,9 @@ from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-LIBRARY = os.path.join(HERE, os.pardir, os.pardir, "dist", "lib", "libnnkit.so")
+ROOT = os.path.normpath(os.path.join(HERE, os.pardir, os.pardir))
+LIBRARY = os.path.join(ROOT, "dist", "lib", "libnnkit.so")
+NOTICES = (os.path.join(ROOT, "LICENSE"), os.path.join(ROOT, "packaging", "THIRD-PARTY.txt"))
 
 
 class BuildWithLibrary(build_py):
@@ -27,10 +29,13 @@ class BuildWithLibrary(build_py):
         # A folder that an earlier build left must not pass for this one's.
         shutil.rmtree(folder, ignore_errors=True)
         if not os.path.isfile(LIBRARY):
-            self.announce("dist/lib/libnnkit.so is not there: the package needs NNKIT_LIBRARY to find one", level=3)
-            return
+            raise SystemExit(
+                f"{LIBRARY} is not there, and the package carries it. In the folder of NNKit's source, type:\n\n"
+                "    make lib && pip install ./bindings/python\n"
+            )
         os.makedirs(folder)
-        shutil.copy2(LIBRARY, folder)
+        for file in (LIBRARY, *NOTICES):
+            shutil.copy2(file, folder)
         runpy.run_path(os.path.join(HERE, "type_stubs.py"))["write_stubs"](LIBRARY, package)
 
 

@@ -1,6 +1,6 @@
 /* dlopen.c: the same as run.c, in a program that finds the library while it runs: nothing to link with.
  *
- *     cc dlopen.c -ldl -lm -o dlopen && ./dlopen path/to/libnnkit.so shapes.nnkit
+ *     cc dlopen.c -ldl -lm -o dlopen && ./dlopen path/to/libnnkit.so.0 shapes.nnkit
  */
 #include <nnkit.h>
 
@@ -44,7 +44,7 @@ int main(int argc, char **argv) {
     nnk_model *m = NULL;
     nnk_session *s = NULL;
     int right = 0;
-    void *library = dlopen(argc > 1 ? argv[1] : "libnnkit.so", RTLD_NOW);
+    void *library = dlopen(argc > 1 ? argv[1] : "libnnkit.so.0", RTLD_NOW);
     if (!library) {
         fprintf(stderr, "%s\n", dlerror());
         return 1;
