@@ -17,7 +17,7 @@ public final class Model: @unchecked Sendable {
   /// How many epochs and passes all trainers of the model have begun: the numbers of their random streams, so that a
   /// second trainer goes on where the first one ended.
   let epochs = Atomic<Int>(0)
-  let passes = Atomic<UInt64>(0)
+  package let passes = Atomic<UInt64>(0)
 
   package static let options = [
     OptionSpecification("seed", .int(0...Int.max), default: .int(0), "where all random numbers come from")
