@@ -263,6 +263,19 @@ NNK_API nnk_status nnk_model_read(nnk_runtime *runtime, const void *bytes, int64
  * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE. */
 NNK_API nnk_status nnk_model_info_json(nnk_model *model, const char **out);
 
+/* How many inputs and outputs the model has; either may be NULL.
+ * Returns: NNK_OK, INVALID_HANDLE, INVALID_ARGUMENT (the model is NULL). Since ABI version 2. */
+NNK_API nnk_status nnk_model_counts(nnk_model *model, int32_t *n_inputs, int32_t *n_outputs);
+
+/* The index-th input (output): its name, which stays as long as the model and every object made from it; NNK_FLOAT32 or
+ * NNK_INT32; its shape without the batch, open dimensions as -1. *rank: in, how many sizes `shape` can take; out, how
+ * many there are. What is NULL is not written; with a `shape` of NULL, *rank is only written.
+ * Returns: NNK_OK, INVALID_ARGUMENT (no such one, too little room), INVALID_HANDLE. Since ABI version 2. */
+NNK_API nnk_status nnk_model_input(nnk_model *model, int32_t index, const char **name, nnk_dtype *dtype, int64_t *shape,
+                                   int32_t *rank);
+NNK_API nnk_status nnk_model_output(nnk_model *model, int32_t index, const char **name, nnk_dtype *dtype,
+                                    int64_t *shape, int32_t *rank);
+
 /* Fills *out with a view of all parameters: one contiguous float32 buffer of rank 1, in which
  * nnk_model_info_json gives each parameter's place; gaps between parameters are zero and stay unused. The
  * memory belongs to the model and stays until the model and every object made from it are destroyed.
@@ -294,7 +307,7 @@ NNK_API void nnk_dataset_destroy(nnk_dataset *dataset);
 /* A model with a loss, an optimizer and gradients. */
 typedef struct nnk_trainer nnk_trainer;
 
-/* Creates a trainer. Options: loss= (required), optimizer=sgd, learning_rate, metric, clip_norm and the
+/* Creates a trainer. Options: loss= (required; none: nnk_trainer_forward, _backward and _apply only), optimizer=sgd, learning_rate, metric, clip_norm and the
  * optimizer's own, as nnk_catalog_json() lists them. The trainer keeps the model alive.
  * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, OUT_OF_MEMORY. */
 NNK_API nnk_status nnk_trainer_create(nnk_model *model, const char *options, nnk_trainer **out);
@@ -388,9 +401,31 @@ NNK_API nnk_status nnk_trainer_step(nnk_trainer *trainer, const nnk_tensor *inpu
 NNK_API nnk_status nnk_trainer_gradients(nnk_trainer *trainer, const nnk_tensor *inputs, int32_t n_inputs,
                                          const nnk_tensor *targets, int32_t n_targets, double *loss);
 
-/* The second half: clips the gradients in the buffer if clip_norm asks for it and lets the optimizer use
- * them. Returns: NNK_OK, INVALID_HANDLE, NUMERIC (a gradient is not finite, or a parameter would not be: nothing has
- * changed), BUSY. */
+/* A step with a loss of the program's own, in three parts: this, nnk_trainer_backward, nnk_trainer_apply. Runs the model
+ * on a batch as training does (dropout draws, batchnorm takes the batch's statistics): reads `inputs`, [N, ...] each,
+ * writes `outputs`, whose shapes must be exactly those of the results, and keeps what nnk_trainer_backward needs, not
+ * the caller's memory. A later call takes its place. Changes no parameter. Allocates nothing after the first call with
+ * the same shapes.
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, BUSY. Since ABI version 2. */
+NNK_API nnk_status nnk_trainer_forward(nnk_trainer *trainer, const nnk_tensor *inputs, int32_t n_inputs,
+                                       nnk_tensor *outputs, int32_t n_outputs);
+
+/* The gradients of the last nnk_trainer_forward, into the buffer of nnk_trainer_gradients_view, from those of its
+ * outputs: output_gradients[i], float32, has the shape of outputs[i]. One whose data is NULL counts as zero (that of an
+ * int32 output is NULL), and so does what is behind the lengths of a sequence. The mean over a batch is the caller's:
+ * nothing is divided by N. n_input_gradients is 0, or the number of inputs: then the gradient of each input is written
+ * to input_gradients[i], where its data is not NULL (that of an int32 input is). Without them, what they alone need is
+ * not computed. Each call needs an nnk_trainer_forward of its own, and the parameters it was run with.
+ * Returns: NNK_OK, INVALID_ARGUMENT (also without a forward pass that was not used, or where parameters have changed
+ * since), INVALID_HANDLE, SHAPE, TYPE, BUSY. Since ABI version 2. */
+NNK_API nnk_status nnk_trainer_backward(nnk_trainer *trainer, const nnk_tensor *output_gradients,
+                                        int32_t n_output_gradients, nnk_tensor *input_gradients,
+                                        int32_t n_input_gradients);
+
+/* The last part: clips the gradients in the buffer if clip_norm asks for it and lets the optimizer use them.
+ * Returns: NNK_OK, INVALID_ARGUMENT (no gradients wait: none were computed since the last call, and the buffer was never
+ * shown by nnk_trainer_gradients_view), INVALID_HANDLE, NUMERIC (a gradient is not finite, or a parameter would not be:
+ * nothing has changed), BUSY. */
 NNK_API nnk_status nnk_trainer_apply(nnk_trainer *trainer);
 
 /* Fills *out with a view of all gradients, laid out as the parameters are (nnk_model_parameters_view). In the

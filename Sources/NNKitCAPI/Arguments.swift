@@ -43,6 +43,21 @@ func requireArray<Element>(_ array: UnsafePointer<Element>?, _ count: Int32, _ w
   return UnsafeBufferPointer(start: array, count: Int(count))
 }
 
+/// Writes sizes into the caller's array, in which there is room for `rank`. Throws: `.invalidArgument` where it is too
+/// little, or the array is NULL; `what` has the sizes.
+func write(
+  _ sizes: [Int], of what: StaticString, _ shape: UnsafeMutablePointer<Int64>?, _ rank: UnsafeMutablePointer<Int32>
+) throws(NNKitError) {
+  guard rank.pointee >= sizes.count else {
+    throw NNKitError(.invalidArgument, "\(what) has \(sizes.count) sizes; there is room for \(rank.pointee)")
+  }
+  guard let shape = shape ?? (sizes.isEmpty ? UnsafeMutablePointer(mutating: noSizes) : nil) else {
+    throw NNKitError(.invalidArgument, "shape is NULL; expected an array of \(sizes.count)")
+  }
+  for (axis, size) in sizes.enumerated() { shape[axis] = Int64(size) }
+  rank.pointee = Int32(sizes.count)
+}
+
 /// A file in memory. Throws: `.invalidArgument` for NULL with bytes and for a negative count.
 func requireBytes(_ bytes: UnsafeRawPointer?, _ count: Int64) throws(NNKitError) -> UnsafeRawBufferPointer {
   guard count >= 0 else { throw NNKitError(.invalidArgument, "the number of bytes is \(count); expected 0 or more") }
@@ -89,6 +104,11 @@ func view(_ tensor: nnk_tensor, _ what: StaticString) throws(NNKitError) -> Tens
   return TensorView(
     data: data.advanced(by: Int(truncatingIfNeeded: tensor.byte_offset)), type: elementType,
     rank: Int(tensor.ndim), shape: shape, strides: tensor.strides.map { UnsafePointer($0) })
+}
+
+/// As `view`; nil for a tensor that is left out, whose data is NULL.
+func optionalView(_ tensor: nnk_tensor, _ what: StaticString) throws(NNKitError) -> TensorView? {
+  tensor.data == nil ? nil : try view(tensor, what)
 }
 
 /// Throws `.shape` where sizes, offset and strides of a tensor with elements lead out of any address space, so that no

@@ -131,13 +131,7 @@ public func nnk_graph_shape(
     let box: GraphBox = try HandleTable.get(graph)
     let rank = try requireOutput(rank, "rank")
     let graph = try box.change { $0 }
-    let sizes = try graph.type(of: Value(index: Int(value))).shape.sizes
-    guard rank.pointee >= sizes.count else {
-      throw NNKitError(.invalidArgument, "the value has \(sizes.count) sizes; there is room for \(rank.pointee)")
-    }
-    let room = try requireArray(UnsafePointer(shape), Int32(sizes.count), "shape")
-    if !room.isEmpty { for (axis, size) in sizes.enumerated() { shape[axis] = Int64(size) } }
-    rank.pointee = Int32(sizes.count)
+    try write(try graph.type(of: Value(index: Int(value))).shape.sizes, of: "the value", shape, rank)
   }
 }
 

@@ -72,6 +72,64 @@ public func nnk_model_info_json(
   }
 }
 
+@_cdecl("nnk_model_counts") @implementation
+public func nnk_model_counts(
+  _ handle: OpaquePointer!, _ n_inputs: UnsafeMutablePointer<Int32>!, _ n_outputs: UnsafeMutablePointer<Int32>!
+) -> nnk_status {
+  status(of: "nnk_model_counts") { () throws(NNKitError) in
+    let model: Model = try HandleTable.get(handle)
+    n_inputs?.pointee = Int32(model.graph.inputs.count)
+    n_outputs?.pointee = Int32(model.graph.outputs.count)
+  }
+}
+
+@_cdecl("nnk_model_input") @implementation
+public func nnk_model_input(
+  _ handle: OpaquePointer!, _ index: Int32, _ name: UnsafeMutablePointer<UnsafePointer<CChar>?>!,
+  _ dtype: UnsafeMutablePointer<nnk_dtype>!, _ shape: UnsafeMutablePointer<Int64>!, _ rank: UnsafeMutablePointer<Int32>!
+) -> nnk_status {
+  status(of: "nnk_model_input") { () throws(NNKitError) in
+    let model: Model = try HandleTable.get(handle)
+    try describe("inputs", index, model.inputTypes, model.inputNames, name, dtype, shape, rank)
+  }
+}
+
+@_cdecl("nnk_model_output") @implementation
+public func nnk_model_output(
+  _ handle: OpaquePointer!, _ index: Int32, _ name: UnsafeMutablePointer<UnsafePointer<CChar>?>!,
+  _ dtype: UnsafeMutablePointer<nnk_dtype>!, _ shape: UnsafeMutablePointer<Int64>!, _ rank: UnsafeMutablePointer<Int32>!
+) -> nnk_status {
+  status(of: "nnk_model_output") { () throws(NNKitError) in
+    let model: Model = try HandleTable.get(handle)
+    try describe("outputs", index, model.outputTypes, model.outputNames, name, dtype, shape, rank)
+  }
+}
+
+/// Writes what is asked for of an input or output, or nothing. Throws: `.invalidArgument` where there is no such one, or
+/// too little room.
+private func describe(
+  _ what: StaticString, _ index: Int32, _ types: [ValueType], _ names: CStrings,
+  _ name: UnsafeMutablePointer<UnsafePointer<CChar>?>?, _ dtype: UnsafeMutablePointer<nnk_dtype>?,
+  _ shape: UnsafeMutablePointer<Int64>?, _ rank: UnsafeMutablePointer<Int32>?
+) throws(NNKitError) {
+  guard types.indices.contains(Int(index)) else {
+    throw NNKitError(.invalidArgument, "there is no \(index); the model has \(types.count) \(what), counted from 0")
+  }
+  let type = types[Int(index)]
+  guard shape == nil || rank != nil else {
+    throw NNKitError(.invalidArgument, "rank is NULL; expected how many sizes shape has room for")
+  }
+  if let rank {
+    if shape == nil {
+      rank.pointee = Int32(type.shape.rank)
+    } else {
+      try write(type.shape.sizes, of: "the tensor", shape, rank)
+    }
+  }
+  name?.pointee = names[Int(index)]
+  dtype?.pointee = type.dataType == .float32 ? nnk_dtype(1) : nnk_dtype(2)
+}
+
 @_cdecl("nnk_model_parameters_view") @implementation
 public func nnk_model_parameters_view(_ handle: OpaquePointer!, _ out: UnsafeMutablePointer<nnk_tensor>!) -> nnk_status
 {

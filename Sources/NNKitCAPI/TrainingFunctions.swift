@@ -156,6 +156,36 @@ public func nnk_trainer_gradients(
   }
 }
 
+@_cdecl("nnk_trainer_forward") @implementation
+public func nnk_trainer_forward(
+  _ handle: OpaquePointer!, _ inputs: UnsafePointer<nnk_tensor>!, _ n_inputs: Int32,
+  _ outputs: UnsafeMutablePointer<nnk_tensor>!, _ n_outputs: Int32
+) -> nnk_status {
+  status(of: "nnk_trainer_forward") { () throws(NNKitError) in
+    let trainer: Trainer = try HandleTable.get(handle)
+    let inputs = try requireArray(inputs, n_inputs, "inputs")
+    let outputs = try requireArray(UnsafePointer(outputs), n_outputs, "outputs")
+    try trainer.forward(
+      inputCount: inputs.count, { (index) throws(NNKitError) in try view(inputs[index], "inputs") },
+      outputCount: outputs.count, { (index) throws(NNKitError) in try view(outputs[index], "outputs") })
+  }
+}
+
+@_cdecl("nnk_trainer_backward") @implementation
+public func nnk_trainer_backward(
+  _ handle: OpaquePointer!, _ output_gradients: UnsafePointer<nnk_tensor>!, _ n_output_gradients: Int32,
+  _ input_gradients: UnsafeMutablePointer<nnk_tensor>!, _ n_input_gradients: Int32
+) -> nnk_status {
+  status(of: "nnk_trainer_backward") { () throws(NNKitError) in
+    let trainer: Trainer = try HandleTable.get(handle)
+    let given = try requireArray(output_gradients, n_output_gradients, "output_gradients")
+    let wanted = try requireArray(UnsafePointer(input_gradients), n_input_gradients, "input_gradients")
+    try trainer.backward(
+      outputCount: given.count, { (index) throws(NNKitError) in try optionalView(given[index], "output_gradients") },
+      inputCount: wanted.count, { (index) throws(NNKitError) in try optionalView(wanted[index], "input_gradients") })
+  }
+}
+
 @_cdecl("nnk_trainer_apply") @implementation
 public func nnk_trainer_apply(_ handle: OpaquePointer!) -> nnk_status {
   status(of: "nnk_trainer_apply") { () throws(NNKitError) in

@@ -44,6 +44,9 @@
     X(nnk_status, nnk_model_write, (nnk_model *, nnk_writer, void *))                                                  \
     X(nnk_status, nnk_model_read, (nnk_runtime *, const void *, int64_t, nnk_model **))                                \
     X(nnk_status, nnk_model_info_json, (nnk_model *, const char **))                                                   \
+    X(nnk_status, nnk_model_counts, (nnk_model *, int32_t *, int32_t *))                                               \
+    X(nnk_status, nnk_model_input, (nnk_model *, int32_t, const char **, nnk_dtype *, int64_t *, int32_t *))           \
+    X(nnk_status, nnk_model_output, (nnk_model *, int32_t, const char **, nnk_dtype *, int64_t *, int32_t *))          \
     X(nnk_status, nnk_model_parameters_view, (nnk_model *, nnk_tensor *))                                              \
     X(nnk_status, nnk_model_parameters_changed, (nnk_model *))                                                         \
     X(nnk_status, nnk_dataset_create_from_arrays,                                                                      \
@@ -62,6 +65,8 @@
       (nnk_trainer *, const nnk_tensor *, int32_t, const nnk_tensor *, int32_t, double *))                             \
     X(nnk_status, nnk_trainer_gradients,                                                                               \
       (nnk_trainer *, const nnk_tensor *, int32_t, const nnk_tensor *, int32_t, double *))                             \
+    X(nnk_status, nnk_trainer_forward, (nnk_trainer *, const nnk_tensor *, int32_t, nnk_tensor *, int32_t))            \
+    X(nnk_status, nnk_trainer_backward, (nnk_trainer *, const nnk_tensor *, int32_t, nnk_tensor *, int32_t))           \
     X(nnk_status, nnk_trainer_apply, (nnk_trainer *))                                                                  \
     X(nnk_status, nnk_trainer_gradients_view, (nnk_trainer *, nnk_tensor *))                                           \
     X(nnk_status, nnk_trainer_write_state, (nnk_trainer *, nnk_writer, void *))                                        \
@@ -156,6 +161,9 @@ static inline void nnkit_load(const char *path) {
 #define nnk_model_write                nnkit_functions.nnk_model_write
 #define nnk_model_read                 nnkit_functions.nnk_model_read
 #define nnk_model_info_json            nnkit_functions.nnk_model_info_json
+#define nnk_model_counts               nnkit_functions.nnk_model_counts
+#define nnk_model_input                nnkit_functions.nnk_model_input
+#define nnk_model_output               nnkit_functions.nnk_model_output
 #define nnk_model_parameters_view      nnkit_functions.nnk_model_parameters_view
 #define nnk_model_parameters_changed   nnkit_functions.nnk_model_parameters_changed
 #define nnk_dataset_create_from_arrays nnkit_functions.nnk_dataset_create_from_arrays
@@ -170,6 +178,8 @@ static inline void nnkit_load(const char *path) {
 #define nnk_trainer_evaluate_reporting nnkit_functions.nnk_trainer_evaluate_reporting
 #define nnk_trainer_step               nnkit_functions.nnk_trainer_step
 #define nnk_trainer_gradients          nnkit_functions.nnk_trainer_gradients
+#define nnk_trainer_forward            nnkit_functions.nnk_trainer_forward
+#define nnk_trainer_backward           nnkit_functions.nnk_trainer_backward
 #define nnk_trainer_apply              nnkit_functions.nnk_trainer_apply
 #define nnk_trainer_gradients_view     nnkit_functions.nnk_trainer_gradients_view
 #define nnk_trainer_write_state        nnkit_functions.nnk_trainer_write_state

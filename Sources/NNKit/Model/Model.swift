@@ -17,7 +17,7 @@ public final class Model: @unchecked Sendable {
   /// How many epochs and passes all trainers of the model have begun: the numbers of their random streams, so that a
   /// second trainer goes on where the first one ended.
   let epochs = Atomic<Int>(0)
-  let passes = Atomic<UInt64>(0)
+  package let passes = Atomic<UInt64>(0)
 
   package static let options = [
     OptionSpecification("seed", .int(0...Int.max), default: .int(0), "where all random numbers come from")
@@ -57,6 +57,8 @@ public final class Model: @unchecked Sendable {
     // The names of layers are unique, and those of a layer's parameters.
     parameterByName = Dictionary(uniqueKeysWithValues: parameters.map { ($0.name, $0) })
     arena = try ParameterArena(count: layout.count, trainableCount: layout.trainableCount)
+    inputNames = CStrings(graph.inputs.map(\.name))
+    outputNames = CStrings(graph.outputs.map(\.name))
     flatShape = .allocate(capacity: 1)
     flatShape.pointee = Int64(layout.count)
   }
@@ -89,6 +91,10 @@ public final class Model: @unchecked Sendable {
   /// The shape of the flat buffer of all parameters, at an address that stays as long as the model.
   package let flatShape: UnsafeMutablePointer<Int64>
 
+  /// The names of the inputs and outputs, at addresses that stay as long as the model.
+  package let inputNames: CStrings
+  package let outputNames: CStrings
+
   deinit { flatShape.deallocate() }
 
   /// How many numbers the parameters hold, trainable or not.
@@ -117,11 +123,12 @@ public final class Model: @unchecked Sendable {
 
   /// Plans the model for `batch` samples with these input shapes.
   package func plan(
-    batch: Int, inputShapes: [Shape], purpose: PlanPurpose, loadsInputs: Bool = false
+    batch: Int, inputShapes: [Shape], purpose: PlanPurpose, inputGradients: Bool = false, loadsInputs: Bool = false
   ) throws(NNKitError) -> Plan {
     try Plan(
       graph, parameters: parametersByNode, batch: batch, inputShapes: inputShapes, purpose: purpose,
-      kernels: runtime.kernels, threads: runtime.pool.threads, loadsInputs: loadsInputs)
+      kernels: runtime.kernels, threads: runtime.pool.threads, inputGradients: inputGradients,
+      loadsInputs: loadsInputs)
   }
 }
 

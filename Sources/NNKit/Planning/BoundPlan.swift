@@ -9,6 +9,8 @@ package final class BoundPlan {
     /// Whether its data stay in the caches from run to run, if each thread has the same tiles each time.
     let sharesOut: Bool
     let patience: TeamPatience
+    /// Whether gradients of inputs alone need it.
+    let isForInputGradients: Bool
   }
 
   /// What loading a sample of an input or a target needs. It and the two below hold nothing whose references would be
@@ -38,6 +40,7 @@ package final class BoundPlan {
   package let plan: Plan
   let inputPlaces: [LoadPlace]
   let targetPlaces: [LoadPlace]
+  let outputGradientPlaces: [LoadPlace?]
   let outputPlaces: [OutputPlace]
   let statePlaces: [StatePlace]
   private let arena: AlignedMemory
@@ -104,17 +107,27 @@ package final class BoundPlan {
     }
     inputPlaces = plan.inputs.indices.map { place(plan.inputs[$0], plan.inputRanges[$0], plan.inputLengths[$0]) }
     targetPlaces = plan.targets.indices.map { place(plan.targets[$0], plan.targetRanges[$0], plan.targetLengths[$0]) }
+    outputGradientPlaces = plan.outputGradients.enumerated().map { index, gradient in
+      gradient.map { place($0, nil, plan.targetLengths[index]) }
+    }
     outputPlaces = plan.outputs.map { OutputPlace(floats: binding.floats($0), count: $0.sampleCount) }
     statePlaces = plan.states.map {
       StatePlace(
         previous: binding.floats($0.previous), next: binding.floats($0.next), count: $0.previous.sampleCount)
     }
-    steps = try plan.steps.map { step throws(NNKitError) in try Self.bind(step, binding) }
-    prologue = try plan.prologue.map { step throws(NNKitError) in try Self.bind(step, binding) }
+    let isForInputGradients = plan.isForInputGradients
+    steps = try plan.steps.indices.map { (index) throws(NNKitError) in
+      try Self.bind(plan.steps[index], isForInputGradients: isForInputGradients[index], binding)
+    }
+    prologue = try plan.prologue.map { step throws(NNKitError) in
+      try Self.bind(step, isForInputGradients: false, binding)
+    }
     try checkMemory()
   }
 
-  private static func bind(_ step: PlanBuilder.PlannedStep, _ binding: Binding) throws(NNKitError) -> BoundStep {
+  private static func bind(
+    _ step: PlanBuilder.PlannedStep, isForInputGradients: Bool, _ binding: Binding
+  ) throws(NNKitError) -> BoundStep {
     binding.audit.declared = step.buffers
     defer { binding.audit.declared = nil }
     var binding = binding
@@ -126,7 +139,7 @@ package final class BoundPlan {
     return BoundStep(
       name: step.name, code: code, tiles: step.tiles, small: step.tiles < 2 || step.work < BoundPlan.smallWork,
       sharesOut: step.sharesOut || step.work < BoundPlan.cachedWork,
-      patience: patience(step.work))
+      patience: patience(step.work), isForInputGradients: isForInputGradients)
   }
 
   deinit { state.deallocate() }
@@ -143,16 +156,32 @@ package final class BoundPlan {
       parameters.lock.read {
         let version = parameters.version
         if version != packedVersion {
-          run(prologue)
+          run(prologue[...])
           packedVersion = version
         }
-        run(steps)
+        run(steps[...])
       }
     }
   }
 
-  private func run(_ steps: [BoundStep]) {
-    for step in steps {
+  /// Runs the first part of a plan for training by hand: forward.
+  func runForward(seed: UInt64, step: UInt64) {
+    withDefaultFloatEnvironment {
+      state.pointee = RunState(seed: seed, step: step)
+      parameters.lock.read { run(steps[..<plan.forwardSteps]) }
+    }
+  }
+
+  /// Runs the second part, after the first and with the same parameters. Without `inputGradients` what they alone need is
+  /// left out.
+  func runBackward(inputGradients: Bool) {
+    withDefaultFloatEnvironment {
+      parameters.lock.read { run(steps[plan.forwardSteps...], inputGradients: inputGradients) }
+    }
+  }
+
+  private func run(_ steps: ArraySlice<BoundStep>, inputGradients: Bool = true) {
+    for step in steps where inputGradients || !step.isForInputGradients {
       switch step.code {
       case .tiles(let body) where step.small:
         for tile in 0..<step.tiles { body(tile, 0) }
@@ -168,7 +197,7 @@ package final class BoundPlan {
   package func timeSteps(packs: Bool = true, clock: () -> Double) -> [(name: String, seconds: Double)] {
     ((packs ? prologue : []) + steps).map { step in
       let start = clock()
-      run([step])
+      run([step][...])
       return (step.name, clock() - start)
     }
   }

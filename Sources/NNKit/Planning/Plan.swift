@@ -9,16 +9,24 @@ package enum PlanPurpose {
   case evaluation(any Loss)
   /// Forward in training mode, the loss, and all gradients.
   case training(any Loss)
+  /// Forward in training mode; then, in a second part, all gradients for given gradients of the outputs.
+  case trainingByHand
 
   var loss: (any Loss)? {
     switch self {
-    case .inference, .streamStep: nil
+    case .inference, .streamStep, .trainingByHand: nil
     case .evaluation(let loss), .training(let loss): loss
     }
   }
 
   var isStreamStep: Bool { if case .streamStep = self { true } else { false } }
-  package var isTraining: Bool { if case .training = self { true } else { false } }
+  var isTrainingByHand: Bool { if case .trainingByHand = self { true } else { false } }
+  package var isTraining: Bool {
+    switch self {
+    case .inference, .streamStep, .evaluation: false
+    case .training, .trainingByHand: true
+    }
+  }
 }
 
 /// One tensor of the state of all streams, `[U]` each: what is there before a step, and what the step leaves.
@@ -36,6 +44,8 @@ package struct Plan {
   /// Of a step of streams: the states, in the order of the layers.
   let states: [PlannedState]
   package let targets: [Tensor]
+  /// Of training by hand: the gradients of the outputs, which are filled between the two parts; nil: of an int32 output.
+  package let outputGradients: [Tensor?]
   /// Of each output: what its loss reports.
   package let lossReports: [LossReport]
   /// The gradients of the inputs, where they were asked for.
@@ -128,6 +138,21 @@ package struct Plan {
         }
       }
     }
+    var outputGradients: [Tensor?] = []
+    if purpose.isTrainingByHand {
+      for (index, (output, prediction)) in zip(graph.outputs, network.outputs).enumerated() {
+        guard prediction.type.dataType == .float32 else {
+          outputGradients.append(nil)
+          continue
+        }
+        let gradient = try builder.tensor(prediction.type)
+        builder.keepFromStart(gradient)
+        // Loading the gradient reads them.
+        if let lengths = network.lengths(ofOutput: index) { builder.keepToEnd(lengths.tensor) }
+        outputGradients.append(gradient)
+        network.contribute(gradient, to: output.value)
+      }
+    }
     if purpose.isTraining { try network.addBackward(builder, inputGradients: inputGradients) }
     try checkMemory(for: builder.buffers.count * PlanBuilder.bytesPerBuffer)
 
@@ -140,6 +165,7 @@ package struct Plan {
     self.outputs = network.outputs
     self.states = network.states
     self.targets = targets
+    self.outputGradients = outputGradients
     self.targetRanges = targetRanges
     self.lossReports = reports
     self.dInputs = inputGradients ? dInputs : []
@@ -162,6 +188,21 @@ package struct Plan {
       try PlanVerifier.verify(self)
       PlanVerifier.count()
     }
+  }
+
+  /// Of each step: whether gradients of inputs alone need it.
+  var isForInputGradients: [Bool] {
+    var needed: Set<Int> = []
+    var isForInputs = Array(repeating: false, count: steps.count)
+    for (index, step) in steps.enumerated().reversed() where index >= forwardSteps {
+      let isNeeded = step.accesses.written.contains { buffer in
+        if case .gradients = buffers[buffer].region { return true }
+        return needed.contains(buffer)
+      }
+      isForInputs[index] = !isNeeded
+      if isNeeded { needed.formUnion(step.accesses.read) }
+    }
+    return isForInputs
   }
 
   /// Whether a buffer may share memory with others.

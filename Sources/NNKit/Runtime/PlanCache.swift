@@ -1,3 +1,5 @@
+import Glibc
+
 /// The bound plans of a session or trainer, one for each batch shape that it has met. Finding one allocates nothing.
 struct PlanCache {
   private var plans: [BoundPlan] = []
@@ -43,6 +45,9 @@ extension BoundPlan.LoadPlace {
       throw outOfRange(what(), sample, bad, range)
     }
   }
+
+  /// Fills slot `slot` with zeros.
+  func clear(slot: Int) { memset(base + slot * count * 4, 0, count * 4) }
 }
 
 /// A label or index that the model does not know; nil: that is no int32.

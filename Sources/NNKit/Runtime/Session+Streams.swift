@@ -14,7 +14,7 @@ extension Session {
     _ output: TensorSource
   ) throws(NNKitError) {
     try busy.enter("session") { () throws(NNKitError) in
-      try checkCounts(inputs: inputCount, outputs: outputCount)
+      try model.checkCounts(inputs: inputCount, outputs: outputCount)
       guard streamCount >= 1 else {
         throw NNKitError(.invalidArgument, "the step was given \(streamCount) streams; expected at least one")
       }
@@ -26,16 +26,16 @@ extension Session {
       for index in 0..<streamCount { try take(try stream(index), index) }
 
       let shapes = streams[0].shapes
-      let samples = try checkInputs({ shapes.inputs[$0] }, input)
+      let samples = try model.checkInputs({ shapes.inputs[$0] }, input)
       guard samples == streamCount else {
         throw NNKitError(.shape, "the inputs have \(samples) samples; expected one for each of \(streamCount) streams")
       }
-      try checkOutputs({ shapes.outputs[$0] }, batch: streamCount, output)
+      try model.checkOutputs({ shapes.outputs[$0] }, batch: streamCount, output)
       let bound = try stepPlan(streamCount, shapes)
-      try load(bound, input)
+      try model.load(bound, input)
       gatherStates(bound)
       bound.run()
-      try write(bound, output)
+      try model.write(bound, output)
       scatterStates(bound)
     }
   }

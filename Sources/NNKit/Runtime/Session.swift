@@ -77,18 +77,18 @@ public final class Session: @unchecked Sendable {
   package func run(inputCount: Int, _ input: TensorSource, outputCount: Int, _ output: TensorSource) throws(NNKitError)
   {
     try busy.enter("session") { () throws(NNKitError) in
-      try checkCounts(inputs: inputCount, outputs: outputCount)
+      try model.checkCounts(inputs: inputCount, outputs: outputCount)
       let bound = try plan(input)
-      try checkOutputs({ bound.plan.outputs[$0].type }, batch: bound.plan.batch, output)
-      try load(bound, input)
+      try model.checkOutputs({ bound.plan.outputs[$0].type }, batch: bound.plan.batch, output)
+      try model.load(bound, input)
       bound.run()
-      try write(bound, output)
+      try model.write(bound, output)
     }
   }
 
   /// The plan for the shapes of the inputs, made if they are new.
   private func plan(_ input: TensorSource) throws(NNKitError) -> BoundPlan {
-    let batch = try checkInputs({ model.graph.types[model.graph.inputs[$0].value.index] }, input)
+    let batch = try model.checkInputs({ model.graph.types[model.graph.inputs[$0].value.index] }, input)
     try checkBatch(batch)
     if let bound = plans.find(batch: batch, size: { index, axis in (try? input(index).size(axis + 1)) ?? -1 }) {
       return bound
@@ -111,88 +111,13 @@ public final class Session: @unchecked Sendable {
   }
 }
 
-// MARK: What runs and steps of streams have in common
-
 extension Session {
-  func checkCounts(inputs: Int, outputs: Int) throws(NNKitError) {
-    let graph = model.graph
-    guard inputs == graph.inputs.count, outputs == graph.outputs.count else {
-      throw NNKitError(
-        .invalidArgument,
-        "the run was given \(inputs) inputs and \(outputs) outputs; the model has \(graph.inputs.count) and "
-          + "\(graph.outputs.count)")
-    }
-  }
-
   func checkBatch(_ batch: Int, _ what: StaticString = "samples") throws(NNKitError) {
     guard batch <= maximumBatch else {
       throw NNKitError(
         .invalidArgument,
         "the run has \(batch) \(what), but max_batch is \(maximumBatch); create the session with a "
           + "larger max_batch or run fewer \(what)")
-    }
-  }
-
-  /// Checks all inputs against the types of their samples, and returns how many samples they have.
-  func checkInputs(_ type: (_ index: Int) -> ValueType, _ input: TensorSource) throws(NNKitError) -> Int {
-    let first = try input(0)
-    for index in 0..<model.graph.inputs.count {
-      var name: String { model.graph.inputs[index].name }
-      let view = try input(index)
-      try view.check(type(index), "input \"\(name)\"")
-      guard view.size(0) == first.size(0) else {
-        throw NNKitError(
-          .shape,
-          "input \"\(name)\" has \(view.size(0)) samples, input \"\(model.graph.inputs[0].name)\" has "
-            + "\(first.size(0)); expected the same number")
-      }
-    }
-    return first.size(0)
-  }
-
-  /// Checks all outputs against the types of their samples and the number of samples.
-  func checkOutputs(
-    _ type: (_ index: Int) -> ValueType, batch: Int, _ output: TensorSource
-  ) throws(NNKitError) {
-    for index in 0..<model.graph.outputs.count {
-      var name: String { model.graph.outputs[index].name }
-      let view = try output(index)
-      try view.check(type(index), "output \"\(name)\"")
-      guard view.type != .int64 else {
-        throw NNKitError(.type, "output \"\(name)\" is int64; expected int32")
-      }
-      guard !view.mayOverlapItself else {
-        throw NNKitError(
-          .shape,
-          "output \"\(name)\" has strides \(view.stridesDescription) with which elements share memory; each element "
-            + "needs a place of its own")
-      }
-      guard view.size(0) == batch else {
-        throw NNKitError(
-          .shape,
-          "output \"\(name)\" has room for \(view.size(0)) samples; the inputs have \(batch)")
-      }
-    }
-  }
-
-  /// Copies the inputs into the plan's memory. Throws: `.invalidArgument` for an index out of range.
-  func load(_ bound: BoundPlan, _ input: TensorSource) throws(NNKitError) {
-    for index in bound.plan.loadOrder {
-      let (view, place) = (try input(index), bound.inputPlaces[index])
-      for sample in 0..<bound.plan.batch {
-        try place.load(
-          view, sample: sample, slot: sample, "input \"\(model.graph.inputs[index].name)\"")
-      }
-    }
-  }
-
-  /// Copies the outputs out of the plan's memory.
-  func write(_ bound: BoundPlan, _ output: TensorSource) throws(NNKitError) {
-    for (index, place) in bound.outputPlaces.enumerated() {
-      let view = try output(index)
-      for sample in 0..<bound.plan.batch {
-        view.writeSample(sample, count: place.count, from: UnsafeRawPointer(place.floats + sample * place.count))
-      }
     }
   }
 }

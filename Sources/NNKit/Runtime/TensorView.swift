@@ -268,3 +268,5 @@ package struct TensorView {
 
 /// Lends several tensors one by one, without an array.
 package typealias TensorSource = (_ index: Int) throws(NNKitError) -> TensorView
+/// The same, of which some may be left out.
+package typealias OptionalTensorSource = (_ index: Int) throws(NNKitError) -> TensorView?

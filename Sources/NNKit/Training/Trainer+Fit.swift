@@ -334,9 +334,14 @@ extension Trainer {
       batch: batch, inputCount: inputCount, input, targetCount: targetCount, target, index: { $0 })
   }
 
-  /// Lets the optimizer use the gradients. Throws: `.numeric`, `.busy`.
+  /// Lets the optimizer use the gradients. Throws: `.invalidArgument` where none wait; `.numeric`, `.busy`.
   public func apply() throws(NNKitError) {
     try busy.enter("trainer") { () throws(NNKitError) in
+      guard hasGradients else {
+        throw NNKitError(
+          .invalidArgument,
+          "there are no gradients that were not applied yet; compute some first (gradients, or forward and backward)")
+      }
       do throws(NumericFault) { try applyGradients() } catch { throw error.error(Self.nothingChanged) }
     }
   }

@@ -12,14 +12,14 @@ public enum Metric: String, Sendable, CaseIterable {
 }
 
 extension Trainer {
-  /// `clipNorm`: the largest global norm of the gradients; 0: any. Throws: as the C interface's `nnk_trainer_create`.
+  /// `loss`: nil for a trainer of `forward`, `backward` and `apply` alone. `clipNorm`: the largest global norm of the gradients; 0: any. Throws: as the C interface's `nnk_trainer_create`.
   public convenience init(
-    _ model: Model, loss: LossKind, optimizer: Optimizer, metric: Metric? = nil, clipNorm: Double = 0
+    _ model: Model, loss: LossKind?, optimizer: Optimizer, metric: Metric? = nil, clipNorm: Double = 0
   ) throws(NNKitError) {
     // Through the options' text, so that every language has the same checks.
     try self.init(
       model,
-      options: "loss=\(loss.rawValue) clip_norm=\(clipNorm) \(optimizer.options)"
+      options: "loss=\(loss?.rawValue ?? Self.noLoss) clip_norm=\(clipNorm) \(optimizer.options)"
         + (metric.map { " metric=\($0.rawValue)" } ?? ""))
   }
 

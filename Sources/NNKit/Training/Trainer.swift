@@ -4,7 +4,8 @@ import Synchronization
 /// A model with a loss, an optimizer and gradients. A trainer serves one call at a time.
 public final class Trainer: @unchecked Sendable {
   package let model: Model
-  let definition: LossDefinition
+  /// nil: none; the trainer works with the host's gradients alone.
+  let loss: LossDefinition?
   let metric: String?
   let settings: TrainerSettings
   /// The settings that steps use, and their version.
@@ -16,6 +17,9 @@ public final class Trainer: @unchecked Sendable {
   let busy = BusyFlag()
   private var trainingPlans = PlanCache()
   private var evaluationPlans = PlanCache()
+  var plansByHand = PlanCache()
+  /// Whose first part has run, and the version of the parameters then.
+  var forwardPass: (bound: BoundPlan, version: Int)?
   var validation: Dataset?
   /// Whose next values of running statistics wait among the gradients.
   var pendingState: [Range<Int>] = []
@@ -31,7 +35,9 @@ public final class Trainer: @unchecked Sendable {
 
   /// The options that are chosen once.
   static let fixedOptions = [
-    OptionSpecification("loss", .choice(LossDefinition.all.map(\.name)), "what is minimised"),
+    OptionSpecification(
+      "loss", .choice(LossDefinition.all.map(\.name) + [noLoss]),
+      "what is minimised; none: the gradients of the outputs come from the program"),
     OptionSpecification(
       "optimizer", .choice(OptimizerDefinition.all.map(\.name)), default: .string("sgd"),
       "how parameters follow their gradients"),
@@ -39,21 +45,25 @@ public final class Trainer: @unchecked Sendable {
       "metric", .choice(LossDefinition.metrics.map(\.name)), optional: true, "what is measured besides the loss"),
   ]
 
+  static let noLoss = "none"
+
   package static let options = fixedOptions + [TrainerSettings.clipNorm]
 
   /// Throws: `.invalidArgument` where the loss cannot give the metric; `.shape` or `.type` where it cannot take the
   /// model's outputs; `.outOfMemory`.
-  private init(_ model: Model, loss: LossDefinition, optimizer: OptimizerDefinition, _ options: Options)
+  private init(_ model: Model, loss: LossDefinition?, optimizer: OptimizerDefinition, _ options: Options)
     throws(NNKitError)
   {
     let metric = options.has("metric") ? options.string("metric") : nil
-    if let metric, !loss.metrics.contains(metric) {
+    if let metric, loss?.metrics.contains(metric) != true {
+      let others = loss?.metrics ?? []
       throw NNKitError(
         .invalidArgument,
-        "the metric \(metric) needs another loss than \(loss.name); "
-          + (loss.metrics.isEmpty ? "it has no metric" : "it has \(loss.metrics.joined(separator: ", "))"))
+        "the metric \(metric) needs another loss than \(loss?.name ?? Self.noLoss); "
+          + (others.isEmpty ? "it has no metric" : "it has \(others.joined(separator: ", "))"))
     }
     for (output, type) in zip(model.graph.outputs, model.outputTypes) {
+      guard let loss else { break }
       do throws(NNKitError) {
         _ = try loss.loss.targetType(type)
       } catch {
@@ -61,7 +71,7 @@ public final class Trainer: @unchecked Sendable {
       }
     }
     self.model = model
-    self.definition = loss
+    self.loss = loss
     self.metric = metric
     gradients = try AlignedMemory(byteCount: model.arena.memory.byteCount)
     settings = try TrainerSettings(optimizer, options, slotCount: model.arena.trainableCount)
@@ -81,7 +91,8 @@ public final class Trainer: @unchecked Sendable {
     let optimizer = OptimizerDefinition.all.first { $0.name == chosen } ?? OptimizerDefinition.all[0]
     let options = try Options(text, Trainer.options + optimizer.options, owner: "the trainer")
     let lossName = options.string("loss")
-    guard let loss = LossDefinition.all.first(where: { $0.name == lossName }) else {
+    let loss = LossDefinition.all.first { $0.name == lossName }
+    guard loss != nil || lossName == Self.noLoss else {
       throw NNKitError(.internal, "the loss \(lossName) is listed but not there")
     }
     try self.init(model, loss: loss, optimizer: optimizer, options)
@@ -101,7 +112,8 @@ public final class Trainer: @unchecked Sendable {
     batch: Int, inputCount: Int, _ input: TensorSource, targetCount: Int, _ target: TensorSource, index: (Int) -> Int
   ) throws(NNKitError) -> BoundPlan {
     let bound = try plan(
-      &trainingPlans, .training(definition.loss), batch: batch, inputCount: inputCount, input, targetCount: targetCount)
+      &trainingPlans, .training(try requireLoss()), batch: batch, inputCount: inputCount, input,
+      targetCount: targetCount)
     try load(bound, input, target, index: index)
     // In a child that is forked meanwhile, they are half a batch's.
     hasGradients = false
@@ -116,11 +128,21 @@ public final class Trainer: @unchecked Sendable {
     batch: Int, inputCount: Int, _ input: TensorSource, targetCount: Int, _ target: TensorSource, index: (Int) -> Int
   ) throws(NNKitError) -> BoundPlan {
     let bound = try plan(
-      &evaluationPlans, .evaluation(definition.loss), batch: batch, inputCount: inputCount, input,
+      &evaluationPlans, .evaluation(try requireLoss()), batch: batch, inputCount: inputCount, input,
       targetCount: targetCount)
     try load(bound, input, target, index: index)
     bound.run()
     return bound
+  }
+
+  /// Throws: `.invalidArgument` for a trainer without a loss.
+  private func requireLoss() throws(NNKitError) -> any Loss {
+    guard let loss else {
+      throw NNKitError(
+        .invalidArgument,
+        "the trainer was created with loss=none; use forward, backward and apply, or create a trainer with a loss")
+    }
+    return loss.loss
   }
 
   /// Lets the optimizer use the gradients, clipped, and gives running statistics the values that the last batch left:
@@ -152,7 +174,7 @@ public final class Trainer: @unchecked Sendable {
 
   /// The plan for batches of a dataset.
   func plan(_ dataset: Dataset, batch: Int, isTraining: Bool) throws(NNKitError) -> BoundPlan {
-    let loss = definition.loss
+    let loss = try requireLoss()
     return isTraining
       ? try plan(
         &trainingPlans, .training(loss), batch: batch, inputCount: dataset.inputCount, { dataset.input($0) },
@@ -177,15 +199,25 @@ public final class Trainer: @unchecked Sendable {
       try input(position).check(
         graph.types[graph.inputs[position].value.index], "input \"\(graph.inputs[position].name)\"")
     }
+    return try plan(&plans, purpose, batch: batch, input)
+  }
+
+  /// The plan for a batch of inputs that have been checked.
+  func plan(
+    _ plans: inout PlanCache, _ purpose: PlanPurpose, batch: Int, _ input: TensorSource
+  ) throws(NNKitError) -> BoundPlan {
     if let bound = plans.find(batch: batch, size: { index, axis in (try? input(index).size(axis + 1)) ?? -1 }) {
       return bound
     }
     var shapes: [Shape] = []
-    for position in 0..<inputCount {
+    for position in model.graph.inputs.indices {
       let view = try input(position)
       shapes.append(Shape((1..<view.rank).map { view.size($0) }))
     }
-    let plan = try model.plan(batch: batch, inputShapes: shapes, purpose: purpose, loadsInputs: purpose.isTraining)
+    // By hand the inputs' memory may be gone, and their gradients be wanted, when the second part runs.
+    let plan = try model.plan(
+      batch: batch, inputShapes: shapes, purpose: purpose, inputGradients: purpose.isTrainingByHand,
+      loadsInputs: purpose.isTraining && !purpose.isTrainingByHand)
     let bound = try BoundPlan(plan, parameters: model.arena, gradients: gradients, pool: model.runtime.pool)
     plans.add(bound)
     return bound

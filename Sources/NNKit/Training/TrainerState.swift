@@ -166,7 +166,7 @@ extension Trainer {
 
   /// What cannot change.
   private var choices: [String: String] {
-    ["loss": definition.name, "optimizer": settings.definition.name, "metric": metric ?? "none"]
+    ["loss": loss?.name ?? Self.noLoss, "optimizer": settings.definition.name, "metric": metric ?? "none"]
   }
 
   /// Throws: `.invalidArgument` where the choices of a state are not those of this trainer.
