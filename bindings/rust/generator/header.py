@@ -64,7 +64,7 @@ def functions(header: str) -> str:
         "",
         "functions! {",
     ]
-    comment, first = None, True
+    comment, before, first = None, "", True
     text = header[header.index("#define NNK_ABI_VERSION") :]
     for match in re.finditer(r"/\*(.*?)\*/|NNK_API\s+([^;]*);|^(typedef|#define|enum)", text, re.S | re.M):
         if match.group(1) is not None:
@@ -77,12 +77,13 @@ def functions(header: str) -> str:
             if not first:
                 lines.append("")
             first = False
-            if comment is None:
-                assert name.endswith("_destroy"), name
+            if comment is None and name.endswith("_destroy"):
                 lines.append("    /// Gives the handle back. NULL does nothing, and any order is fine.")
+            elif comment is None:
+                lines.append(f"    /// See [`{before}`].")
             else:
                 lines += _doc(comment, "    ")
-            comment = None
+            comment, before = None, name
             arguments = []
             for parameter in parameters.split(", ") if parameters != "void" else []:
                 c, argument = re.fullmatch(r"(.*?)(\w+)", parameter).groups()

@@ -26,8 +26,6 @@ fn main() {
     println!("cargo:rustc-link-lib=dylib=nnkit");
     println!("cargo:rustc-link-search=native={}", run_folder(&folder).display());
     println!("cargo:rerun-if-changed={}", folder.join(LIBRARY).display());
-    // Build scripts of dependents read it as DEP_NNKIT_LIB_DIR, to give their programs a run path.
-    println!("cargo:lib_dir={}", folder.display());
 }
 
 fn find() -> Result<PathBuf, String> {

@@ -58,6 +58,7 @@
 #![deny(missing_docs, unsafe_op_in_unsafe_fn)]
 
 mod access;
+mod by_hand;
 mod callback;
 mod choices;
 mod dataset;
@@ -71,6 +72,7 @@ mod model;
 pub mod optimizers;
 mod options;
 mod parameters;
+mod ports;
 mod progress;
 mod runtime;
 mod session;
@@ -91,6 +93,7 @@ pub use library::{abi_version, catalog_json, shutdown, version};
 pub use model::Model;
 pub use options::{Options, Padding};
 pub use parameters::{Gradients, Parameters, ParametersMut};
+pub use ports::Port;
 pub use progress::{Event, Progress};
 pub use runtime::{default_runtime_info, Runtime, RuntimeInfo};
 pub use session::Session;

@@ -290,6 +290,13 @@ impl<'a> TensorView<'a> {
         Ok(TensorView { strides: Some(strides), ..TensorView::dense(data, sizes) })
     }
 
+    /// What stands for a tensor that is not given, where one may be left out: see
+    /// [`Trainer::backward`](crate::Trainer::backward).
+    pub fn absent() -> TensorView<'static> {
+        let sizes = Sizes { rank: 0, sizes: [0; MAX_RANK] };
+        TensorView { data: std::ptr::null(), dtype: DType::F32, sizes, strides: None, elements: PhantomData }
+    }
+
     fn dense<T: Element>(data: &'a [T], sizes: Sizes) -> TensorView<'a> {
         TensorView { data: data.as_ptr().cast(), dtype: T::DTYPE, sizes, strides: None, elements: PhantomData }
     }
@@ -343,6 +350,11 @@ impl<'a> TensorViewMut<'a> {
         let sizes = Sizes::new(shape)?;
         require_fit(shape, data.len())?;
         Ok(TensorViewMut::dense(data, sizes))
+    }
+
+    /// What stands for a tensor that is not wanted: see [`Trainer::backward`](crate::Trainer::backward).
+    pub fn absent() -> TensorViewMut<'static> {
+        TensorViewMut { view: TensorView::absent(), exclusive: PhantomData }
     }
 
     fn dense<T: Element>(data: &'a mut [T], sizes: Sizes) -> TensorViewMut<'a> {

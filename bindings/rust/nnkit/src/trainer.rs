@@ -71,8 +71,8 @@ use std::sync::Arc;
 /// ```
 #[derive(Debug)]
 pub struct Trainer<'d> {
-    raw: NonNull<sys::nnk_trainer>,
-    model: Arc<Shared>,
+    pub(crate) raw: NonNull<sys::nnk_trainer>,
+    pub(crate) model: Arc<Shared>,
     /// The arrays of validation samples that own theirs.
     validation: Option<Arc<Owned>>,
     validation_arrays: PhantomData<&'d [f32]>,
@@ -163,6 +163,34 @@ impl<'d> Trainer<'d> {
         Ok(Evaluation { loss, metric: known(metric) })
     }
 
+    /// The same, which tells `callback` of each batch ([`Event::Evaluation`](crate::Event::Evaluation)); it returns
+    /// whether to go on. What it stops gives the loss and metric of the samples until then. A panic in it goes on from
+    /// here.
+    pub fn evaluate_reporting(
+        &self,
+        dataset: &Dataset<'_>,
+        options: impl Options,
+        callback: impl FnMut(&Progress) -> bool,
+    ) -> Result<Evaluation> {
+        let options = c_options(&options)?;
+        let _in_use = self.model.begin(Use::TrainerCall)?;
+        let (mut loss, mut metric) = (f64::NAN, f64::NAN);
+        // Safety: as in `evaluate`; the callback and its data are those that `report_through` made.
+        report_through(callback, |callback, user| unsafe {
+            let (trainer, dataset) = (self.raw.as_ptr(), dataset.pointer());
+            sys::nnk_trainer_evaluate_reporting(
+                trainer,
+                dataset,
+                options.as_ptr(),
+                &mut loss,
+                &mut metric,
+                callback,
+                user,
+            )
+        })?;
+        Ok(Evaluation { loss, metric: known(metric) })
+    }
+
     /// One optimizer step on one batch: [`gradients`](Self::gradients), then [`apply`](Self::apply). Gives the mean
     /// loss before the step. Allocates nothing after the first call with the same shapes.
     pub fn step<'a>(&self, inputs: impl Views<'a>, targets: impl Views<'a>) -> Result<f64> {
@@ -209,7 +237,7 @@ impl<'d> Trainer<'d> {
         Ok(loss)
     }
 
-    /// The second half of a step: clips the gradients in the buffer if `clip_norm` asks for it, and lets the optimizer
+    /// The last part of a step: clips the gradients in the buffer if `clip_norm` asks for it, and lets the optimizer
     /// use them.
     pub fn apply(&self) -> Result<()> {
         let _in_use = self.model.begin(Use::TrainerCall)?;
@@ -217,7 +245,8 @@ impl<'d> Trainer<'d> {
         check(unsafe { sys::nnk_trainer_apply(self.raw.as_ptr()) })
     }
 
-    /// All gradients, which [`gradients`](Self::gradients) left and [`apply`](Self::apply) will use: to read, or to
+    /// All gradients, which [`gradients`](Self::gradients) or [`backward`](Self::backward) left and
+    /// [`apply`](Self::apply) will use: to read, or to
     /// change.
     ///
     /// No call can come while they are in use:

@@ -51,11 +51,17 @@ impl<'a> Views<'a> for &Vec<TensorView<'a>> {
     }
 }
 
-/// Tensors to write: `&mut Tensor`, a [`TensorViewMut`], an array, slice or `Vec` of them, or a tuple of different
-/// ones.
+/// Tensors to write: `&mut Tensor`, a [`TensorViewMut`], an array, slice or `Vec` of them, a tuple of different ones, or
+/// `()` for none.
 pub trait ViewsMut<'a> {
     /// Calls `body` with the views.
     fn with_views_mut<R>(self, body: impl FnOnce(&mut [TensorViewMut<'a>]) -> R) -> R;
+}
+
+impl<'a> ViewsMut<'a> for () {
+    fn with_views_mut<R>(self, body: impl FnOnce(&mut [TensorViewMut<'a>]) -> R) -> R {
+        body(&mut [])
+    }
 }
 
 impl<'a> ViewsMut<'a> for TensorViewMut<'a> {

@@ -45,6 +45,16 @@ fn the_calls_that_come_again_and_again_allocate_nothing() {
     let trainer = Trainer::new(&model, TRAINING).unwrap();
     assert_eq!(allocations(|| drop(trainer.step(&x, &labels).unwrap())), 0);
 
+    let by_hand = Trainer::new(&model, "loss=none").unwrap();
+    let mut logits = Tensor::<f32>::zeros(&[6, CLASSES]).unwrap();
+    let gradients = logits.clone();
+    let step = || {
+        by_hand.forward(&x, &mut logits).unwrap();
+        by_hand.backward(&gradients, ()).unwrap();
+        by_hand.apply().unwrap();
+    };
+    assert_eq!(allocations(step), 0);
+
     let mut session = Session::new(&model, "max_batch=6").unwrap();
     let mut logits = Tensor::<f32>::zeros(&[6, CLASSES]).unwrap();
     assert_eq!(allocations(|| session.run(&x, &mut logits).unwrap()), 0);
