@@ -216,7 +216,8 @@ def test_ctrl_c_ends_a_long_call_after_the_batch_that_is_under_way(
     model, waits = slow_model(), []
     start = time.perf_counter()
     call(model)
-    assert time.perf_counter() - start > 0.3  # Else this test would show nothing.
+    length = time.perf_counter() - start
+    assert length > 0.3  # Else this test would show nothing.
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
     try:
         for _ in range(5):
@@ -228,6 +229,7 @@ def test_ctrl_c_ends_a_long_call_after_the_batch_that_is_under_way(
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    assert sorted(waits)[2] < 0.1, waits
+    # On a machine that is busy with other things a batch takes as much longer as the call.
+    assert sorted(waits)[2] < max(0.1, length / 10), (waits, length)
     assert lost == []
     model.predict(SLOW_X[:1])

@@ -262,7 +262,6 @@ def test_compiling_again_keeps_the_parameters(x: np.ndarray, y: np.ndarray) -> N
 @pytest.mark.parametrize(
     ("options", "kind", "message"),
     [
-        ({}, ValueError, "loss"),
         ({"loss": "soft_cross_entropy"}, ValueError, "did you mean 'softmax_cross_entropy'"),
         ({"loss": "mean_squared_error", "optimizer": "adma"}, ValueError, "adam"),
         ({"loss": "mean_squared_error", "optimizer": 3}, TypeError, "optimizer"),

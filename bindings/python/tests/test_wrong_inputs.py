@@ -29,6 +29,13 @@ def regression() -> nn.Model:
     return model
 
 
+def without_loss() -> nn.Model:
+    """One that trains by hand."""
+    model = dense_model()
+    model.compile()
+    return model
+
+
 def fit(**options: Any) -> Any:
     """A short one."""
     return compiled(dense_model()).fit(X, options.pop("y", Y), **{"verbose": 0, **options})
@@ -150,7 +157,8 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         ValueError,
         "for two classes give the model 2 logits and use softmax_cross_entropy",
     ),
-    "no loss": (lambda: compile_with(loss=None), ValueError, "argument 'loss' is missing; it is one of 'softmax_cross"),
+    "no loss": (lambda: without_loss().fit(X, Y), ValueError, "compiled without a loss: compile it with one"),
+    "no loss to evaluate": (lambda: without_loss().evaluate(X, Y), ValueError, "compiled without a loss"),
     "a loss that is a function": (
         lambda: compile_with(loss=print),
         TypeError,

@@ -106,16 +106,18 @@ def _addressable(array: NDArray[Any]) -> NDArray[Any]:
 
 
 class Views:
-    """C views of NumPy arrays, in one C array. Keeps the arrays alive as long as it lives itself."""
+    """C views of NumPy arrays, in one C array. Keeps the arrays alive as long as it lives itself. None has no data."""
 
     __slots__ = ("_sizes", "arrays", "count", "pointer")
 
-    def __init__(self, arrays: Sequence[NDArray[Any]]) -> None:
+    def __init__(self, arrays: Sequence[NDArray[Any] | None]) -> None:
         self.arrays = tuple(arrays)
         self.count = len(self.arrays)
         self.pointer = (_ffi.Tensor * max(self.count, 1))()
         self._sizes = []
         for array, tensor in zip(self.arrays, self.pointer):
+            if array is None:
+                continue
             rank = array.ndim
             # Shape and strides side by side in one allocation; a rank of zero still needs an address.
             sizes = (ctypes.c_int64 * max(2 * rank, 1))(

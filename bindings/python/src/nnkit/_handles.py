@@ -334,6 +334,18 @@ class TrainerHandle(Handle):
         check(function(self.pointer, x.pointer, x.count, y.pointer, y.count, ctypes.byref(loss)))
         return loss.value
 
+    def forward(self, inputs: Sequence[NDArray[Any]], outputs: Sequence[NDArray[Any]]) -> None:
+        """Runs the model as training does: reads `inputs`, writes `outputs`."""
+        x, y = Views(inputs), Views(outputs)
+        check(library.nnk_trainer_forward(self.pointer, x.pointer, x.count, y.pointer, y.count))
+
+    def backward(
+        self, output_gradients: Sequence[NDArray[Any] | None], input_gradients: Sequence[NDArray[Any] | None]
+    ) -> None:
+        """The gradients of the last `forward`, into the trainer's buffer and `input_gradients`. None: none."""
+        y, x = Views(output_gradients), Views(input_gradients)
+        check(library.nnk_trainer_backward(self.pointer, y.pointer, y.count, x.pointer, x.count))
+
     def apply(self) -> None:
         """Lets the optimizer use the gradients in the buffer."""
         check(library.nnk_trainer_apply(self.pointer))

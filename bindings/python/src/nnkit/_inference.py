@@ -49,12 +49,8 @@ class Sessions:
 
     def run(self, inputs: Sequence[NDArray[Any]], batch_size: int) -> list[NDArray[Any]]:
         """The model's outputs for `inputs`, [N, ...] each, computed `batch_size` samples at a time."""
-        count = inputs[0].shape[0] if inputs[0].ndim else 0
-        time = self._time(inputs)
-        outputs = [
-            np.empty((count, *(time if size == -1 else size for size in shape)), dtype)
-            for shape, dtype in zip(self._output_shapes, self._output_types)
-        ]
+        outputs, time = self.empty_outputs(inputs), self._time(inputs)
+        count = len(outputs[0])
         if count == 0 and all(array.shape[:1] == (0,) for array in inputs):
             return outputs
         if not all(map(_matches, inputs, self._input_shapes)):
@@ -69,6 +65,15 @@ class Sessions:
                 batch = [array[start : None if stop >= count else stop] if array.ndim else array for array in inputs]
                 session.run(batch, [array[start:stop] for array in outputs])
         return outputs
+
+    def empty_outputs(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """Arrays for the model's outputs for `inputs`."""
+        count = inputs[0].shape[0] if inputs[0].ndim else 0
+        time = self._time(inputs)
+        return [
+            np.empty((count, *(time if size == -1 else size for size in shape)), dtype)
+            for shape, dtype in zip(self._output_shapes, self._output_types)
+        ]
 
     def step(self, streams: Sequence[StreamHandle], inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """The outputs of one time step of `streams`, for `inputs`, [n, ...] each without time."""

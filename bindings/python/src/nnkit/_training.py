@@ -23,6 +23,7 @@ from .optimizers import KINDS, Optimizer
 from .weights import Weights
 
 # Losses whose targets are class numbers; the targets of all others are float32.
+_NO_LOSS = "none"
 _LOSSES_OF_LABELS = frozenset({"softmax_cross_entropy"})
 
 _LOSS, _METRIC, _OPTIMIZER = (function_option("nnk_trainer_create", name) for name in ("loss", "metric", "optimizer"))
@@ -67,9 +68,7 @@ class Training:
                 f"compile: the optimizer is a name or an object such as nn.Adam(1e-3), got {shown(optimizer)}"
             )
         self.metric = _METRIC.checked(names[0], "compile") if names else None
-        if loss is None:
-            raise InvalidArgumentError(f"compile: argument 'loss' is missing; it is {_LOSS.expectation}")
-        self.loss: str = _LOSS.checked(loss, "compile")
+        self.loss: str = _LOSS.checked(_NO_LOSS if loss is None else loss, "compile")
         self._clip_norm = None if clip_norm is None else number(clip_norm, "clip_norm")
         rest = option_text(loss=self.loss, metric=self.metric, clip_norm=self._clip_norm)
         self.trainer = TrainerHandle(model, f"{rest} optimizer={optimizer.kind} {optimizer._text()}")
@@ -78,6 +77,7 @@ class Training:
         self._outputs = info["outputs"]
         self._parameters = info["parameters"]
         self._gradients: Weights | None = None
+        self._inputs: list[tuple[tuple[int, ...], np.dtype[Any]]] = []
 
     def arguments(self) -> dict[str, Any]:
         """Of `Model.compile`, for one like this."""
@@ -90,6 +90,11 @@ class Training:
 
     def targets(self, y: Any, what: str, inputs: Arrays) -> Arrays:
         """`y` as one array for each output, of the type that the loss takes."""
+        if self.loss == _NO_LOSS:
+            raise InvalidArgumentError(
+                "the model was compiled without a loss: compile it with one, such as loss='softmax_cross_entropy', "
+                "or train it with gradients of your own by forward, backward and apply_gradients"
+            )
         count = len(self._outputs)
         if isinstance(y, Mapping):
             names = [entry["name"] for entry in self._outputs]
@@ -128,6 +133,35 @@ class Training:
             array[..., None] if array.ndim == len(entry["shape"]) and entry["shape"][-1:] == [1] else array
             for array, entry in zip(floats, self._outputs)
         ]
+
+    def forward(self, inputs: Arrays, outputs: Arrays) -> None:
+        """Runs the model as training does, and keeps what `backward` needs."""
+        self.trainer.forward(inputs, outputs)
+        self._inputs = [(array.shape, array.dtype) for array in inputs]
+
+    def backward(self, gradients: Any, wants_inputs: bool) -> list[NDArray[Any] | None] | None:
+        """The gradients of the last `forward`; those of its inputs too, if wanted. None for an input of integers."""
+        names = [entry["name"] for entry in self._outputs]
+        if isinstance(gradients, Mapping):
+            unknown = set(gradients) - set(names)
+            if unknown:
+                raise ValueError(
+                    f"backward: the model's outputs are {', '.join(names)}; got {', '.join(map(str, unknown))}"
+                )
+            gradients = [gradients.get(name) for name in names]
+        elif len(names) == 1 and not (isinstance(gradients, (list, tuple)) and len(gradients) == 1):
+            gradients = [gradients]
+        elif not isinstance(gradients, (list, tuple)) or len(gradients) != len(names):
+            raise ValueError(f"backward: the model has {len(names)} outputs: give a list of as many gradients")
+        arrays = [
+            None if gradient is None else as_floats(gradient, f"the gradient of output '{name}'")
+            for name, gradient in zip(names, gradients)
+        ]
+        found: list[NDArray[Any] | None] = [
+            np.empty(shape, np.float32) if dtype == np.float32 else None for shape, dtype in self._inputs
+        ]
+        self.trainer.backward(arrays, found if wants_inputs else [])
+        return found if wants_inputs else None
 
     @property
     def gradients(self) -> Weights:

@@ -148,7 +148,8 @@ class Model(Fixed):
 
         Arguments:
             optimizer: such as `nn.Adam(1e-3)`, or a name such as "adam" for its defaults.
-            loss: "softmax_cross_entropy" (targets are class numbers) or "mean_squared_error".
+            loss: "softmax_cross_entropy" (targets are class numbers) or "mean_squared_error"; None: the program has one
+                of its own, and trains by `forward`, `backward` and `apply_gradients`.
             metrics: at most one, such as ["accuracy"].
             clip_norm: the largest norm that the gradients may have together; None: any.
         """
@@ -237,15 +238,39 @@ class Model(Fixed):
         inputs = self._inputs(x, "x")
         return training.trainer.gradients(inputs, training.targets(y, "y", inputs))
 
+    def forward(self, x: Arrays) -> Any:
+        """The model's output for one batch as training computes it: dropout draws, and batchnorm takes the statistics
+        of the batch. A list where the model has several. `backward` goes back from there.
+        """
+        training = self._compiled("forward")
+        self._announce_writes()
+        inputs = self._inputs(x, "x")
+        outputs = self._sessions.empty_outputs(inputs)
+        training.forward(inputs, outputs)
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def backward(self, gradients: Any, inputs: bool = False) -> Any:
+        """Puts the gradients of a loss of the program's own into `gradients`; `apply_gradients` uses them.
+
+        Arguments:
+            gradients: those of the loss by the outputs that the last `forward` returned, in their shapes: an array, or
+                a list or a dictionary by output name of several; None, or a name that is missing, is one that is zero.
+                A mean over the batch is for the program to take.
+            inputs: whether the gradients by the inputs are computed and returned too; a list where the model has
+                several, None for one of integers.
+        """
+        found = self._compiled("backward").backward(gradients, truth(inputs, "inputs"))
+        return found[0] if found is not None and len(found) == 1 else found
+
     def apply_gradients(self) -> None:
-        """The second half of `train_on_batch`: lets the optimizer use what is in `gradients`."""
+        """Lets the optimizer use what is in `gradients`, as `compute_gradients` or `backward` left it."""
         training = self._compiled("apply_gradients")
         self._announce_writes()
         training.trainer.apply()
 
     @property
     def gradients(self) -> Weights:
-        """The gradients by parameter name, in place, as `compute_gradients` left them."""
+        """The gradients by parameter name, in place, as `compute_gradients` or `backward` left them."""
         return self._compiled("gradients").gradients
 
     def _compiled(self, what: str) -> Training:
