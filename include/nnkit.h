@@ -313,6 +313,14 @@ typedef struct nnk_trainer nnk_trainer;
 NNK_API nnk_status nnk_trainer_create(nnk_model *model, const char *options, nnk_trainer **out);
 NNK_API void nnk_trainer_destroy(nnk_trainer *trainer);
 
+/* Freezes the parameters whose names ("<layer>/<parameter>") fit `pattern`, or, with `frozen` 0, lets them be trained
+ * again. In a pattern * stands for any characters and ? for any one: "encoder_*", "conv/kernel". A frozen parameter keeps
+ * its value and has a gradient of zero, which takes no time unless the same step computes others; what lies before frozen
+ * layers alone is not gone back to. A running statistic of batchnorm can be frozen too; training takes the batch's
+ * statistics all the same. The optimizer's memory stays. *count (may be NULL): how many fit. Part of the state.
+ * Returns: NNK_OK, INVALID_ARGUMENT (no parameter fits), INVALID_HANDLE, BUSY. Since ABI version 2. */
+NNK_API nnk_status nnk_trainer_freeze(nnk_trainer *trainer, const char *pattern, int32_t frozen, int32_t *count);
+
 /* Changes settings of a trainer, all or none of them: "learning_rate=3e-4 weight_decay=1e-4". A setting is any option
  * of the trainer's optimizer, and clip_norm, with the ranges that nnk_catalog_json() lists; what is not named stays as
  * it is. The optimizer keeps its state (moments, velocities, the number of updates). A momentum that was 0 since the

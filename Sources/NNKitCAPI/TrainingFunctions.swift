@@ -51,6 +51,18 @@ public func nnk_trainer_get(
   }
 }
 
+@_cdecl("nnk_trainer_freeze") @implementation
+public func nnk_trainer_freeze(
+  _ handle: OpaquePointer!, _ pattern: UnsafePointer<CChar>!, _ frozen: Int32, _ count: UnsafeMutablePointer<Int32>!
+) -> nnk_status {
+  status(of: "nnk_trainer_freeze") { () throws(NNKitError) in
+    let trainer: Trainer = try HandleTable.get(handle)
+    let pattern = try requireText(pattern, "pattern", limit: 4096)
+    let fitting = try trainer.freeze(pattern, frozen != 0)
+    count?.pointee = Int32(clamping: fitting)
+  }
+}
+
 @_cdecl("nnk_trainer_fit") @implementation
 public func nnk_trainer_fit(
   _ handle: OpaquePointer!, _ dataset: OpaquePointer!, _ options: UnsafePointer<CChar>!,

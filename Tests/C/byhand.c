@@ -307,6 +307,155 @@ static void what_does_not_fit_is_refused(void) {
     network_destroy(n);
 }
 
+/* ------------------------------------------------------------------------------------------------- freezing */
+
+/* Two blocks with batch norms, and a head. */
+static void blocks(nnk_graph *graph) {
+    const int64_t shape[3] = {6, 6, 2};
+    nnk_value x = nnk_graph_input(graph, "x", NNK_FLOAT32, shape, 3);
+    x = nnk_graph_layer(graph, "conv2d", "filters=4 kernel=3 padding=same name=first", x);
+    x = nnk_graph_layer(graph, "batchnorm", "name=first_norm", x);
+    x = nnk_graph_layer(graph, "conv2d", "filters=4 kernel=3 padding=same activation=tanh name=second", x);
+    x = nnk_graph_layer(graph, "batchnorm", "name=second_norm", x);
+    x = nnk_graph_layer(graph, "flatten", "", x);
+    REQUIRE_OK(nnk_graph_output(graph, "y", nnk_graph_layer(graph, "dense", "units=3 name=head", x)));
+}
+
+/* The elements of a parameter, by the model's JSON. */
+static float *parameter_of(nnk_model *model, float *base, const char *name, size_t *count) {
+    const char *json, *at;
+    char key[80];
+    REQUIRE_OK(nnk_model_info_json(model, &json));
+    snprintf(key, sizeof key, "\"name\":\"%s\"", name);
+    for (at = json; (at = strstr(at, "\"count\":")) != NULL; at++) {
+        /* Keys are sorted: count, name, offset. */
+        const char *const named = strstr(at, "\"name\":");
+        if (named && !strncmp(named, key, strlen(key))) {
+            *count = (size_t)strtoll(at + 8, NULL, 10);
+            return base + strtoll(strstr(named, "\"offset\":") + 9, NULL, 10);
+        }
+    }
+    fprintf(stderr, "no parameter %s\n", name);
+    exit(3);
+}
+
+typedef struct frozen_case {
+    const char *pattern;
+    int32_t fitting;
+} frozen_case;
+
+static const char *const names[] = {
+    "first/kernel",
+    "first/bias",
+    "first_norm/gamma",
+    "first_norm/beta",
+    "second/kernel",
+    "second/bias",
+    "second_norm/gamma",
+    "second_norm/beta",
+    "head/kernel",
+    "head/bias",
+    "first_norm/moving_mean",
+    "first_norm/moving_variance",
+    "second_norm/moving_mean",
+    "second_norm/moving_variance",
+};
+enum { NAMES = sizeof names / sizeof names[0] };
+
+static int is_zero(const float *values, size_t count) {
+    size_t i;
+    for (i = 0; i < count; i++)
+        if (values[i] != 0) return 0;
+    return 1;
+}
+
+/* One step with some parameters frozen: those keep their bits, and the others go as they go without. */
+static void frozen_parameters_stay(const char *pattern, int32_t fitting, const char *optimizer) {
+    static const int64_t x_shape[4] = {SAMPLES, 6, 6, 2}, y_shape[2] = {SAMPLES, 3};
+    float x[SAMPLES * 72], y[SAMPLES * 3], *gradients, *all_gradients;
+    nnk_tensor in = nnk_tensor_view(x, NNK_FLOAT32, x_shape, 4), target = nnk_tensor_view(y, NNK_FLOAT32, y_shape, 2);
+    nnk_model *frozen = model_of(NULL, blocks), *free_model = model_of(NULL, blocks);
+    nnk_trainer *a = trainer_of(frozen, optimizer), *b = trainer_of(free_model, optimizer);
+    nnk_tensor now, other;
+    float *before;
+    size_t all = 0, count, other_count;
+    int32_t fits = -1;
+    int step, i;
+    fill(x, SAMPLES * 72, 21), fill(y, SAMPLES * 3, 22);
+    REQUIRE_OK(nnk_model_parameters_view(frozen, &now)), REQUIRE_OK(nnk_model_parameters_view(free_model, &other));
+    all = (size_t)now.shape[0];
+    before = (float *)network_memory(all * sizeof *before);
+    memcpy(before, now.data, all * sizeof *before);
+    CHECK_OK(nnk_trainer_freeze(a, pattern, 1, &fits));
+    CHECK(fits == fitting);
+    for (step = 0; step < 2; step++) {
+        CHECK_OK(nnk_trainer_gradients(a, &in, 1, &target, 1, NULL));
+        /* At the same parameters as a free model: */
+        memcpy(other.data, now.data, all * sizeof *before);
+        CHECK_OK(nnk_model_parameters_changed(free_model));
+        CHECK_OK(nnk_trainer_gradients(b, &in, 1, &target, 1, NULL));
+        gradients = gradients_of(a, &count), all_gradients = gradients_of(b, &count);
+        for (i = 0; i < NAMES; i++) {
+            const float *mine = parameter_of(frozen, gradients, names[i], &count);
+            const float *theirs = parameter_of(free_model, all_gradients, names[i], &other_count);
+            const float *value = parameter_of(frozen, (float *)now.data, names[i], &count);
+            const float *start = parameter_of(frozen, before, names[i], &count);
+            const int is_frozen = !memcmp(value, start, count * sizeof *value) && is_zero(mine, count);
+            /* Frozen with a gradient of zero, or trained with the gradient that it has anyhow. */
+            CHECK(is_frozen || !memcmp(mine, theirs, count * sizeof *mine));
+            fits -= step == 1 && is_frozen;
+        }
+        CHECK_OK(nnk_trainer_apply(a));
+    }
+    CHECK(fits == 0);
+    /* And back: everything moves again. */
+    CHECK_OK(nnk_trainer_freeze(a, "*", 0, NULL));
+    memcpy(before, now.data, all * sizeof *before);
+    CHECK_OK(nnk_trainer_step(a, &in, 1, &target, 1, NULL));
+    for (i = 0; i < NAMES; i++) {
+        const float *value = parameter_of(frozen, (float *)now.data, names[i], &count);
+        CHECK(memcmp(value, parameter_of(frozen, before, names[i], &count), count * sizeof *value) != 0);
+    }
+    free(before);
+    nnk_trainer_destroy(a), nnk_trainer_destroy(b);
+    nnk_model_destroy(frozen), nnk_model_destroy(free_model);
+}
+
+static void patterns_that_fit_nothing_are_refused(void) {
+    nnk_model *model = model_of(NULL, blocks);
+    nnk_trainer *trainer = trainer_of(model, "loss=mean_squared_error");
+    int32_t count = 7;
+    char long_pattern[5000];
+    memset(long_pattern, '*', sizeof long_pattern), long_pattern[sizeof long_pattern - 1] = 0;
+    CHECK_STATUS(nnk_trainer_freeze(trainer, "frist/*", 1, &count), NNK_ERROR_INVALID_ARGUMENT);
+    CHECK_STATUS(nnk_trainer_freeze(trainer, "first", 1, &count), NNK_ERROR_INVALID_ARGUMENT);
+    CHECK_STATUS(nnk_trainer_freeze(trainer, "", 1, &count), NNK_ERROR_INVALID_ARGUMENT);
+    CHECK_STATUS(nnk_trainer_freeze(trainer, NULL, 1, &count), NNK_ERROR_INVALID_ARGUMENT);
+    CHECK_STATUS(nnk_trainer_freeze(trainer, "\xff*", 1, &count), NNK_ERROR_INVALID_ARGUMENT);
+    CHECK_STATUS(nnk_trainer_freeze(trainer, long_pattern, 1, &count), NNK_ERROR_INVALID_ARGUMENT);
+    CHECK_STATUS(nnk_trainer_freeze(NULL, "*", 1, &count), NNK_ERROR_INVALID_ARGUMENT);
+    CHECK_STATUS(nnk_trainer_freeze((nnk_trainer *)model, "*", 1, &count), NNK_ERROR_INVALID_HANDLE);
+    CHECK(count == 7);
+    CHECK_OK(nnk_trainer_freeze(trainer, "?irst/ker*l", 1, &count));
+    CHECK(count == 1);
+    nnk_trainer_destroy(trainer);
+    nnk_model_destroy(model);
+}
+
+static void freezing(void) {
+    static const frozen_case cases[] = {{"first*", 6}, {"second/*", 2}, {"head/*", 2},
+                                        {"*/bias", 3}, {"*/kernel", 3}, {"*moving*", 4},
+                                        {"*", 14},     {"*_norm/*", 8}, {"head/bias", 1}};
+    size_t i;
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        frozen_parameters_stay(cases[i].pattern, cases[i].fitting,
+                               "loss=mean_squared_error optimizer=adam learning_rate=0.01 weight_decay=0.1");
+        frozen_parameters_stay(cases[i].pattern, cases[i].fitting,
+                               "loss=mean_squared_error learning_rate=0.01 momentum=0.9 clip_norm=0.1");
+    }
+    patterns_that_fit_nothing_are_refused();
+}
+
 /* ---------------------------------------------------------------------------------------- what a model says */
 
 static void models_say_what_they_take_and_give(void) {
@@ -355,6 +504,7 @@ int main(int argc, char **argv) {
     gradients_of_inputs_are_derivatives();
     padding_counts_as_zero();
     what_does_not_fit_is_refused();
+    freezing();
     models_say_what_they_take_and_give();
     return check_summary();
 }

@@ -48,6 +48,7 @@ static const signature signatures[] = {
     {"nnk_dataset_destroy", "vp"},
     {"nnk_trainer_create", "ippp"},
     {"nnk_trainer_destroy", "vp"},
+    {"nnk_trainer_freeze", "ippip"},
     {"nnk_trainer_set", "ipp"},
     {"nnk_trainer_get", "ippp"},
     {"nnk_trainer_fit", "ippppp"},

@@ -123,12 +123,13 @@ public final class Model: @unchecked Sendable {
 
   /// Plans the model for `batch` samples with these input shapes.
   package func plan(
-    batch: Int, inputShapes: [Shape], purpose: PlanPurpose, inputGradients: Bool = false, loadsInputs: Bool = false
+    batch: Int, inputShapes: [Shape], purpose: PlanPurpose, inputGradients: Bool = false, loadsInputs: Bool = false,
+    frozen: Set<Int> = []
   ) throws(NNKitError) -> Plan {
     try Plan(
       graph, parameters: parametersByNode, batch: batch, inputShapes: inputShapes, purpose: purpose,
       kernels: runtime.kernels, threads: runtime.pool.threads, inputGradients: inputGradients,
-      loadsInputs: loadsInputs)
+      loadsInputs: loadsInputs, frozen: frozen)
   }
 }
 

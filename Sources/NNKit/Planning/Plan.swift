@@ -50,6 +50,10 @@ package struct Plan {
   package let lossReports: [LossReport]
   /// The gradients of the inputs, where they were asked for.
   package let dInputs: [Tensor?]
+  /// The offsets of the parameters that stay as they are, and of those whose gradients a run leaves all the same, because
+  /// the step that makes them makes others too.
+  let frozen: Set<Int>
+  let frozenButWritten: [Range<Int>]
   /// Where in the arena parameters lie that are not trainable and whose next values a run leaves among the gradients.
   package let updatedState: [Range<Int>]
   /// The values that each int32 input may hold.
@@ -90,11 +94,12 @@ package struct Plan {
   package init(
     _ graph: Graph, parameters: [[Parameter]], batch: Int, inputShapes: [Shape], purpose: PlanPurpose,
     kernels: KernelTable, threads: Int, inputGradients: Bool = false, loadsInputs: Bool = false,
-    recomputation: Double = 1, sharesMemory: Bool = true
+    frozen: Set<Int> = [], recomputation: Double = 1, sharesMemory: Bool = true
   ) throws(NNKitError) {
     func plan(_ computedAgain: Set<Int>) throws(NNKitError) -> Plan {
       try Plan(
-        graph, parameters, batch, inputShapes, purpose, kernels, threads, inputGradients, loadsInputs, sharesMemory,
+        graph, parameters, batch, inputShapes, purpose, kernels, threads, inputGradients, loadsInputs, frozen,
+        sharesMemory,
         computedAgain: computedAgain)
     }
     let plain = try plan([])
@@ -109,7 +114,7 @@ package struct Plan {
   private init(
     _ graph: Graph, _ parameters: [[Parameter]], _ batch: Int, _ inputShapes: [Shape], _ purpose: PlanPurpose,
     _ kernels: KernelTable, _ threads: Int, _ inputGradients: Bool, _ loadsInputs: Bool,
-    _ sharesMemory: Bool, computedAgain: Set<Int>
+    _ frozen: Set<Int>, _ sharesMemory: Bool, computedAgain: Set<Int>
   ) throws(NNKitError) {
     let builder = PlanBuilder(kernels: kernels, threads: threads, batch: batch, isTraining: purpose.isTraining)
     var network = PlannedNetwork(graph, parameters, isTraining: purpose.isTraining, computedAgain: computedAgain)
@@ -146,7 +151,7 @@ package struct Plan {
           continue
         }
         let gradient = try builder.tensor(prediction.type)
-        builder.keepFromStart(gradient)
+        builder.keepFromStart(gradient, until: forwardSteps)
         // Loading the gradient reads them.
         if let lengths = network.lengths(ofOutput: index) { builder.keepToEnd(lengths.tensor) }
         outputGradients.append(gradient)
@@ -159,6 +164,7 @@ package struct Plan {
     for output in network.outputs { builder.keepToEnd(output) }
     let dInputs = network.dInputs
     for dInput in dInputs { if let dInput { builder.keepToEnd(dInput) } }
+    if !frozen.isEmpty { builder.removeNeedlessSteps(from: forwardSteps, unwantedGradients: frozen) }
 
     self.batch = batch
     self.inputs = network.inputs
@@ -169,7 +175,15 @@ package struct Plan {
     self.targetRanges = targetRanges
     self.lossReports = reports
     self.dInputs = inputGradients ? dInputs : []
-    self.updatedState = network.updatedState
+    self.updatedState = network.updatedState.filter { !frozen.contains($0.lowerBound) }
+    self.frozen = frozen
+    let written = Set(builder.steps.flatMap(\.accesses.written))
+    var writtenOffsets: Set<Int> = []
+    for buffer in written {
+      if case .gradients(let offset) = builder.buffers[buffer].region { writtenOffsets.insert(offset) }
+    }
+    frozenButWritten = parameters.joined().map(\.range)
+      .filter { frozen.contains($0.lowerBound) && writtenOffsets.contains($0.lowerBound) }
     self.inputRanges = network.inputRanges
     // A step of streams has no axis of time that could end early.
     let inputLengths: [Int?] = purpose.isStreamStep ? network.inputs.map { _ in nil } : network.inputLengths
@@ -192,17 +206,9 @@ package struct Plan {
 
   /// Of each step: whether gradients of inputs alone need it.
   var isForInputGradients: [Bool] {
-    var needed: Set<Int> = []
-    var isForInputs = Array(repeating: false, count: steps.count)
-    for (index, step) in steps.enumerated().reversed() where index >= forwardSteps {
-      let isNeeded = step.accesses.written.contains { buffer in
-        if case .gradients = buffers[buffer].region { return true }
-        return needed.contains(buffer)
-      }
-      isForInputs[index] = !isNeeded
-      if isNeeded { needed.formUnion(step.accesses.read) }
-    }
-    return isForInputs
+    neededSteps(steps, from: forwardSteps) { buffer in
+      if case .gradients(let offset) = buffers[buffer].region { !frozen.contains(offset) } else { false }
+    }.map { !$0 }
   }
 
   /// Whether a buffer may share memory with others.

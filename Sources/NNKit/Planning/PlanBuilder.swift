@@ -22,6 +22,8 @@ package final class PlanBuilder {
     var contents: [Int] = []
     /// Whether it is filled before the plan runs, and read after it has run.
     var isFilledBefore = false
+    /// Of what is filled before: the first step before which it must be there, if no step reads it.
+    var filledUntil = 0
     var isReadAfter = false
   }
 
@@ -138,10 +140,12 @@ package final class PlanBuilder {
     return buffers.count - 1
   }
 
-  /// Keeps a tensor's memory from the first step on: it is filled before the plan runs.
-  func keepFromStart(_ tensor: Tensor) {
+  /// Keeps a tensor's memory from the first step on: it is filled before the plan runs, or before step `until` does.
+  func keepFromStart(_ tensor: Tensor, until step: Int = 0) {
     use(tensor.buffer, at: 0)
+    use(tensor.buffer, at: step)
     buffers[tensor.buffer].isFilledBefore = true
+    buffers[tensor.buffer].filledUntil = step
   }
 
   /// Keeps a tensor's memory to the end: it is read after the plan has run.
@@ -235,10 +239,44 @@ package final class PlanBuilder {
     }
   }
 
+  // MARK: Leaving out
+
+  /// Removes the steps from `first` on that compute nothing of what is read after the plan or of gradients of parameters
+  /// whose offset is not in `unwanted`.
+  func removeNeedlessSteps(from first: Int, unwantedGradients unwanted: Set<Int>) {
+    let isNeeded = neededSteps(steps, from: first) { [buffers] index in
+      if case .gradients(let offset) = buffers[index].region { return !unwanted.contains(offset) }
+      return buffers[index].isReadAfter
+    }
+    guard isNeeded.contains(false) else { return }
+    steps = zip(steps, isNeeded).filter { $1 }.map(\.0)
+    for index in buffers.indices {
+      buffers[index].first = buffers[index].isFilledBefore ? 0 : Int.max
+      buffers[index].last =
+        buffers[index].isReadAfter ? Int.max - 1 : buffers[index].isFilledBefore ? buffers[index].filledUntil : -1
+    }
+    for (index, step) in steps.enumerated() {
+      for buffer in step.buffers { use(buffer, at: index) }
+    }
+  }
+
   private func use(_ buffer: Int, at step: Int) {
     buffers[buffer].first = min(buffers[buffer].first, step)
     buffers[buffer].last = max(buffers[buffer].last, step)
   }
+}
+
+/// Of each step: whether it comes before `first`, writes what `isWanted`, or writes what such a step reads.
+func neededSteps(
+  _ steps: [PlanBuilder.PlannedStep], from first: Int, isWanted: (_ buffer: Int) -> Bool
+) -> [Bool] {
+  var isNeeded = Array(repeating: true, count: steps.count)
+  var read: Set<Int> = []
+  for (index, step) in steps.enumerated().reversed() where index >= first {
+    isNeeded[index] = step.accesses.written.contains { read.contains($0) || isWanted($0) }
+    if isNeeded[index] { read.formUnion(step.accesses.read) }
+  }
+  return isNeeded
 }
 
 private func saturatingProduct(_ factors: [Int]) -> Int {

@@ -12,9 +12,11 @@ final class OptimizerState {
   private let pool: ThreadPool
   private let kernels: KernelTable
   private let norm: VectorNorm
+  /// The elements of each tile, without those of frozen parameters.
+  private var tiles: UnsafeMutableBufferPointer<Range<Int>>
+  private var tile: (Int, Int) -> Void
   /// What the tiles read, at a fixed address.
   private let update: UnsafeMutablePointer<OptimizerUpdate>
-  private let tile: (Int, Int) -> Void
   /// The logarithms of the products of all `β` so far, of which the bias corrections are made; `β` may change from
   /// update to update.
   var logDecay = (first: 0.0, second: 0.0)
@@ -38,18 +40,39 @@ final class OptimizerState {
     let update = UnsafeMutablePointer<OptimizerUpdate>.allocate(capacity: 1)
     update.initialize(to: .none)
     self.update = update
-    let kernels = runtime.kernels
-    tile = { tile, _ in update.pointee.part(Self.range(ofTile: tile, total)).run(kernels) }
+    tiles = Self.tiles(of: [0..<total])
+    tile = Self.tile(tiles, update, kernels)
   }
 
-  deinit { update.deallocate() }
-
-  private static func range(ofTile tile: Int, _ total: Int) -> Range<Int> {
-    let start = tile * elementsPerTile
-    return start..<min(start + elementsPerTile, total)
+  deinit {
+    update.deallocate()
+    tiles.deallocate()
   }
 
-  private var tileCount: Int { ceilDivide(parameters.trainableCount, Self.elementsPerTile) }
+  /// Which elements `apply` changes from now on. Not while it runs.
+  func setChanging(_ ranges: [Range<Int>]) {
+    tiles.deallocate()
+    tiles = Self.tiles(of: ranges)
+    tile = Self.tile(tiles, update, kernels)
+  }
+
+  private static func tile(
+    _ tiles: UnsafeMutableBufferPointer<Range<Int>>, _ update: UnsafeMutablePointer<OptimizerUpdate>,
+    _ kernels: KernelTable
+  ) -> (Int, Int) -> Void {
+    { tile, _ in update.pointee.part(tiles[tile]).run(kernels) }
+  }
+
+  private static func tiles(of ranges: [Range<Int>]) -> UnsafeMutableBufferPointer<Range<Int>> {
+    let parts = ranges.flatMap { range in
+      stride(from: range.lowerBound, to: range.upperBound, by: elementsPerTile).map {
+        $0..<min($0 + elementsPerTile, range.upperBound)
+      }
+    }
+    let tiles = UnsafeMutableBufferPointer<Range<Int>>.allocate(capacity: parts.count)
+    _ = tiles.initialize(from: parts)
+    return tiles
+  }
 
   /// Changes all trainable parameters by their gradients, which count `gradientScale` times. `slots` is the memory that
   /// the optimizer has made use of so far, `optimizer.slotCount` arrays at least; `gradientNorm` the finite norm of the
@@ -71,7 +94,7 @@ final class OptimizerState {
     }
     logDecay = decay
     update.pointee = next
-    pool.run(tiles: tileCount, tile)
+    pool.run(tiles: tiles.count, tile)
     parameters.markChanged()
     // Numbers that large are measured again at the next update.
     bounds = after ?? MagnitudeBounds(weight: .infinity, first: .infinity, second: .infinity)
@@ -118,8 +141,7 @@ final class OptimizerState {
     let room = min(total, Self.elementsPerTile)
     let base = copies.base.assumingMemoryBound(to: Float.self)
     let targets: [3 of UnsafeMutablePointer<Float>] = [base, base + room, base + 2 * room]
-    for tile in 0..<tileCount {
-      let range = Self.range(ofTile: tile, total)
+    for range in tiles {
       let part = update.part(range)
       let sources = part.changed
       for array in sources.indices {

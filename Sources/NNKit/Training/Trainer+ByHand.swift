@@ -66,8 +66,7 @@ extension Trainer {
       // In a child that is forked meanwhile, they are half a batch's.
       hasGradients = false
       bound.runBackward(inputGradients: wantsInputs)
-      pendingState = bound.plan.updatedState
-      hasGradients = true
+      tookGradients(bound.plan)
       for position in 0..<inputCount {
         guard let view = try inputGradient(position) else { continue }
         let count = bound.inputPlaces[position].count
@@ -92,7 +91,7 @@ extension Trainer {
     let (graph, plan) = (model.graph, bound.plan)
     for (index, tensor) in plan.outputs.enumerated() {
       guard let view = try outputGradient(index) else { continue }
-      let name = Self.gradientName(graph.outputs[index].name, "output")
+      var name: String { Self.gradientName(graph.outputs[index].name, "output") }
       guard tensor.type.dataType == .float32 else {
         throw NNKitError(.type, "\(name) was given, but the output is int32 and has none; leave it out (data NULL)")
       }
@@ -104,7 +103,7 @@ extension Trainer {
     var wantsInputs = false
     for position in 0..<inputCount {
       guard let view = try inputGradient(position) else { continue }
-      let name = Self.gradientName(graph.inputs[position].name, "input")
+      var name: String { Self.gradientName(graph.inputs[position].name, "input") }
       guard plan.inputs[position].type.dataType == .float32 else {
         throw NNKitError(.type, "\(name) was asked for, but the input is int32 and has none; leave it out (data NULL)")
       }

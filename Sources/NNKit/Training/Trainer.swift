@@ -15,9 +15,11 @@ public final class Trainer: @unchecked Sendable {
   package let gradients: AlignedMemory
   private let norm: VectorNorm
   let busy = BusyFlag()
-  private var trainingPlans = PlanCache()
+  var trainingPlans = PlanCache()
   private var evaluationPlans = PlanCache()
   var plansByHand = PlanCache()
+  /// The offsets of the parameters that stay as they are.
+  var frozen: Set<Int> = []
   /// Whose first part has run, and the version of the parameters then.
   var forwardPass: (bound: BoundPlan, version: Int)?
   var validation: Dataset?
@@ -118,9 +120,16 @@ public final class Trainer: @unchecked Sendable {
     // In a child that is forked meanwhile, they are half a batch's.
     hasGradients = false
     bound.run(seed: model.seed, step: model.passes.add(1, ordering: .relaxed).oldValue)
-    pendingState = bound.plan.updatedState
-    hasGradients = true
+    tookGradients(bound.plan)
     return bound
+  }
+
+  /// The plan has left its gradients.
+  func tookGradients(_ plan: Plan) {
+    let values = gradients.base.assumingMemoryBound(to: Float.self)
+    for range in plan.frozenButWritten { (values + range.lowerBound).update(repeating: 0, count: range.count) }
+    pendingState = plan.updatedState
+    hasGradients = true
   }
 
   /// Computes the losses of one batch, in inference mode, and returns the plan that has them.
@@ -217,7 +226,7 @@ public final class Trainer: @unchecked Sendable {
     // By hand the inputs' memory may be gone, and their gradients be wanted, when the second part runs.
     let plan = try model.plan(
       batch: batch, inputShapes: shapes, purpose: purpose, inputGradients: purpose.isTrainingByHand,
-      loadsInputs: purpose.isTraining && !purpose.isTrainingByHand)
+      loadsInputs: purpose.isTraining && !purpose.isTrainingByHand, frozen: purpose.isTraining ? frozen : [])
     let bound = try BoundPlan(plan, parameters: model.arena, gradients: gradients, pool: model.runtime.pool)
     plans.add(bound)
     return bound

@@ -18,6 +18,8 @@ private struct TrainerDescription: Codable {
   var hasGradients: Bool
   /// The parameters whose next value waits among the gradients.
   var pending: [String]
+  /// The parameters that are frozen; a state without it has none.
+  var frozen: [String]?
 
   static let currentVersion = 1
 
@@ -66,7 +68,8 @@ extension Trainer {
         version: TrainerDescription.currentVersion, choices: choices, settings: text, slots: slots.count,
         logDecay: [optimizer.logDecay.first.bitPattern, optimizer.logDecay.second.bitPattern],
         epochs: model.epochs.load(ordering: .relaxed), passes: model.passes.load(ordering: .relaxed),
-        hasGradients: hasGradients, pending: pendingNames)
+        hasGradients: hasGradients, pending: pendingNames,
+        frozen: frozen.isEmpty ? nil : model.parameters.filter { frozen.contains($0.offset) }.map(\.name))
       let tensors = stateTensors(slots, hasGradients: hasGradients)
       try model.withFile(Model.TrainingPart(json: try description.json(), tensors: tensors)) {
         (parts) throws(NNKitError) in
@@ -106,6 +109,11 @@ extension Trainer {
     guard pending.map(\.name) == description.pending, pending.allSatisfy({ !$0.specification.trainable }) else {
       throw NNKitError(.format, "the state's pending values \(description.pending.prefix(4)) are not this model's")
     }
+    let frozenNames = Set(description.frozen ?? [])
+    let frozenParameters = model.parameters.filter { frozenNames.contains($0.name) }
+    guard frozenParameters.count == frozenNames.count else {
+      throw NNKitError(.format, "the state's frozen parameters \(frozenNames.sorted().prefix(4)) are not this model's")
+    }
     guard (0...settings.definition.slots.count).contains(description.slots) else {
       throw NNKitError(.format, "the state has \(description.slots) numbers of the optimizer for each parameter")
     }
@@ -139,6 +147,7 @@ extension Trainer {
       )
       model.epochs.store(description.epochs, ordering: .relaxed)
       model.passes.store(description.passes, ordering: .relaxed)
+      setFrozen(Set(frozenParameters.map(\.offset)))
       pendingState = pending.map(\.range)
       hasGradients = description.hasGradients
     }

@@ -1,12 +1,14 @@
 import NNKit
 
 extension GraphCheck {
-  /// A forward pass, the loss's gradient from elsewhere, and a backward pass, with and without gradients of the inputs.
+  /// A forward pass, the loss's gradient from elsewhere, and a backward pass: with and without gradients of the inputs,
+  /// and with every second parameter frozen.
   mutating func checkByHand() throws {
     let views = try BatchViews(program, data)
     let trainer = try Trainer(model, options: "loss=none")
     data.fill(model)
-    for wantsInputs in [true, false] {
+    for (wantsInputs, freezes) in [(true, false), (false, false), (true, true), (false, true)] {
+      if freezes { for name in frozenNames { try trainer.freeze(name) } }
       let comparison = try reference(
         data.inputs, training(step: model.passes.load(ordering: .relaxed)), withLoss: true)
       let predictions = try program.outputs.map { try self.prediction($0, comparison) }
@@ -17,19 +19,30 @@ extension GraphCheck {
       let wanted = try wantsInputs ? wantedGradients(views) : []
       try trainer.backward(
         outputCount: given.count, { given[$0] }, inputCount: wanted.count, { wanted[$0] })
-      let name = wantsInputs ? "by hand" : "by hand, without gradients of inputs"
+      let name =
+        "by hand" + (wantsInputs ? "" : ", without gradients of inputs") + (freezes ? ", half of it frozen" : "")
       try expectOutputs(name, outputs.map(\.values), comparison)
-      try expectGradients(
-        name,
-        Array(
-          UnsafeBufferPointer(
-            start: trainer.gradients.base.assumingMemoryBound(to: Float.self), count: model.arena.count)), comparison)
+      let gradients = Array(
+        UnsafeBufferPointer(
+          start: trainer.gradients.base.assumingMemoryBound(to: Float.self), count: model.arena.count))
+      try expectGradients(name, gradients, comparison, without: freezes ? frozenNames : [])
       for (index, gradient) in wanted.enumerated() {
         guard let gradient else { continue }
         try expectInputGradient(name, index, gradient.values, comparison)
       }
       add(comparison.statistics)
     }
+    let before = model.values
+    try trainer.apply()
+    for parameter in model.parameters where frozenNames.contains(parameter.name) {
+      for i in parameter.range where Double(model.arena.floats[i]).bitPattern != before[i].bitPattern {
+        throw GraphFailure(check: "freezing", detail: "\(parameter.name) has changed")
+      }
+    }
+  }
+
+  private var frozenNames: Set<String> {
+    Set(model.parameters.enumerated().filter { ($0.offset + Int(program.seed)) % 2 == 0 }.map(\.element.name))
   }
 
   private func prediction(_ id: GraphProgram.ValueID, _ comparison: ReferenceComparison) throws -> ReferenceTensor {

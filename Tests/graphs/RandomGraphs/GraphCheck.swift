@@ -201,9 +201,18 @@ package struct GraphCheck {
     }
   }
 
-  func expectGradients(_ check: String, _ gradients: [Float], _ comparison: ReferenceComparison) throws {
+  /// `without`: the parameters whose gradients are zero, because they are frozen.
+  func expectGradients(
+    _ check: String, _ gradients: [Float], _ comparison: ReferenceComparison, without frozen: Set<String> = []
+  ) throws {
     for parameter in model.parameters {
       let actual = Array(gradients[parameter.range])
+      if frozen.contains(parameter.name) {
+        guard actual.allSatisfy({ $0 == 0 }) else {
+          throw GraphFailure(check: check, detail: "the gradient of \(parameter.name) is not zero")
+        }
+        continue
+      }
       if parameter.specification.trainable {
         try comparison.expect(check, "the gradient of \(parameter.name)", actual) {
           Array($0.dParameters[parameter.range])
