@@ -4,8 +4,8 @@
 #   packaging/install.sh <libnnkit.so> <prefix>
 #   packaging/install.sh --remove <prefix>
 #
-# The tree holds no path of its own: it may be moved, or unpacked anywhere. A library that is there already is replaced at
-# once, and programs that have it loaded keep it.
+# The tree holds no path of its own: it may be moved, or unpacked anywhere. A library that is there already is replaced
+# at once, and programs that have it loaded keep it.
 set -eu
 if [ $# != 2 ] || { [ "$1" != --remove ] && [ ! -f "$1" ]; }; then
   echo "usage: $0 <libnnkit.so>|--remove <prefix>; make lib builds the library" >&2

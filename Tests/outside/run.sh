@@ -3,8 +3,8 @@
 #
 #   Tests/outside/run.sh <nnkit-....tar.gz> <nnkit_engine-....whl>     make test-outside
 #
-# A C program trains a model with an installed tree, and C, C++, Python and Rust programs run it: each prints the same. The
-# exit status is 1 where one does not. cmake comes from PATH; the wheel's environment takes numpy and tqdm from PyPI.
+# A C program trains a model with an installed tree, and C, C++, Python and Rust programs run it: each prints the same.
+# The exit status is 1 where one does not. cmake comes from PATH; numpy and tqdm, for the wheel, come from PyPI.
 set -eu
 if [ $# != 2 ] || [ ! -f "$1" ] || [ ! -f "$2" ]; then
   echo "usage: $0 <tarball> <wheel>; make dist wheel makes them" >&2
