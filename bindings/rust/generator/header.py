@@ -113,7 +113,7 @@ def constants(header: str) -> str:
     lines += ["", *_doc(comment, ""), f"pub const NNK_ABI_VERSION: u32 = {value};"]
     for owner, body in re.findall(r"(?:typedef int32_t (\w+);\s*)?\benum \{(.*?)\};", header, re.S):
         lines.append("")
-        for name, number, text in re.findall(r"(NNK_\w+) = (-?\d+),?[ ]*(?:/\*(.*?)\*/)?", body):
+        for name, number, text in re.findall(r"(NNK_\w+) = (-?\d+),?[ ]*(?:/\*(.*?)\*/)?", body, re.S):
             lines += _doc(_sentence(text or _WITHOUT_COMMENT[name]), "")
             lines.append(f"pub const {name}: {owner or 'i32'} = {number};")
     return "\n".join([*lines, ""])

@@ -46,7 +46,10 @@ pub const NNK_INT32: nnk_dtype = 2;
 /// Accepted where `NNK_INT32` is, if every value fits into 32 bits.
 pub const NNK_INT64: nnk_dtype = 3;
 
-/// An optimizer step has ended; only with report=step.
+/// An optimizer step has ended; only with report=step or report=batch.
 pub const NNK_EVENT_STEP: i32 = 0;
 /// An epoch has ended.
 pub const NNK_EVENT_EPOCH: i32 = 1;
+/// A batch has been evaluated: of the validation samples, with report=batch, or in `nnk_trainer_evaluate_reporting`.
+/// Since ABI version 2.
+pub const NNK_EVENT_EVALUATION: i32 = 2;

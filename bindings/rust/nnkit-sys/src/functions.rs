@@ -147,15 +147,45 @@ functions! {
         out: *mut *mut nnk_model,
     ) -> nnk_status;
 
-    /// The model as JSON: {"inputs":\[{"name","dtype","shape","step_shape"}\], "outputs":\[...\],
-    /// "layers":\[{"name","kind", "options","inputs","output_shape","parameters"}\],
-    /// "parameters":\[{"name","shape","offset","count", "trainable"}\], "parameter_count"}. An offset counts float32
-    /// elements in the parameter buffer; a step_shape is there where `nnk_streams_step` can be used, and is the shape
-    /// that it takes or gives, without n. Writes the string's address to \*out. It stays until the next call of this
-    /// function in this thread.
+    /// The model as JSON: {"inputs":\[{"name","dtype","shape","step_shape"}\], "outputs":\[..., each with "source", the
+    /// name of the layer or input that computes it\], "layers":\[{"name","kind",
+    /// "options","inputs","output_shape","parameters"}\], "parameters":\[{"name","shape","offset","count",
+    /// "trainable"}\], "parameter_count"}. An offset counts float32 elements in the parameter buffer; a step_shape is
+    /// there where `nnk_streams_step` can be used, and is the shape that it takes or gives, without n. Writes the
+    /// string's address to \*out. It stays until the next call of this function in this thread.
     ///
     /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE.
     fn nnk_model_info_json(model: *mut nnk_model, out: *mut *const c_char) -> nnk_status;
+
+    /// How many inputs and outputs the model has; either may be NULL.
+    ///
+    /// Returns: `NNK_OK`, INVALID_HANDLE, INVALID_ARGUMENT (the model is NULL). Since ABI version 2.
+    fn nnk_model_counts(model: *mut nnk_model, n_inputs: *mut i32, n_outputs: *mut i32) -> nnk_status;
+
+    /// The index-th input (output): its name, which stays as long as the model and every object made from it;
+    /// `NNK_FLOAT32` or `NNK_INT32`; its shape without the batch, open dimensions as -1. \*rank: in, how many sizes
+    /// `shape` can take; out, how many there are. What is NULL is not written; with a `shape` of NULL, \*rank is only
+    /// written.
+    ///
+    /// Returns: `NNK_OK`, INVALID_ARGUMENT (no such one, too little room), INVALID_HANDLE. Since ABI version 2.
+    fn nnk_model_input(
+        model: *mut nnk_model,
+        index: i32,
+        name: *mut *const c_char,
+        dtype: *mut nnk_dtype,
+        shape: *mut i64,
+        rank: *mut i32,
+    ) -> nnk_status;
+
+    /// See [`nnk_model_input`].
+    fn nnk_model_output(
+        model: *mut nnk_model,
+        index: i32,
+        name: *mut *const c_char,
+        dtype: *mut nnk_dtype,
+        shape: *mut i64,
+        rank: *mut i32,
+    ) -> nnk_status;
 
     /// Fills \*out with a view of all parameters: one contiguous float32 buffer of rank 1, in which
     /// `nnk_model_info_json` gives each parameter's place; gaps between parameters are zero and stay unused. The memory
@@ -188,14 +218,30 @@ functions! {
     /// Gives the handle back. NULL does nothing, and any order is fine.
     fn nnk_dataset_destroy(dataset: *mut nnk_dataset);
 
-    /// Creates a trainer. Options: loss= (required), optimizer=sgd, learning_rate, metric, clip_norm and the
-    /// optimizer's own, as `nnk_catalog_json()` lists them. The trainer keeps the model alive.
+    /// Creates a trainer. Options: loss= (required; none: `nnk_trainer_forward`, _backward and _apply only),
+    /// optimizer=sgd, learning_rate, metric, clip_norm and the optimizer's own, as `nnk_catalog_json()` lists them. The
+    /// trainer keeps the model alive.
     ///
     /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, OUT_OF_MEMORY.
     fn nnk_trainer_create(model: *mut nnk_model, options: *const c_char, out: *mut *mut nnk_trainer) -> nnk_status;
 
     /// Gives the handle back. NULL does nothing, and any order is fine.
     fn nnk_trainer_destroy(trainer: *mut nnk_trainer);
+
+    /// Freezes the parameters whose names ("\<layer\>/\<parameter\>") fit `pattern`, or, with `frozen` 0, lets them be
+    /// trained again. In a pattern \* stands for any characters and ? for any one: "encoder_\*", "conv/kernel". A
+    /// frozen parameter keeps its value and has a gradient of zero, which takes no time unless the same step computes
+    /// others; what lies before frozen layers alone is not gone back to. A running statistic of batchnorm can be frozen
+    /// too; training takes the batch's statistics all the same. The optimizer's memory stays. \*count (may be NULL):
+    /// how many fit. Part of the state.
+    ///
+    /// Returns: `NNK_OK`, INVALID_ARGUMENT (no parameter fits), INVALID_HANDLE, BUSY. Since ABI version 2.
+    fn nnk_trainer_freeze(
+        trainer: *mut nnk_trainer,
+        pattern: *const c_char,
+        frozen: i32,
+        count: *mut i32,
+    ) -> nnk_status;
 
     /// Changes settings of a trainer, all or none of them: "learning_rate=3e-4 weight_decay=1e-4". A setting is any
     /// option of the trainer's optimizer, and clip_norm, with the ranges that `nnk_catalog_json()` lists; what is not
@@ -216,12 +262,13 @@ functions! {
     fn nnk_trainer_get(trainer: *mut nnk_trainer, name: *const c_char, value: *mut f64) -> nnk_status;
 
     /// Trains. Options: epochs=1, batch_size=32, shuffle=true (a new order each epoch, from the model's seed),
-    /// validation_split=0 (the last fraction of the samples, rounded to whole ones, is held out), report=epoch|step.
-    /// `callback` may be NULL; with report=step it can stop within an epoch. The trainer is busy until this returns.
-    /// Shapes, and all labels and indices, of the validation samples too, are checked before the first step. Where a
-    /// later step fails, the steps before it have changed the model: the message says which step of which epoch it was,
-    /// what it met in which sample or parameter, and whose parameters the model keeps. A step that fails changes
-    /// nothing, and one that does not leaves every parameter finite.
+    /// validation_split=0 (the last fraction of the samples, rounded to whole ones, is held out),
+    /// report=epoch|step|batch. `callback` may be NULL; with report=step it can stop within an epoch, with report=batch
+    /// within the validation, too. The trainer is busy until this returns. Shapes, and all labels and indices, of the
+    /// validation samples too, are checked before the first step. Where a later step fails, the steps before it have
+    /// changed the model: the message says which step of which epoch it was, what it met in which sample or parameter,
+    /// and whose parameters the model keeps. A step that fails changes nothing, and one that does not leaves every
+    /// parameter finite.
     ///
     /// Returns: `NNK_OK`, INVALID_ARGUMENT (also for no sample to train on, or none to validate with where that was
     /// asked for), INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, NUMERIC, BUSY.
@@ -254,6 +301,20 @@ functions! {
         metric: *mut f64,
     ) -> nnk_status;
 
+    /// `nnk_trainer_evaluate`, with a callback after each batch (`NNK_EVENT_EVALUATION`). Where that stops it, \*loss
+    /// and \*metric are those of the samples until then.
+    ///
+    /// Returns: as `nnk_trainer_evaluate`. Since ABI version 2.
+    fn nnk_trainer_evaluate_reporting(
+        trainer: *mut nnk_trainer,
+        dataset: *mut nnk_dataset,
+        options: *const c_char,
+        loss: *mut f64,
+        metric: *mut f64,
+        callback: nnk_progress_callback,
+        user: *mut c_void,
+    ) -> nnk_status;
+
     /// One optimizer step on one batch: gradients, then apply. \*loss (may be NULL) is the mean loss before the step.
     /// Allocates nothing after the first call with the same shapes.
     ///
@@ -280,10 +341,44 @@ functions! {
         loss: *mut f64,
     ) -> nnk_status;
 
-    /// The second half: clips the gradients in the buffer if clip_norm asks for it and lets the optimizer use them.
+    /// A step with a loss of the program's own, in three parts: this, `nnk_trainer_backward`, `nnk_trainer_apply`. Runs
+    /// the model on a batch as training does (dropout draws, batchnorm takes the batch's statistics): reads `inputs`,
+    /// \[N, ...\] each, writes `outputs`, whose shapes must be exactly those of the results, and keeps what
+    /// `nnk_trainer_backward` needs, not the caller's memory. A later call takes its place. Changes no parameter.
+    /// Allocates nothing after the first call with the same shapes.
     ///
-    /// Returns: `NNK_OK`, INVALID_HANDLE, NUMERIC (a gradient is not finite, or a parameter would not be: nothing has
-    /// changed), BUSY.
+    /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, BUSY. Since ABI version 2.
+    fn nnk_trainer_forward(
+        trainer: *mut nnk_trainer,
+        inputs: *const nnk_tensor,
+        n_inputs: i32,
+        outputs: *mut nnk_tensor,
+        n_outputs: i32,
+    ) -> nnk_status;
+
+    /// The gradients of the last `nnk_trainer_forward`, into the buffer of `nnk_trainer_gradients_view`, from those of
+    /// its outputs: output_gradients\[i\], float32, has the shape of outputs\[i\]. One whose data is NULL counts as
+    /// zero (that of an int32 output is NULL), and so does what is behind the lengths of a sequence. The mean over a
+    /// batch is the caller's: nothing is divided by N. n_input_gradients is 0, or the number of inputs: then the
+    /// gradient of each input is written to input_gradients\[i\], where its data is not NULL (that of an int32 input
+    /// is). Without them, what they alone need is not computed. Each call needs an `nnk_trainer_forward` of its own,
+    /// and the parameters it was run with.
+    ///
+    /// Returns: `NNK_OK`, INVALID_ARGUMENT (also without a forward pass that was not used, or where parameters have
+    /// changed since), INVALID_HANDLE, SHAPE, TYPE, BUSY. Since ABI version 2.
+    fn nnk_trainer_backward(
+        trainer: *mut nnk_trainer,
+        output_gradients: *const nnk_tensor,
+        n_output_gradients: i32,
+        input_gradients: *mut nnk_tensor,
+        n_input_gradients: i32,
+    ) -> nnk_status;
+
+    /// The last part: clips the gradients in the buffer if clip_norm asks for it and lets the optimizer use them.
+    ///
+    /// Returns: `NNK_OK`, INVALID_ARGUMENT (no gradients wait: none were computed since the last call, and the buffer
+    /// was never shown by `nnk_trainer_gradients_view`), INVALID_HANDLE, NUMERIC (a gradient is not finite, or a
+    /// parameter would not be: nothing has changed), BUSY.
     fn nnk_trainer_apply(trainer: *mut nnk_trainer) -> nnk_status;
 
     /// Fills \*out with a view of all gradients, laid out as the parameters are (`nnk_model_parameters_view`). In the

@@ -53,11 +53,7 @@ impl Trainer<'_> {
     /// `input_gradients` is `()`, or takes the gradient of each input, but where it is
     /// [`TensorViewMut::absent`](crate::TensorViewMut::absent). Each call needs a forward pass of its own, and the
     /// parameters that it was run with; else the error is [`ErrorKind::InvalidArgument`](crate::ErrorKind).
-    pub fn backward<'a, 'b>(
-        &self,
-        output_gradients: impl Views<'a>,
-        input_gradients: impl ViewsMut<'b>,
-    ) -> Result<()> {
+    pub fn backward<'a, 'b>(&self, output_gradients: impl Views<'a>, input_gradients: impl ViewsMut<'b>) -> Result<()> {
         self.between(output_gradients, input_gradients, |trainer, outputs, n_outputs, inputs, n_inputs| {
             // Safety: as in `forward`.
             unsafe { sys::nnk_trainer_backward(trainer, outputs, n_outputs, inputs, n_inputs) }
@@ -68,13 +64,7 @@ impl Trainer<'_> {
         &self,
         reads: impl Views<'a>,
         writes: impl ViewsMut<'b>,
-        call: impl FnOnce(
-            *mut sys::nnk_trainer,
-            *const sys::nnk_tensor,
-            i32,
-            *mut sys::nnk_tensor,
-            i32,
-        ) -> sys::nnk_status,
+        call: impl FnOnce(*mut sys::nnk_trainer, *const sys::nnk_tensor, i32, *mut sys::nnk_tensor, i32) -> sys::nnk_status,
     ) -> Result<()> {
         let _in_use = self.model.begin(Use::TrainerCall)?;
         check(reads.with_views(|reads| {

@@ -142,7 +142,7 @@ impl OptionValue for Initializer {
     }
 }
 
-/// What is minimised.
+/// What is minimised; none: the gradients of the outputs come from the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Loss {
@@ -152,17 +152,20 @@ pub enum Loss {
     /// `mean_squared_error`: (prediction - target)², mean over all elements, of sequences with lengths over those of
     /// real steps.
     MeanSquaredError,
+    /// `none`.
+    None,
 }
 
 impl Loss {
     /// All of them.
-    pub const ALL: &'static [Loss] = &[Loss::SoftmaxCrossEntropy, Loss::MeanSquaredError];
+    pub const ALL: &'static [Loss] = &[Loss::SoftmaxCrossEntropy, Loss::MeanSquaredError, Loss::None];
 
     /// The library's word for it.
     pub fn word(self) -> &'static str {
         match self {
             Loss::SoftmaxCrossEntropy => "softmax_cross_entropy",
             Loss::MeanSquaredError => "mean_squared_error",
+            Loss::None => "none",
         }
     }
 }
@@ -212,7 +215,7 @@ impl OptionValue for Metric {
     }
 }
 
-/// How often the callback is called.
+/// How often the callback is called: after each epoch, step, or step and batch of the validation samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Report {
@@ -220,17 +223,20 @@ pub enum Report {
     Epoch,
     /// `step`.
     Step,
+    /// `batch`.
+    Batch,
 }
 
 impl Report {
     /// All of them.
-    pub const ALL: &'static [Report] = &[Report::Epoch, Report::Step];
+    pub const ALL: &'static [Report] = &[Report::Epoch, Report::Step, Report::Batch];
 
     /// The library's word for it.
     pub fn word(self) -> &'static str {
         match self {
             Report::Epoch => "epoch",
             Report::Step => "step",
+            Report::Batch => "batch",
         }
     }
 }
@@ -249,4 +255,4 @@ impl OptionValue for Report {
 
 /// Of the catalogue that all this was made from: FNV-1a with 64 bits.
 #[cfg(test)]
-pub(crate) const CATALOG_FINGERPRINT: u64 = 0x9a544a67fec5f640;
+pub(crate) const CATALOG_FINGERPRINT: u64 = 0x4ed007bc54388093;

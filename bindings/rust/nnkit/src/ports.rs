@@ -17,14 +17,8 @@ pub struct Port {
     pub shape: Vec<i64>,
 }
 
-type Describe = fn(
-    *mut sys::nnk_model,
-    i32,
-    *mut *const c_char,
-    *mut sys::nnk_dtype,
-    *mut i64,
-    *mut i32,
-) -> sys::nnk_status;
+type Describe =
+    fn(*mut sys::nnk_model, i32, *mut *const c_char, *mut sys::nnk_dtype, *mut i64, *mut i32) -> sys::nnk_status;
 
 /// ```
 /// use nnkit::{DType, Graph};
@@ -43,8 +37,9 @@ impl Model {
     pub fn inputs(&self) -> Result<Vec<Port>> {
         let [inputs, _] = self.counts()?;
         // Safety: `port` gives what the header asks for.
-        let describe: Describe =
-            |model, index, name, dtype, shape, rank| unsafe { sys::nnk_model_input(model, index, name, dtype, shape, rank) };
+        let describe: Describe = |model, index, name, dtype, shape, rank| unsafe {
+            sys::nnk_model_input(model, index, name, dtype, shape, rank)
+        };
         (0..inputs).map(|index| self.port(index, describe)).collect()
     }
 
@@ -52,8 +47,9 @@ impl Model {
     pub fn outputs(&self) -> Result<Vec<Port>> {
         let [_, outputs] = self.counts()?;
         // Safety: as above.
-        let describe: Describe =
-            |model, index, name, dtype, shape, rank| unsafe { sys::nnk_model_output(model, index, name, dtype, shape, rank) };
+        let describe: Describe = |model, index, name, dtype, shape, rank| unsafe {
+            sys::nnk_model_output(model, index, name, dtype, shape, rank)
+        };
         (0..outputs).map(|index| self.port(index, describe)).collect()
     }
 

@@ -67,7 +67,7 @@ impl Options for SessionOptions {
 /// The options of `nnk_trainer_create`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainerOptions {
-    /// What is minimised.
+    /// What is minimised; none: the gradients of the outputs come from the program.
     pub loss: choices::Loss,
     /// How parameters follow their gradients.
     pub optimizer: optimizers::Optimizer,
@@ -96,7 +96,7 @@ impl Options for TrainerOptions {
     }
 }
 
-/// The options of `nnk_trainer_evaluate`.
+/// The options of `nnk_trainer_evaluate` and `nnk_trainer_evaluate_reporting`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EvaluateOptions {
     /// Samples in one step. From 1 to 1073741824. Default: `32`.
@@ -128,7 +128,8 @@ pub struct FitOptions {
     pub shuffle: bool,
     /// The last fraction of the samples, which is held out. From 0 to below 1. Default: `0.0`.
     pub validation_split: f64,
-    /// How often the callback is called. Default: `Report::Epoch`.
+    /// How often the callback is called: after each epoch, step, or step and batch of the validation samples. Default:
+    /// `Report::Epoch`.
     pub report: choices::Report,
 }
 

@@ -287,6 +287,45 @@ impl<'d> Trainer<'d> {
         Ok(value)
     }
 
+    /// Freezes the parameters whose names fit `pattern`, in which `*` stands for any characters and `?` for any one:
+    /// `"encoder_*"`, `"conv2d/kernel"`. A frozen parameter keeps its value and has a gradient of zero; no step computes
+    /// for frozen ones alone. Gives how many fit; where none does, the error is
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument).
+    ///
+    /// ```
+    /// # use nnkit::{DType, Graph, Tensor, Trainer};
+    /// # let mut g = Graph::new();
+    /// # let x = g.input("x", DType::F32, &[2]);
+    /// # let x = g.add("dense", "units=3 name=encoder", x);
+    /// # let x = g.add("dense", "units=1", x);
+    /// # g.output("y", x);
+    /// # let model = g.build("")?;
+    /// let trainer = Trainer::new(&model, "loss=mean_squared_error")?;
+    /// assert_eq!(trainer.freeze("encoder/*")?, 2);
+    /// let before = model.parameters()?.get("encoder/kernel").unwrap().to_vec();
+    /// trainer.step(&Tensor::new(&[1, 2], vec![1.0_f32, 2.0])?, &Tensor::new(&[1, 1], vec![3.0_f32])?)?;
+    /// assert_eq!(model.parameters()?.get("encoder/kernel").unwrap(), before);
+    /// trainer.unfreeze("*")?;
+    /// # Ok::<(), nnkit::Error>(())
+    /// ```
+    pub fn freeze(&self, pattern: &str) -> Result<usize> {
+        self.set_frozen(pattern, true)
+    }
+
+    /// Lets the parameters whose names fit `pattern` be trained again. Gives how many fit.
+    pub fn unfreeze(&self, pattern: &str) -> Result<usize> {
+        self.set_frozen(pattern, false)
+    }
+
+    fn set_frozen(&self, pattern: &str, frozen: bool) -> Result<usize> {
+        let pattern = c_string(pattern, "the pattern")?;
+        let _in_use = self.model.begin(Use::TrainerCall)?;
+        let mut count = 0;
+        // Safety: the handle lives; the pattern stays during the call.
+        check(unsafe { sys::nnk_trainer_freeze(self.raw.as_ptr(), pattern.as_ptr(), i32::from(frozen), &mut count) })?;
+        Ok(count as usize)
+    }
+
     /// Gives `writer` all that training goes on from, to the bit: the model, the optimizer's memory, counters and
     /// settings. The callback of a fit may call it for its trainer.
     pub fn write_state(&self, writer: impl Write) -> Result<()> {

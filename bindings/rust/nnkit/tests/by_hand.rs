@@ -34,8 +34,11 @@ fn steps_by_hand_train_as_the_library_does() {
     let (mut logits, mut d) = (Tensor::<f32>::zeros(&shape).unwrap(), Tensor::<f32>::zeros(&shape).unwrap());
     for _ in 0..3 {
         by_hand.forward(&x, &mut logits).unwrap();
-        for ((d, row), label) in
-            d.as_mut_slice().chunks_exact_mut(CLASSES).zip(logits.as_slice().chunks_exact(CLASSES)).zip(labels.as_slice())
+        for ((d, row), label) in d
+            .as_mut_slice()
+            .chunks_exact_mut(CLASSES)
+            .zip(logits.as_slice().chunks_exact(CLASSES))
+            .zip(labels.as_slice())
         {
             let sum: f32 = row.iter().map(|logit| logit.exp()).sum();
             for (class, d) in d.iter_mut().enumerate() {
@@ -80,6 +83,29 @@ fn gradients_may_be_left_out() {
 }
 
 #[test]
+fn frozen_parameters_stay_and_thaw() {
+    let (x, labels) = images(6);
+    let model = cnn();
+    let mut trainer = Trainer::new(&model, TRAINING).unwrap();
+    let values = |name: &str| model.parameters().unwrap().get(name).unwrap().to_vec();
+    let (kernel, bias, dense) = (values("conv2d/kernel"), values("conv2d/bias"), values("dense/kernel"));
+    assert_eq!(trainer.freeze("conv2d/*").unwrap(), 2);
+    assert_eq!(trainer.unfreeze("conv2d/b?as").unwrap(), 1);
+    trainer.step(&x, &labels).unwrap();
+    assert_eq!(values("conv2d/kernel"), kernel);
+    assert_ne!(values("conv2d/bias"), bias);
+    assert_ne!(values("dense/kernel"), dense);
+    trainer.gradients(&x, &labels).unwrap();
+    assert!(trainer.gradients_view().unwrap().get("conv2d/kernel").unwrap().iter().all(|value| *value == 0.0));
+    trainer.unfreeze("*").unwrap();
+    trainer.step(&x, &labels).unwrap();
+    assert_ne!(values("conv2d/kernel"), kernel);
+    for pattern in ["nothing", "", "a\0b", "conv2d/kernel "] {
+        assert_eq!(trainer.freeze(pattern).unwrap_err().kind(), ErrorKind::InvalidArgument, "{pattern:?}");
+    }
+}
+
+#[test]
 fn backward_needs_its_forward() {
     let model = line([1.0, 1.0], 0.0);
     let trainer = Trainer::new(&model, "loss=none").unwrap();
@@ -118,9 +144,10 @@ fn an_evaluation_tells_of_each_batch_and_stops() {
         })
         .unwrap();
     assert_eq!(told, whole);
-    assert_eq!(reports.iter().map(|p| (p.event, p.step, p.steps)).collect::<Vec<_>>(), [1, 2, 3, 4].map(|step| {
-        (Event::Evaluation, step, 4)
-    }));
+    assert_eq!(
+        reports.iter().map(|p| (p.event, p.step, p.steps)).collect::<Vec<_>>(),
+        [1, 2, 3, 4].map(|step| { (Event::Evaluation, step, 4) })
+    );
     assert_eq!(reports[3].validation_loss, Some(whole.loss));
     let text = reports[0].to_string();
     assert!(text.starts_with("batch 1/4  validation loss"), "{text}");
