@@ -7,6 +7,8 @@ use crate::views::{Views, ViewsMut};
 use crate::{Result, Trainer};
 use nnkit_sys as sys;
 
+type Handle = *mut sys::nnk_trainer;
+
 /// With a loss of the program's own, a step is [`forward`](Trainer::forward), [`backward`](Trainer::backward),
 /// [`apply`](Trainer::apply).
 ///
@@ -47,8 +49,8 @@ impl Trainer<'_> {
     }
 
     /// The gradients of the last [`forward`](Self::forward), into the trainer's buffer, from those of its outputs. One
-    /// that is [`TensorView::absent`](crate::TensorView::absent) counts as zero; so is that of an `i32` output. The mean
-    /// over a batch is the caller's: nothing is divided by its size.
+    /// that is [`TensorView::absent`](crate::TensorView::absent) counts as zero; so is that of an `i32` output. The
+    /// mean over a batch is the caller's: nothing is divided by its size.
     ///
     /// `input_gradients` is `()`, or takes the gradient of each input, but where it is
     /// [`TensorViewMut::absent`](crate::TensorViewMut::absent). Each call needs a forward pass of its own, and the
@@ -64,7 +66,7 @@ impl Trainer<'_> {
         &self,
         reads: impl Views<'a>,
         writes: impl ViewsMut<'b>,
-        call: impl FnOnce(*mut sys::nnk_trainer, *const sys::nnk_tensor, i32, *mut sys::nnk_tensor, i32) -> sys::nnk_status,
+        call: impl FnOnce(Handle, *const sys::nnk_tensor, i32, *mut sys::nnk_tensor, i32) -> sys::nnk_status,
     ) -> Result<()> {
         let _in_use = self.model.begin(Use::TrainerCall)?;
         check(reads.with_views(|reads| {

@@ -288,8 +288,8 @@ impl<'d> Trainer<'d> {
     }
 
     /// Freezes the parameters whose names fit `pattern`, in which `*` stands for any characters and `?` for any one:
-    /// `"encoder_*"`, `"conv2d/kernel"`. A frozen parameter keeps its value and has a gradient of zero; no step computes
-    /// for frozen ones alone. Gives how many fit; where none does, the error is
+    /// `"encoder_*"`, `"conv2d/kernel"`. A frozen parameter keeps its value and has a gradient of zero; no step
+    /// computes for frozen ones alone. Gives how many fit; where none does, the error is
     /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument).
     ///
     /// ```

@@ -51,8 +51,8 @@ impl<'a> Views<'a> for &Vec<TensorView<'a>> {
     }
 }
 
-/// Tensors to write: `&mut Tensor`, a [`TensorViewMut`], an array, slice or `Vec` of them, a tuple of different ones, or
-/// `()` for none.
+/// Tensors to write: `&mut Tensor`, a [`TensorViewMut`], an array, slice or `Vec` of them, a tuple of different ones,
+/// or `()` for none.
 pub trait ViewsMut<'a> {
     /// Calls `body` with the views.
     fn with_views_mut<R>(self, body: impl FnOnce(&mut [TensorViewMut<'a>]) -> R) -> R;

@@ -1,4 +1,5 @@
-//! Forward, gradients of the program's own, backward; evaluations that tell of each batch; what a model takes and gives.
+//! Forward, gradients of the program's own, backward; frozen parameters; evaluations that tell of each batch; what a
+//! model takes and gives.
 
 mod common;
 
