@@ -191,7 +191,56 @@ fn streams(cases: &mut Cases) {
     });
 }
 
+/// A forward pass, and a backward pass from gradients of a shape and value.
+fn by_hand(cases: &mut Cases) {
+    let rows: &[(&'static [usize], f32, &'static [ErrorKind])] = &[
+        (&[2, CLASSES], 1.0, &[]),
+        (&[2, CLASSES], f32::NAN, &[Numeric]),
+        (&[2, CLASSES], f32::INFINITY, &[Numeric]),
+        (&[2, CLASSES], 3e38, &[Numeric]),
+        (&[], 1.0, FIT),
+        (&[0, CLASSES], 1.0, FIT),
+        (&[3, CLASSES], 1.0, FIT),
+        (&[2, CLASSES, 1], 1.0, FIT),
+    ];
+    for (shape, value, kinds) in rows {
+        cases.add(format!("gradients by hand, {shape:?} of {value}"), kinds, "", move || {
+            let trainer = Trainer::new(&cnn(), "loss=none")?;
+            trainer.forward(&images(2).0, &mut Tensor::<f32>::zeros(&[2, CLASSES])?)?;
+            let mut gradients = Tensor::<f32>::zeros(shape)?;
+            gradients.as_mut_slice().fill(*value);
+            trainer.backward(&gradients, ())?;
+            trainer.apply()
+        });
+    }
+    cases.add("gradients by hand that are integers", &[Type], "", || {
+        let trainer = Trainer::new(&cnn(), "loss=none")?;
+        trainer.forward(&images(2).0, &mut Tensor::<f32>::zeros(&[2, CLASSES])?)?;
+        trainer.backward(&Tensor::<i32>::zeros(&[2, CLASSES])?, ())
+    });
+    cases.add("backward without forward", &[InvalidArgument], "forward", || {
+        Trainer::new(&cnn(), "loss=none")?.backward(&Tensor::<f32>::zeros(&[2, CLASSES])?, ())
+    });
+    cases.add("a step of a trainer without a loss", &[InvalidArgument], "loss", || {
+        let (x, y) = images(2);
+        Trainer::new(&cnn(), "loss=none")?.step(&x, &y).map(drop)
+    });
+    cases.add("an absent input of a run", &[InvalidArgument], "", || {
+        let mut out = Tensor::<f32>::zeros(&[2, CLASSES])?;
+        Session::new(&cnn(), "max_batch=2")?.run(TensorView::absent(), &mut out)
+    });
+    for pattern in ["nothing", "", "*a*b*c*d*e*f*", "conv2d/kernel\n"] {
+        cases.add(format!("freeze {pattern:?}"), &[InvalidArgument], "", move || {
+            Trainer::new(&cnn(), TRAINING)?.freeze(pattern).map(drop)
+        });
+    }
+    cases.add("freeze a pattern of 10 MB", &[InvalidArgument], "", || {
+        Trainer::new(&cnn(), TRAINING)?.freeze(&"*a".repeat(5_000_000)).map(drop)
+    });
+}
+
 pub fn add(cases: &mut Cases) {
+    by_hand(cases);
     shapes(cases);
     values(cases);
     streams(cases);
