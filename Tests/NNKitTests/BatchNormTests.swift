@@ -131,7 +131,8 @@ import Testing
     try trainer.apply()
     #expect(try values(model, "norm/moving_mean") == [2, 7])
     try model.withParameter("norm/moving_mean") { values, _ in values.update(repeating: 0) }
-    try trainer.apply()
+    let error = #expect(throws: NNKitError.self) { try trainer.apply() }
+    #expect(error?.code == .invalidArgument)
     #expect(try values(model, "norm/moving_mean") == [0, 0])
   }
 

@@ -12,7 +12,7 @@ import Testing
     let start = (0..<count).map { model.arena.floats[$0] }
     var reference = PlainOptimizer(start)
     let random = Random(seed: 8, kernels: model.runtime.kernels)
-    let gradients = trainer.gradients.base.assumingMemoryBound(to: Float.self)
+    let gradients = trainer.showGradients().assumingMemoryBound(to: Float.self)
     for step in 1...steps {
       random.uniform(.initializer(parameter: step), limit: 1, into: gradients, count: count)
       for i in 0..<count { gradients[i] += 0.5 }

@@ -12,7 +12,7 @@ import Testing
     let count = model.arena.trainableCount
     var reference = PlainOptimizer((0..<count).map { model.arena.floats[$0] })
     let random = Random(seed: 8, kernels: model.runtime.kernels)
-    let gradients = trainer.gradients.base.assumingMemoryBound(to: Float.self)
+    let gradients = trainer.showGradients().assumingMemoryBound(to: Float.self)
     var number = 0
     func train(_ optimizer: Optimizer) throws {
       for _ in 0..<steps {
@@ -64,7 +64,7 @@ import Testing
     let model = try Model(input: [37], seed: 3) { Dense(units: 5) }
     let count = model.arena.trainableCount
     let trainer = try Trainer(model, loss: .meanSquaredError, optimizer: .sgd(learningRate: 0.01))
-    let gradients = trainer.gradients.base.assumingMemoryBound(to: Float.self)
+    let gradients = trainer.showGradients().assumingMemoryBound(to: Float.self)
     for i in 0..<count { gradients[i] = Float(i % 7) - 3 }
     for _ in 0..<5 { try trainer.apply() }
     var reference = PlainOptimizer((0..<count).map { model.arena.floats[$0] })

@@ -18,6 +18,14 @@ extension BatchNormOperation {
       }
       // Squares of differences from a row that lies far from the others are some tens of times as large as the variance.
       node.noise?.changeEach(&variance, roundings: 24)
+      // So is the mean's rounding, as large as those differences.
+      for c in 0..<channels {
+        let first = x.values[rows[0] * channels + c]
+        let farthest = rows.reduce(0) { max($0, abs(x.values[$1 * channels + c] - first)) }
+        var rounded = [mean[c]]
+        node.noise?.change(&rounded, roundings: 2, size: farthest)
+        mean[c] = rounded[0]
+      }
       // One row says nothing about a variance.
       let unbiased = rows.count > 1 ? Double(rows.count) / Double(rows.count - 1) : nil
       let (mean, variance) = (mean, variance)
