@@ -156,6 +156,8 @@ static void graphs_and_models(nnk_runtime *runtime) {
     nnk_tensor view;
     const int64_t shape[3] = {8, 8, 2};
     int64_t sizes[4];
+    int32_t n_inputs = 0, n_outputs = 0;
+    nnk_dtype dtype = 0;
     int32_t rank = 4;
     nnk_value x, pair[2];
     const char *text = NULL;
@@ -175,6 +177,13 @@ static void graphs_and_models(nnk_runtime *runtime) {
     TRY(nnk_model_create, (runtime, graph, "seed=5", &model));
     TRY(nnk_model_info_json, (model, &text));
     add_text(text);
+    TRY(nnk_model_counts, (model, &n_inputs, &n_outputs));
+    rank = 4;
+    TRY(nnk_model_input, (model, n_inputs - 1, &text, &dtype, sizes, &rank));
+    add_text(text), add(sizes, sizeof sizes[0]);
+    rank = 4;
+    TRY(nnk_model_output, (model, n_outputs - 1, &text, &dtype, sizes, &rank));
+    add_text(text), add(sizes, sizeof sizes[0]);
     TRY(nnk_model_parameters_view, (model, &view));
     TRY(nnk_model_parameters_changed, (model));
     add_parameters(model);
@@ -244,6 +253,7 @@ static void training(network *n, const char *options) {
     nnk_dataset *dataset = NULL;
     nnk_tensor view;
     double loss = 0, metric = 0;
+    int32_t fitting = 0;
     TRY(nnk_trainer_create, (n->model, options, &trainer));
     TRY(nnk_dataset_create_from_arrays, (n->inputs, n->n_inputs, n->targets, 1, &dataset));
     TRY(nnk_trainer_set, (trainer, "learning_rate=0.0217"));
@@ -267,6 +277,12 @@ static void training(network *n, const char *options) {
     add(kept, (size_t)kept_count);
     TRY(nnk_trainer_apply, (trainer));
     TRY(nnk_trainer_read_state, (trainer, kept, kept_count));
+    TRY(nnk_trainer_apply, (trainer));
+    TRY(nnk_trainer_freeze, (trainer, "*/bias", 1, &fitting));
+    TRY(nnk_trainer_forward, (trainer, n->inputs, n->n_inputs, n->outputs, 1));
+    add(n->output, network_output_bytes(n));
+    TRY(nnk_trainer_backward, (trainer, n->outputs, 1, NULL, 0));
+    add((const char *)view.data + view.byte_offset, (size_t)view.shape[0] * sizeof(float));
     TRY(nnk_trainer_apply, (trainer));
     in_memory(n, trainer);
     VOID(nnk_trainer_destroy, (trainer));

@@ -537,7 +537,10 @@ static void model_call(void) {
     nnk_model *model = (nnk_model *)handle(MODEL);
     nnk_tensor view;
     const char *json = NULL;
-    switch (below(7)) {
+    int64_t shape[8];
+    int32_t rank = below(9), counts[2] = {0, 0};
+    nnk_dtype dtype = 0;
+    switch (below(9)) {
     case 0:
         MAKE(MODEL, nnk_model, nnk_model_create,
              ((nnk_runtime *)handle(RUNTIME), (nnk_graph *)handle(GRAPH), TEXT("seed=1", "", "seed=99"), out));
@@ -558,6 +561,18 @@ static void model_call(void) {
     case 5:
         CALL(nnk_model_parameters_changed, (model));
         break;
+    case 6:
+        CALL(nnk_model_counts, (model, chance(90) ? &counts[0] : NULL, chance(90) ? &counts[1] : NULL));
+        break;
+    case 7:
+        if (chance(50)) {
+            CALL(nnk_model_input, (model, count_argument(0), chance(90) ? &json : NULL, chance(90) ? &dtype : NULL,
+                                   chance(90) ? shape : NULL, chance(90) ? &rank : NULL));
+        } else {
+            CALL(nnk_model_output, (model, count_argument(0), chance(90) ? &json : NULL, chance(90) ? &dtype : NULL,
+                                    chance(90) ? shape : NULL, chance(90) ? &rank : NULL));
+        }
+        break;
     default: /* numbers that no training gives */
         called("nnk_model_parameters_view");
         if (nnk_model_parameters_view(model, &view) == NNK_OK && chance(20)) {
@@ -574,7 +589,8 @@ static void training_call(int depth) {
     nnk_dataset *dataset = (nnk_dataset *)handle(DATASET);
     double loss = 0, metric = 0, *out_loss = chance(90) ? &loss : NULL;
     nnk_tensor view;
-    const int way = below(12);
+    const int way = below(15);
+    int32_t fitting = 0;
     chosen_data = way == 1 || way == 2 ? below(4) : data;
     tensors();
     switch (way) {
@@ -583,7 +599,8 @@ static void training_call(int depth) {
              ((nnk_model *)handle(MODEL),
               TEXT("loss=softmax_cross_entropy optimizer=adam learning_rate=0.01 metric=accuracy",
                    "loss=softmax_cross_entropy optimizer=sgd momentum=0.9 clip_norm=1",
-                   "loss=softmax_cross_entropy weight_decay=0.1 nesterov=true momentum=0.5", "loss=mean_squared_error"),
+                   "loss=softmax_cross_entropy weight_decay=0.1 nesterov=true momentum=0.5", "loss=mean_squared_error",
+                   "loss=none"),
               out));
         break;
     case 1:
@@ -626,6 +643,17 @@ static void training_call(int depth) {
         break;
     case 10:
         CALL(nnk_trainer_apply, (trainer));
+        break;
+    case 11:
+    case 12:
+        CALL(nnk_trainer_forward, (trainer, chance(97) ? inputs : NULL, count_argument(1),
+                                   chance(97) ? outputs_of_run : NULL, count_argument(1)));
+        CALL(nnk_trainer_backward, (trainer, chance(97) ? outputs_of_run : NULL, count_argument(1),
+                                    chance(20) ? outputs_of_run : NULL, count_argument(chance(20))));
+        break;
+    case 13:
+        CALL(nnk_trainer_freeze, (trainer, TEXT("*", "*bias", "dense/*", "?*/kernel", "no such"), chance(50),
+                                  chance(90) ? &fitting : NULL));
         break;
     default:
         CALL(nnk_trainer_set, (trainer, TEXT("learning_rate=0.5", "learning_rate=0", "learning_rate=1e30")));
