@@ -15,10 +15,13 @@ func kernelSettings(march: String, define: String?) -> [SwiftSetting] {
   return [.unsafeFlags(flags)] + (define.map { [.define($0)] } ?? [])
 }
 
-/// Allocations of the shared library that fail are served from a reserve: see CNNKitBoundary/Reserve.c.
+/// Allocations of the shared library that fail are served from a reserve, and its locks keep a fork waiting: see
+/// CNNKitBoundary/Reserve.c and Forks.c.
 let wrappedFlags = [
   "malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc", "free", "malloc_usable_size", "strdup", "_Znwm",
   "_ZnwmSt11align_val_t", "_ZdlPv", "_ZdlPvm", "_ZdlPvmSt11align_val_t",
+  "pthread_mutex_lock", "pthread_mutex_unlock", "__cxa_guard_acquire", "__cxa_guard_release",
+  "_ZN5swift14threading_impl9once_slowERNS0_6once_tEPFvPvES3_",
 ].flatMap { ["-Xlinker", "--wrap=\($0)"] }
 
 /// The shared library carries the Swift runtime, exports `nnk_*` alone, and stays loaded once it is: `dlclose` with

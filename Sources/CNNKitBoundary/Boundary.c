@@ -81,6 +81,7 @@ void nnkit_boundary_give_up(void) {
     if (!frame) return;
     atomic_store(&is_closed, true);
     nnkit_platform_unlock_global_if_held();
+    nnkit_platform_fork_gate_leave_altogether();
     nnkit_boundary_end(frame);
     return_again(frame);
 }

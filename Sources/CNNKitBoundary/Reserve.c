@@ -125,13 +125,6 @@ static void *serve(size_t alignment, size_t bytes) {
 
 bool nnkit_reserve_is_low(void) { return __atomic_load_n(&used_units, __ATOMIC_RELAXED) > UNITS / 2; }
 
-static void lock_reserve(void) { pthread_mutex_lock(&lock); }
-static void unlock_reserve(void) { pthread_mutex_unlock(&lock); }
-
-__attribute__((constructor)) static void register_fork_handlers(void) {
-    pthread_atfork(lock_reserve, unlock_reserve, unlock_reserve);
-}
-
 /* -------------------------------------------------------------------- what the library's code calls instead */
 
 void *__wrap_malloc(size_t bytes) {

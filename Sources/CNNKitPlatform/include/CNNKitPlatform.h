@@ -203,22 +203,57 @@ static inline uint32_t nnkit_platform_fork_generation(void) { return nnkit_platf
 /* fork(), which Swift hides: for the tests of what a child may do. */
 static inline pid_t nnkit_platform_fork(void) { return fork(); }
 
-/* The head of the list of thread pools that the fork handlers walk. It is constant-initialised, so a fork can
+/* The gate of forks. A child has the calling thread alone: a lock that another thread holds at the fork would stay locked
+ * there for ever, and what it guards half done. So whoever takes a lock enters the gate first and leaves it behind the
+ * lock's release; a fork closes the gate and waits until nobody is inside. A thread that is inside may enter again. Between
+ * the two it must not wait for what a thread outside does, nor call code of the host.
+ *
+ * In the shared library, all locks of the Swift runtime do so too (CNNKitBoundary/Forks.c). */
+void nnkit_platform_fork_gate_enter(void);
+void nnkit_platform_fork_gate_leave(void);
+/* False, at once, where a fork is under way. */
+bool nnkit_platform_fork_gate_try_enter(void);
+/* Returns when no fork is under way; the next may have begun. */
+void nnkit_platform_fork_gate_await_open(void);
+/* However often the calling thread has entered. */
+void nnkit_platform_fork_gate_leave_altogether(void);
+
+/* What a child does, with the gate closed, before anything else. */
+typedef enum nnkit_platform_child_hook {
+    nnkit_platform_child_hook_pools,
+    nnkit_platform_child_hook_parameters
+} nnkit_platform_child_hook;
+void nnkit_platform_set_child_hook(nnkit_platform_child_hook which, void (*hook)(void));
+
+/* pthread_mutex_lock and pthread_mutex_unlock without the gate: for a lock that a child makes anew. */
+extern int __real_pthread_mutex_lock(pthread_mutex_t *mutex) __attribute__((weak));
+extern int __real_pthread_mutex_unlock(pthread_mutex_t *mutex) __attribute__((weak));
+static inline void nnkit_platform_lock_beside_gate(pthread_mutex_t *mutex) {
+    (__real_pthread_mutex_lock ? __real_pthread_mutex_lock : pthread_mutex_lock)(mutex);
+}
+static inline void nnkit_platform_unlock_beside_gate(pthread_mutex_t *mutex) {
+    (__real_pthread_mutex_unlock ? __real_pthread_mutex_unlock : pthread_mutex_unlock)(mutex);
+}
+
+/* The head of the list of thread pools that a fork's child walks. It is constant-initialised, so a fork can
  * never meet it half made, as it could a lazily made Swift global. */
 typedef struct nnkit_platform_pool_registry {
     pthread_mutex_t mutex;
     void *_Nullable first;
-    bool has_fork_handlers;
 } nnkit_platform_pool_registry;
 
 extern nnkit_platform_pool_registry nnkit_platform_pool_registry_storage;
 
 static inline nnkit_platform_pool_registry *nnkit_platform_pools(void) { return &nnkit_platform_pool_registry_storage; }
 
-static inline void nnkit_platform_lock_pools(void) { pthread_mutex_lock(&nnkit_platform_pool_registry_storage.mutex); }
+static inline void nnkit_platform_lock_pools(void) {
+    nnkit_platform_fork_gate_enter();
+    pthread_mutex_lock(&nnkit_platform_pool_registry_storage.mutex);
+}
 
 static inline void nnkit_platform_unlock_pools(void) {
     pthread_mutex_unlock(&nnkit_platform_pool_registry_storage.mutex);
+    nnkit_platform_fork_gate_leave();
 }
 
 /* The library's one lock, constant-initialised too. It is never held where code of the host runs. */
@@ -226,10 +261,6 @@ void nnkit_platform_lock_global(void);
 void nnkit_platform_unlock_global(void);
 /* Where the calling thread holds it. */
 void nnkit_platform_unlock_global_if_held(void);
-
-/* What else a fork does while it holds the lock: before, and afterwards in the parent and in the child. To be called
- * with the lock held. */
-void nnkit_platform_set_fork_hooks(void (*before)(void), void (*in_parent)(void), void (*in_child)(void));
 
 /* ---------------------------------------------------------------------------------------- memory that is gone */
 

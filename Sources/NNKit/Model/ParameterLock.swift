@@ -7,10 +7,10 @@ import Synchronization
 /// least comes in before the next writer: neither can be kept out for ever. Nothing is allocated, and while nobody waits
 /// either side costs two atomic operations.
 ///
-/// A fork waits for writers, so that a child finds whole states; there, nobody is inside.
+/// A fork waits for writers (they are inside its gate), so that a child finds whole states; there, nobody is inside.
 package final class ParameterLock: Sendable {
-  /// What a lock is to the list of all locks. It lies in memory of its own, so that a fork walks the list without
-  /// counting references: the last of them may be given back meanwhile, and the lock's end waits for the fork.
+  /// What a lock is to the list of all locks. It lies in memory of its own, so that a fork's child walks the list without
+  /// counting references: another thread may have been giving back the last of them.
   private struct Node {
     let word: LockWord
     var previous: UnsafeMutablePointer<Node>?
@@ -29,8 +29,7 @@ package final class ParameterLock: Sendable {
     self.node = node
     GlobalLock.withLock {
       if Self.first == nil {
-        nnkit_platform_set_fork_hooks(
-          { ParameterLock.beforeFork() }, { ParameterLock.inParent() }, { ParameterLock.inChild() })
+        nnkit_platform_set_child_hook(nnkit_platform_child_hook_parameters) { ParameterLock.resetAll() }
       }
       node.pointee.following = Self.first
       Self.first?.pointee.previous = node
@@ -57,22 +56,25 @@ package final class ParameterLock: Sendable {
 
   /// Runs `body` alone. It must not come back here, wait for a reader, or call out of NNKit.
   package func write<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+    // Not the other way round: a reader may have to enter the gate before it leaves.
     word.enterWriting()
-    defer { word.leaveWriting() }
+    while !nnkit_platform_fork_gate_try_enter() {
+      word.leaveWriting()
+      nnkit_platform_fork_gate_await_open()
+      word.enterWriting()
+    }
+    defer {
+      nnkit_platform_fork_gate_leave()
+      word.leaveWriting()
+    }
     return try body()
   }
 
-  // MARK: Forks; the process's lock is held from before to behind
-
-  /// Waits for all writers, and keeps new ones out.
-  private static func beforeFork() { forEach { $0.enterReading(beforeWriters: true) } }
-  private static func inParent() { forEach { $0.leaveReading() } }
-  private static func inChild() { forEach { $0.reset() } }
-
-  private static func forEach(_ body: (LockWord) -> Void) {
+  /// In the child of a fork. Nobody was inside the gate: the list is whole, and no writer had begun.
+  private static func resetAll() {
     var next = first
     while let node = next {
-      body(node.pointee.word)
+      node.pointee.word.reset()
       next = node.pointee.following
     }
   }
@@ -106,10 +108,10 @@ private struct LockWord: @unchecked Sendable {
   /// Nobody is inside, and nobody waits.
   func reset() { word.pointee.store(0, ordering: .relaxed) }
 
-  func enterReading(beforeWriters: Bool = false) {
+  func enterReading() {
     var old = word.pointee.load(ordering: .relaxed)
     while true {
-      if old & Self.writer == 0 && (beforeWriters || old & Self.waitingWriters == 0 || old & Self.readersTurn != 0) {
+      if old & Self.writer == 0 && (old & Self.waitingWriters == 0 || old & Self.readersTurn != 0) {
         let (done, now) = word.pointee.weakCompareExchange(
           expected: old, desired: (old & ~Self.readersTurn) + 1, successOrdering: .acquiring, failureOrdering: .relaxed)
         if done { return }

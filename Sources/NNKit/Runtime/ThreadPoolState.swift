@@ -77,7 +77,7 @@ struct ThreadPoolState: ~Copyable {
   let teamMeetings: UnsafeMutablePointer<PaddedCounter>
   let teamCapacity: Int
 
-  /// Guards going to sleep, nothing else.
+  /// Guards going to sleep, nothing else. A fork does not wait for it: the child makes it anew.
   let mutex: UnsafeMutablePointer<pthread_mutex_t>
   let workersWake: UnsafeMutablePointer<pthread_cond_t>
   let hostsWake: UnsafeMutablePointer<pthread_cond_t>
@@ -92,7 +92,7 @@ struct ThreadPoolState: ~Copyable {
 
   /// How long a thread spins before it blocks.
   let spinNanoseconds: Int
-  /// The next pool in the list that the fork handlers walk.
+  /// The next pool in the list that a fork's child walks.
   let next = Atomic<UnsafeMutablePointer<ThreadPoolState>?>(nil)
 
   init(workerCapacity: Int, teamCapacity: Int, spinNanoseconds: Int) {
@@ -264,12 +264,12 @@ extension ThreadPoolState {
   /// Returns when there may be something to do: a tile to claim, or to end.
   func waitForWork() {
     if spin(until: { hasWork }) { return }
-    pthread_mutex_lock(mutex)
+    nnkit_platform_lock_beside_gate(mutex)
     sleepingWorkers.count.add(1, ordering: .sequentiallyConsistent)
     // One wait, no loop: who wakes too late for its job spins for the next, which is likely to be near.
     if !hasWork { pthread_cond_wait(workersWake, mutex) }
     sleepingWorkers.count.subtract(1, ordering: .sequentiallyConsistent)
-    pthread_mutex_unlock(mutex)
+    nnkit_platform_unlock_beside_gate(mutex)
   }
 
   private var hasWork: Bool {
@@ -278,11 +278,11 @@ extension ThreadPoolState {
   }
 
   private func waitAsHost(until isDone: () -> Bool) {
-    pthread_mutex_lock(mutex)
+    nnkit_platform_lock_beside_gate(mutex)
     waitingHosts.add(1, ordering: .sequentiallyConsistent)
     while !isDone() { pthread_cond_wait(hostsWake, mutex) }
     waitingHosts.subtract(1, ordering: .sequentiallyConsistent)
-    pthread_mutex_unlock(mutex)
+    nnkit_platform_unlock_beside_gate(mutex)
   }
 
   private func wakeHosts() {
@@ -293,8 +293,8 @@ extension ThreadPoolState {
 
   /// Returns when whoever was about to sleep sleeps.
   private func passThroughMutex() {
-    pthread_mutex_lock(mutex)
-    pthread_mutex_unlock(mutex)
+    nnkit_platform_lock_beside_gate(mutex)
+    nnkit_platform_unlock_beside_gate(mutex)
   }
 
   /// Whether `isDone` came true within `spinNanoseconds`.

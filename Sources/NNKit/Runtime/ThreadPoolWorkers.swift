@@ -56,20 +56,17 @@ private func runWorker(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRaw
   return nil
 }
 
-// MARK: The list of pools, for the fork handlers
+// MARK: The list of pools, for a fork's child
 
 private typealias Pool = UnsafeMutablePointer<ThreadPoolState>
 
 extension UnsafeMutablePointer<ThreadPoolState> {
-  /// Lets a fork's child find the pool.
+  /// Lets a fork's child find the pool: there, every pool is idle and has no threads.
   func register() {
     nnkit_platform_lock_pools()
-    let pools = nnkit_platform_pools()
-    if !pools.pointee.has_fork_handlers {
-      pools.pointee.has_fork_handlers = pthread_atfork(lockPools, unlockPools, resetPools) == 0
-    }
+    nnkit_platform_set_child_hook(nnkit_platform_child_hook_pools) { forEachPool { $0.pointee.resetAfterFork() } }
     pointee.next.store(firstPool(), ordering: .relaxed)
-    pools.pointee.first = UnsafeMutableRawPointer(self)
+    nnkit_platform_pools().pointee.first = UnsafeMutableRawPointer(self)
     nnkit_platform_unlock_pools()
   }
 
@@ -96,15 +93,4 @@ private func forEachPool(_ body: (Pool) -> Void) {
     body(pool)
     next = pool.pointee.next.load(ordering: .relaxed)
   }
-}
-
-/// Before a fork: no other thread is changing the list, so the child finds it whole.
-private func lockPools() { nnkit_platform_lock_pools() }
-
-private func unlockPools() { nnkit_platform_unlock_pools() }
-
-/// In the child: every pool is idle and has no threads.
-private func resetPools() {
-  forEachPool { $0.pointee.resetAfterFork() }
-  nnkit_platform_unlock_pools()
 }

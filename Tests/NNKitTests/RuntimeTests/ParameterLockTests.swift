@@ -78,4 +78,26 @@ struct ParameterLockTests {
     host.join()
     #expect(good.count == 500)
   }
+
+  @Test func whoIsInsideTheGateMayForkAndOthersForkMeanwhile() {
+    let counters = Counters(2)
+    let others = (0..<2).map { _ in
+      HostThread {
+        while counters[0] == 0 { if !inChild({ arena.lock.read { isOneState } }) { counters.add(1) } }
+      }
+    }
+    var good = 0
+    for _ in 0..<100 {
+      arena.lock.write {
+        nnkit_platform_fork_gate_enter()
+        good += inChild { arena.lock.write { isOneState } && arena.lock.read { isOneState } } ? 1 : 0
+        nnkit_platform_fork_gate_leave()
+        for i in 0..<arena.count { arena.floats[i] += 1 }
+      }
+    }
+    counters.add(0)
+    for thread in others { thread.join() }
+    #expect(good == 100 && counters[1] == 0)
+    #expect(arena.lock.read { isOneState } && arena.floats[0] == 100)
+  }
 }
