@@ -74,7 +74,8 @@ def test_no_attribute_can_be_deleted(kind: type) -> None:
 @pytest.mark.parametrize(
     ("subject", "name", "hint"),
     [
-        (nn.Dense(3), "trainable", "every parameter is trained"),
+        (nn.Dense(3), "trainable", r"model.freeze\('<layer>/\*'\)"),
+        (dense_model(), "requires_grad", "model.unfreeze"),
         (nn.Dense(3), "units", r"make a new one: nn.Dense\(units=...\)"),
         (nn.Dense(3), "name", r"make a new one: nn.Dense\(name=...\)"),
         (nn.Adam(), "lr", "did you mean 'learning_rate'"),

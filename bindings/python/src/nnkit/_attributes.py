@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 _ELSEWHERE = {
     "lr": "the learning rate is model.optimizer.learning_rate",
     "learning_rate": "the learning rate is model.optimizer.learning_rate",
-    "trainable": "every parameter is trained; to keep one as it is, write its values back after each step, "
-    "model.weights[name][...] = values",
-    "requires_grad": "every parameter is trained; to keep one as it is, write its values back after each step, "
-    "model.weights[name][...] = values",
+    "trainable": "parameters are frozen and trained again by name once the model is compiled: "
+    "model.freeze('<layer>/*'), model.unfreeze('<layer>/*')",
+    "requires_grad": "parameters are frozen and trained again by name once the model is compiled: "
+    "model.freeze('<layer>/*'), model.unfreeze('<layer>/*')",
     "training": "fit and train_on_batch train, predict and evaluate do not; there is no mode to set",
     "weights": "write in place: model.weights[name][...] = values",
     "kernel": "write in place: model.weights['<layer>/kernel'][...] = values",

@@ -320,6 +320,13 @@ class TrainerHandle(Handle):
         _require_all(reports, batches)
         return loss.value, metric.value
 
+    def freeze(self, pattern: str, frozen: bool) -> int:
+        """Freezes the parameters whose names fit, or lets them be trained again; how many fit."""
+        count = ctypes.c_int32()
+        text = _c_string(pattern, "the pattern")
+        check(library.nnk_trainer_freeze(self.pointer, text, int(frozen), ctypes.byref(count)))
+        return count.value
+
     def step(self, inputs: Sequence[NDArray[Any]], targets: Sequence[NDArray[Any]]) -> float:
         """One optimizer step; the mean loss before it."""
         return self._on_batch(library.nnk_trainer_step, inputs, targets)

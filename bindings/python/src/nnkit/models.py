@@ -144,7 +144,8 @@ class Model(Fixed):
         metrics: Sequence[str] | str = (),
         clip_norm: float | None = None,
     ) -> None:
-        """Says how the model is trained. Compiling again starts the optimizer afresh and keeps the parameters.
+        """Says how the model is trained. Compiling again starts the optimizer afresh, lets go what is frozen, and keeps
+        the parameters.
 
         Arguments:
             optimizer: such as `nn.Adam(1e-3)`, or a name such as "adam" for its defaults.
@@ -272,6 +273,28 @@ class Model(Fixed):
     def gradients(self) -> Weights:
         """The gradients by parameter name, in place, as `compute_gradients` or `backward` left them."""
         return self._compiled("gradients").gradients
+
+    def freeze(self, pattern: str) -> int:
+        """Keeps parameters as they are: no step changes them, and no time is spent on their gradients, which are zero.
+
+        What is frozen belongs to the training: `compile` begins with nothing frozen, copies of the model keep it. A
+        batchnorm whose parameters are frozen, running statistics too, still normalizes by the batch in training.
+
+        Arguments:
+            pattern: of names in `weights`; * stands for any characters, ? for any one: "conv_1/*", "encoder_*".
+
+        Returns how many parameters fit. Raises: InvalidArgumentError where none does.
+        """
+        return self._freeze("freeze", pattern, True)
+
+    def unfreeze(self, pattern: str = "*") -> int:
+        """Lets parameters be trained again that `freeze` had frozen; returns how many fit, frozen or not."""
+        return self._freeze("unfreeze", pattern, False)
+
+    def _freeze(self, what: str, pattern: str, frozen: bool) -> int:
+        if not isinstance(pattern, str):
+            raise TypeError(f"{what} takes a pattern of parameters' names such as 'conv/*', got {shown(pattern)}")
+        return self._compiled(what).trainer.freeze(pattern, frozen)
 
     def _compiled(self, what: str) -> Training:
         if self._training is None:
