@@ -38,6 +38,8 @@
  * Callbacks   A callback returns. If it throws a C++ exception, the call ends with NNK_ERROR_INVALID_ARGUMENT.
  *             It must not leave by longjmp or pthread_exit; if it does, the object that was in the call can be
  *             used again, and the memory that the call had in use is never freed.
+ * Forks       A process may fork at any time, and its child train and run at once. Models are there as they were between
+ *             two steps. Where another thread was inside a trainer, session or stream, the child makes a new one.
  * No memory   Memory that cannot be had is NNK_ERROR_OUT_OF_MEMORY; a function that returns a pointer gives NULL.
  *             A small reserve, part of the library, lets a call end in order. If even that is used up, the call
  *             ends with this status, and so does every later one of the process.
@@ -307,8 +309,9 @@ NNK_API void nnk_dataset_destroy(nnk_dataset *dataset);
 /* A model with a loss, an optimizer and gradients. */
 typedef struct nnk_trainer nnk_trainer;
 
-/* Creates a trainer. Options: loss= (required; none: nnk_trainer_forward, _backward and _apply only), optimizer=sgd, learning_rate, metric, clip_norm and the
- * optimizer's own, as nnk_catalog_json() lists them. The trainer keeps the model alive.
+/* Creates a trainer. Options: loss= (required; none: nnk_trainer_forward, _backward and _apply only), optimizer=sgd,
+ * learning_rate, metric, clip_norm and the optimizer's own, as nnk_catalog_json() lists them. The trainer keeps the model
+ * alive.
  * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, OUT_OF_MEMORY. */
 NNK_API nnk_status nnk_trainer_create(nnk_model *model, const char *options, nnk_trainer **out);
 NNK_API void nnk_trainer_destroy(nnk_trainer *trainer);

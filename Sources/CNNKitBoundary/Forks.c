@@ -1,7 +1,7 @@
-/* Locks of the shared library's code, the Swift runtime's among them, keep a fork waiting. The runtime locks while it makes
- * a type's metadata, looks for a conformance or makes a global: a child that met one of these locked would wait for ever.
- * So the shared library is linked such that every lock of its code comes here (--wrap of the linker); a global that is
- * made already does not. */
+/* Locks of the shared library's code, the Swift runtime's among them, keep a fork waiting. The runtime locks while it
+ * makes a type's metadata, looks for a conformance or makes a global: a child that met one of these locked would wait
+ * for ever. So the shared library is linked such that every lock of its code comes here (--wrap of the linker); a global
+ * that is made already does not. */
 
 #include "CNNKitBoundary.h"
 

@@ -8,8 +8,9 @@ NNKIT_PLATFORM_THREAD_LOCAL bool nnkit_platform_memory_failed_storage;
 static uint32_t gate;
 enum { CLOSED = 1u << 31 };
 
-/* How often the calling thread has entered; only the first time counts in the gate. */
-static NNKIT_PLATFORM_THREAD_LOCAL uint32_t times_inside;
+/* Only the first time that a thread enters counts in the gate. */
+NNKIT_PLATFORM_THREAD_LOCAL uint32_t nnkit_platform_times_inside_storage;
+#define times_inside nnkit_platform_times_inside_storage
 
 bool nnkit_platform_fork_gate_try_enter(void) {
     uint32_t old = __atomic_load_n(&gate, __ATOMIC_RELAXED);

@@ -203,10 +203,14 @@ static inline uint32_t nnkit_platform_fork_generation(void) { return nnkit_platf
 /* fork(), which Swift hides: for the tests of what a child may do. */
 static inline pid_t nnkit_platform_fork(void) { return fork(); }
 
+/* Thread-local variables of the shared library have their place from the thread's start: reaching them, or any other
+ * thread-local variable of the library, allocates nothing. */
+#define NNKIT_PLATFORM_THREAD_LOCAL __thread __attribute__((tls_model("initial-exec")))
+
 /* The gate of forks. A child has the calling thread alone: a lock that another thread holds at the fork would stay locked
  * there for ever, and what it guards half done. So whoever takes a lock enters the gate first and leaves it behind the
  * lock's release; a fork closes the gate and waits until nobody is inside. A thread that is inside may enter again. Between
- * the two it must not wait for what a thread outside does, nor call code of the host.
+ * the two it must not call code of the host, nor wait for a thread outside: who works for it joins it.
  *
  * In the shared library, all locks of the Swift runtime do so too (CNNKitBoundary/Forks.c). */
 void nnkit_platform_fork_gate_enter(void);
@@ -217,6 +221,13 @@ bool nnkit_platform_fork_gate_try_enter(void);
 void nnkit_platform_fork_gate_await_open(void);
 /* However often the calling thread has entered. */
 void nnkit_platform_fork_gate_leave_altogether(void);
+
+/* How often the calling thread has entered and not left. */
+extern NNKIT_PLATFORM_THREAD_LOCAL uint32_t nnkit_platform_times_inside_storage;
+static inline bool nnkit_platform_is_inside_fork_gate(void) { return nnkit_platform_times_inside_storage > 0; }
+/* For a thread that works for one that is inside and waits for it: it may enter, however the gate stands. */
+static inline void nnkit_platform_fork_gate_join(void) { nnkit_platform_times_inside_storage++; }
+static inline void nnkit_platform_fork_gate_part(void) { nnkit_platform_times_inside_storage--; }
 
 /* What a child does, with the gate closed, before anything else. */
 typedef enum nnkit_platform_child_hook {
@@ -263,10 +274,6 @@ void nnkit_platform_unlock_global(void);
 void nnkit_platform_unlock_global_if_held(void);
 
 /* ---------------------------------------------------------------------------------------- memory that is gone */
-
-/* Thread-local variables of the shared library have their place from the thread's start: reaching them, or any other
- * thread-local variable of the library, allocates nothing. */
-#define NNKIT_PLATFORM_THREAD_LOCAL __thread __attribute__((tls_model("initial-exec")))
 
 extern NNKIT_PLATFORM_THREAD_LOCAL bool nnkit_platform_memory_failed_storage;
 

@@ -30,6 +30,8 @@ struct ThreadPoolJob {
   let body: Body
   /// Among how many threads the tiles are shared out. Who has finished its share takes from those of others.
   let shares: Int
+  /// Whether the caller is inside the gate of forks, and the workers with it.
+  let isInsideForkGate = nnkit_platform_is_inside_fork_gate()
 
   init(tiles: Int, shares: Int, body: Body) {
     self.tiles = tiles
@@ -167,6 +169,8 @@ extension ThreadPoolState {
   /// Computes tiles of the present job until none is left.
   func work(worker: Int) {
     guard let (job, first) = claimTile(worker) else { return }
+    let isInsideForkGate = job.pointee.isInsideForkGate
+    if isInsideForkGate { nnkit_platform_fork_gate_join() }
     var finished = 1
     switch job.pointee.body {
     case .tiles(let body):
@@ -178,6 +182,7 @@ extension ThreadPoolState {
       }
     case .team(let body): body(joinTeam(member: first + 1))
     }
+    if isInsideForkGate { nnkit_platform_fork_gate_part() }
     finish(tiles: finished)
   }
 

@@ -100,4 +100,27 @@ struct ParameterLockTests {
     #expect(good == 100 && counters[1] == 0)
     #expect(arena.lock.read { isOneState } && arena.floats[0] == 100)
   }
+
+  /// Workers may have to wait for a lock while they compute an update, for which a fork waits.
+  @Test func workersOfAWriterMayEnterTheGateWhileAForkWaits() {
+    let pool = ThreadPool(threads: 4)
+    let counters = Counters(2)
+    let host = HostThread {
+      while counters[0] == 0 { if !inChild({ arena.lock.read { isOneState } }) { counters.add(1) } }
+    }
+    for _ in 0..<200 {
+      arena.lock.write {
+        pool.run(tiles: 8) { tile, _ in
+          usleep(100)
+          nnkit_platform_fork_gate_enter()
+          let share = arena.count / 8
+          for i in tile * share..<(tile + 1) * share { arena.floats[i] += 1 }
+          nnkit_platform_fork_gate_leave()
+        }
+      }
+    }
+    counters.add(0)
+    host.join()
+    #expect(counters[1] == 0 && arena.floats[0] == 200)
+  }
 }
