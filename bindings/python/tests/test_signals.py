@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import ctypes
+import gc
 import os
 import pickle
 import queue
@@ -58,9 +59,14 @@ def interrupt(request: pytest.FixtureRequest) -> Iterator[Callable[[float], None
 
 @pytest.fixture
 def lost(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What Python could not pass on."""
+    """What Python could not pass on, and whose it was."""
+    # Else the garbage of other tests is collected in a call of this one, and a handler may run in a weak reference's
+    # callback: what is raised in those is lost, whoever calls.
+    gc.collect()
     found: list[Any] = []
-    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: found.append(repr(unraisable.exc_value)))
+    monkeypatch.setattr(
+        sys, "unraisablehook", lambda unraisable: found.append((unraisable.exc_value, unraisable.object))
+    )
     return found
 
 
