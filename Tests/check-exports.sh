@@ -4,8 +4,9 @@
 #   Tests/check-exports.sh <libnnkit.so> <nnkit.h>
 #
 # It exports the functions that the header declares and nothing else, needs only the C library, libm, libstdc++,
-# libgcc_s and the loader, in versions as old as 2014, takes no memory past its reserve, is named for the first number of
-# its version, and is at most 20 MB. The exit status is 1 where one of these does not hold.
+# libgcc_s and the loader, in versions as old as 2014, takes no memory past its reserve and no lock past the gate of
+# forks, is named for the first number of its version, and is at most 20 MB. The exit status is 1 where one of these does
+# not hold.
 set -u
 if [ $# != 2 ] || [ ! -f "$1" ] || [ ! -f "$2" ]; then
     echo "usage: $0 <libnnkit.so> <nnkit.h>" >&2
@@ -56,6 +57,10 @@ expected=libnnkit.so.$(sed -n 's/^#define NNK_VERSION_MAJOR //p' "$header")
 past=$(sed 's/@.*//' <<<"$undefined" |
     grep -E '^(_Znw|_Zna|_Zdl|_Zda|_ZNK?St7__cxx1112basic_string|strn?dup$|reallocarray$|memalign$|valloc$|getline$)')
 [ -z "$past" ] || complain "takes memory past its reserve: $(echo $past)"
+# Locks that a fork does not wait for: see CNNKitBoundary/Forks.c, which stands before pthread_mutex_lock.
+past=$(sed 's/@.*//' <<<"$undefined" |
+    grep -E '^(pthread_mutex_(try|timed|clock)lock|pthread_(rwlock|spin)_.*|pthread_cond_(timed|clock)wait|__cxa_guard_abort)$')
+[ -z "$past" ] || complain "takes locks past the gate of forks: $(echo $past)"
 path=$(readelf -d "$library" | sed -nE 's/.*\((RPATH|RUNPATH)\).*\[(.*)\]/\2/p')
 case $path in
 '' | '$ORIGIN'*) ;;

@@ -7,21 +7,8 @@
 
 #include <pthread.h>
 
-int __real_pthread_mutex_unlock(pthread_mutex_t *mutex);
-int __real_pthread_mutex_lock(pthread_mutex_t *mutex);
-
-int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex) {
-    nnkit_platform_fork_gate_enter();
-    const int status = __real_pthread_mutex_lock(mutex);
-    if (status != 0) nnkit_platform_fork_gate_leave();
-    return status;
-}
-
-int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex) {
-    const int status = __real_pthread_mutex_unlock(mutex);
-    if (status == 0) nnkit_platform_fork_gate_leave();
-    return status;
-}
+int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex) { return nnkit_platform_lock(mutex); }
+int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex) { return nnkit_platform_unlock(mutex); }
 
 /* swift::threading_impl::once_slow: what of swift_once is left where the global is not made yet. */
 #define ONCE_SLOW(prefix) prefix##_ZN5swift14threading_impl9once_slowERNS0_6once_tEPFvPvES3_

@@ -83,21 +83,32 @@ __attribute__((constructor)) static void register_fork_handlers(void) {
 
 /* ------------------------------------------------------------------------------------------------------- locks */
 
+int nnkit_platform_lock(pthread_mutex_t *mutex) {
+    nnkit_platform_fork_gate_enter();
+    const int status = nnkit_platform_lock_beside_gate(mutex);
+    if (status != 0) nnkit_platform_fork_gate_leave();
+    return status;
+}
+
+int nnkit_platform_unlock(pthread_mutex_t *mutex) {
+    const int status = nnkit_platform_unlock_beside_gate(mutex);
+    if (status == 0) nnkit_platform_fork_gate_leave();
+    return status;
+}
+
 nnkit_platform_pool_registry nnkit_platform_pool_registry_storage = {PTHREAD_MUTEX_INITIALIZER, NULL};
 
 static pthread_mutex_t global_lock = PTHREAD_MUTEX_INITIALIZER;
 static NNKIT_PLATFORM_THREAD_LOCAL bool holds_global_lock;
 
 void nnkit_platform_lock_global(void) {
-    nnkit_platform_fork_gate_enter();
-    pthread_mutex_lock(&global_lock);
+    nnkit_platform_lock(&global_lock);
     holds_global_lock = true;
 }
 
 void nnkit_platform_unlock_global(void) {
     holds_global_lock = false;
-    pthread_mutex_unlock(&global_lock);
-    nnkit_platform_fork_gate_leave();
+    nnkit_platform_unlock(&global_lock);
 }
 
 void nnkit_platform_unlock_global_if_held(void) {

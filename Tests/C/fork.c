@@ -256,8 +256,8 @@ static void forks_of_new_processes(char *program, char *library) {
 }
 
 int main(int argc, char **argv) {
-    char *library = argc > 1 ? argv[1] : NULL;
-    if (!library) exit(2);
+    char name[] = "libnnkit.so";
+    char *library = argc > 1 ? argv[1] : name;
     if (argc > 2) {
         nnkit_load(library);
         forks_among_lives(FIRST_FORKS);

@@ -239,12 +239,16 @@ void nnkit_platform_set_child_hook(nnkit_platform_child_hook which, void (*hook)
 /* pthread_mutex_lock and pthread_mutex_unlock without the gate: for a lock that a child makes anew. */
 extern int __real_pthread_mutex_lock(pthread_mutex_t *mutex) __attribute__((weak));
 extern int __real_pthread_mutex_unlock(pthread_mutex_t *mutex) __attribute__((weak));
-static inline void nnkit_platform_lock_beside_gate(pthread_mutex_t *mutex) {
-    (__real_pthread_mutex_lock ? __real_pthread_mutex_lock : pthread_mutex_lock)(mutex);
+static inline int nnkit_platform_lock_beside_gate(pthread_mutex_t *mutex) {
+    return (__real_pthread_mutex_lock ? __real_pthread_mutex_lock : pthread_mutex_lock)(mutex);
 }
-static inline void nnkit_platform_unlock_beside_gate(pthread_mutex_t *mutex) {
-    (__real_pthread_mutex_unlock ? __real_pthread_mutex_unlock : pthread_mutex_unlock)(mutex);
+static inline int nnkit_platform_unlock_beside_gate(pthread_mutex_t *mutex) {
+    return (__real_pthread_mutex_unlock ? __real_pthread_mutex_unlock : pthread_mutex_unlock)(mutex);
 }
+
+/* The same with the gate. */
+int nnkit_platform_lock(pthread_mutex_t *mutex);
+int nnkit_platform_unlock(pthread_mutex_t *mutex);
 
 /* The head of the list of thread pools that a fork's child walks. It is constant-initialised, so a fork can
  * never meet it half made, as it could a lazily made Swift global. */
@@ -257,14 +261,10 @@ extern nnkit_platform_pool_registry nnkit_platform_pool_registry_storage;
 
 static inline nnkit_platform_pool_registry *nnkit_platform_pools(void) { return &nnkit_platform_pool_registry_storage; }
 
-static inline void nnkit_platform_lock_pools(void) {
-    nnkit_platform_fork_gate_enter();
-    pthread_mutex_lock(&nnkit_platform_pool_registry_storage.mutex);
-}
+static inline void nnkit_platform_lock_pools(void) { nnkit_platform_lock(&nnkit_platform_pool_registry_storage.mutex); }
 
 static inline void nnkit_platform_unlock_pools(void) {
-    pthread_mutex_unlock(&nnkit_platform_pool_registry_storage.mutex);
-    nnkit_platform_fork_gate_leave();
+    nnkit_platform_unlock(&nnkit_platform_pool_registry_storage.mutex);
 }
 
 /* The library's one lock, constant-initialised too. It is never held where code of the host runs. */

@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// A writer waits for the readers that are inside; readers that come meanwhile wait for the writer, and one of them at
 /// least comes in before the next writer: neither can be kept out for ever. Nothing is allocated, and while nobody waits
-/// either side costs two atomic operations.
+/// a reader costs two atomic operations and a writer four.
 ///
 /// A fork waits for writers (they are inside its gate), so that a child finds whole states; there, nobody is inside.
 package final class ParameterLock: Sendable {
@@ -57,11 +57,11 @@ package final class ParameterLock: Sendable {
   /// Runs `body` alone. It must not come back here, wait for a reader, or call out of NNKit.
   package func write<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
     // Not the other way round: a reader may have to enter the gate before it leaves.
-    word.enterWriting()
-    while !nnkit_platform_fork_gate_try_enter() {
+    while true {
+      word.enterWriting()
+      if nnkit_platform_fork_gate_try_enter() { break }
       word.leaveWriting()
       nnkit_platform_fork_gate_await_open()
-      word.enterWriting()
     }
     defer {
       nnkit_platform_fork_gate_leave()

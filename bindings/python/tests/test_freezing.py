@@ -23,9 +23,10 @@ def changed(model: nn.Model, before: dict[str, np.ndarray]) -> set[str]:
 def test_what_is_frozen_stays_and_all_else_is_trained(x: np.ndarray, y: np.ndarray) -> None:
     model = compiled(dense_model())
     names = set(model.weights)
-    first = {name for name in names if name.startswith(next(iter(model.weights)).split("/")[0] + "/")}
+    layer = next(iter(model.weights)).split("/")[0]
+    first = {name for name in names if name.startswith(f"{layer}/")}
     assert first and first != names
-    pattern = next(iter(first)).split("/")[0] + "/*"
+    pattern = f"{layer}/*"
     assert model.freeze(pattern) == len(first)
     before = values(model)
     model.fit(x, y, epochs=2, verbose=0)

@@ -6,14 +6,17 @@ import difflib
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+_FREEZING = (
+    "parameters are frozen and trained again by name once the model is compiled: model.freeze('<layer>/*'), "
+    "model.unfreeze('<layer>/*')"
+)
+
 # What other libraries have, and what to do here instead: said when a program sets it.
 _ELSEWHERE = {
     "lr": "the learning rate is model.optimizer.learning_rate",
     "learning_rate": "the learning rate is model.optimizer.learning_rate",
-    "trainable": "parameters are frozen and trained again by name once the model is compiled: "
-    "model.freeze('<layer>/*'), model.unfreeze('<layer>/*')",
-    "requires_grad": "parameters are frozen and trained again by name once the model is compiled: "
-    "model.freeze('<layer>/*'), model.unfreeze('<layer>/*')",
+    "trainable": _FREEZING,
+    "requires_grad": _FREEZING,
     "training": "fit and train_on_batch train, predict and evaluate do not; there is no mode to set",
     "weights": "write in place: model.weights[name][...] = values",
     "kernel": "write in place: model.weights['<layer>/kernel'][...] = values",

@@ -275,7 +275,8 @@ class Model(Fixed):
         return self._compiled("gradients").gradients
 
     def freeze(self, pattern: str) -> int:
-        """Keeps parameters as they are: no step changes them, and no time is spent on their gradients, which are zero.
+        """Keeps parameters as they are: no step changes them. Their gradients are zero, and take no time unless the
+        same computation gives others.
 
         What is frozen belongs to the training: `compile` begins with nothing frozen, copies of the model keep it. A
         batchnorm whose parameters are frozen, running statistics too, still normalizes by the batch in training.
