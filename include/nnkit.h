@@ -92,7 +92,8 @@ enum {
     NNK_ERROR_NUMERIC = 8,          /* a loss, gradient or update that is not finite: that step changed nothing */
     NNK_ERROR_BUSY = 9,             /* the trainer, session or stream is already in a call */
     NNK_ERROR_UNSUPPORTED = 10,     /* a valid request that this version or processor cannot serve */
-    NNK_ERROR_INTERNAL = 11         /* a fault of NNKit's own; please report it */
+    NNK_ERROR_INTERNAL = 11,        /* a fault of NNKit's own; please report it */
+    NNK_ERROR_CANCELLED = 12        /* nnk_session_cancel ended the call. Since ABI version 2 */
 };
 
 /* The name of a status code, such as "NNK_ERROR_SHAPE"; "unknown status" for any other number.
@@ -476,9 +477,15 @@ NNK_API void nnk_session_destroy(nnk_session *session);
 /* Runs the model on a batch of 1 to max_batch samples: reads `inputs`, [N, ...] each, writes `outputs`, whose
  * shapes must be exactly those of the results. A run with max_batch samples allocates nothing; any other
  * number is planned when it first comes.
- * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, BUSY. */
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, BUSY, CANCELLED. */
 NNK_API nnk_status nnk_session_run(nnk_session *session, const nnk_tensor *inputs, int32_t n_inputs,
                                    nnk_tensor *outputs, int32_t n_outputs);
+
+/* Ends the call that the session is in, nnk_session_run or nnk_streams_step, from any other thread: that call returns
+ * NNK_ERROR_CANCELLED when the layer that it computes has ended, and has written no output and advanced no stream. Does
+ * nothing where the session is in no call; one that begins later is not touched. The session can be used again.
+ * Returns: NNK_OK, INVALID_HANDLE. Since ABI version 2. */
+NNK_API nnk_status nnk_session_cancel(nnk_session *session);
 
 /* How many bytes nnk_session_create would allocate for its plan with these options, to the byte; allocates
  * none of them. Returns: as nnk_session_create, without OUT_OF_MEMORY. */
@@ -508,7 +515,7 @@ NNK_API nnk_status nnk_stream_reset(nnk_stream *stream);
  * nothing; the session remembers the plans of the last four numbers. Between two calls the state is the stream's: sets
  * of streams may be mixed, and parameters may change, from step to step.
  * Returns: NNK_OK, INVALID_ARGUMENT (n, or a stream that is given twice or is of another model), INVALID_HANDLE, SHAPE,
- * TYPE, OUT_OF_MEMORY, BUSY (the session or a stream is in another call). */
+ * TYPE, OUT_OF_MEMORY, BUSY (the session or a stream is in another call), CANCELLED. */
 NNK_API nnk_status nnk_streams_step(nnk_session *session, nnk_stream *const *streams, int32_t n,
                                     const nnk_tensor *inputs, int32_t n_inputs, nnk_tensor *outputs, int32_t n_outputs);
 

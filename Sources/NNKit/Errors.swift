@@ -14,6 +14,7 @@ public struct NNKitError: Error, Sendable, Equatable, CustomStringConvertible {
     case busy
     case unsupported
     case `internal`
+    case cancelled
   }
 
   public let code: Code

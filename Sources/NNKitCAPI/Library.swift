@@ -23,6 +23,7 @@ public func nnk_status_name(_ status: nnk_status) -> UnsafePointer<CChar>! {
   case 9: constantText("NNK_ERROR_BUSY")
   case 10: constantText("NNK_ERROR_UNSUPPORTED")
   case 11: constantText("NNK_ERROR_INTERNAL")
+  case 12: constantText("NNK_ERROR_CANCELLED")
   default: constantText("unknown status")
   }
 }

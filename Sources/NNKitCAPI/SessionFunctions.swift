@@ -31,6 +31,14 @@ public func nnk_session_run(
   }
 }
 
+@_cdecl("nnk_session_cancel") @implementation
+public func nnk_session_cancel(_ handle: OpaquePointer!) -> nnk_status {
+  status(of: "nnk_session_cancel") { () throws(NNKitError) in
+    let session: Session = try HandleTable.get(handle)
+    session.cancel()
+  }
+}
+
 @_cdecl("nnk_session_bytes") @implementation
 public func nnk_session_bytes(
   _ model: OpaquePointer!, _ options: UnsafePointer<CChar>!, _ bytes: UnsafeMutablePointer<Int64>!

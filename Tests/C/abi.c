@@ -110,13 +110,14 @@ static void status_names(void) {
         {NNK_ERROR_BUSY, 9, "NNK_ERROR_BUSY"},
         {NNK_ERROR_UNSUPPORTED, 10, "NNK_ERROR_UNSUPPORTED"},
         {NNK_ERROR_INTERNAL, 11, "NNK_ERROR_INTERNAL"},
+        {NNK_ERROR_CANCELLED, 12, "NNK_ERROR_CANCELLED"},
     };
     size_t i;
     for (i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         CHECK(codes[i].status == codes[i].number);
         CHECK(strcmp(nnk_status_name(codes[i].status), codes[i].name) == 0);
     }
-    CHECK(strcmp(nnk_status_name(12), "unknown status") == 0);
+    CHECK(strcmp(nnk_status_name(13), "unknown status") == 0);
     CHECK(strcmp(nnk_status_name(-1), "unknown status") == 0);
     CHECK(strcmp(nnk_status_name(INT32_MAX), "unknown status") == 0);
     CHECK(strcmp(nnk_status_name(INT32_MIN), "unknown status") == 0);

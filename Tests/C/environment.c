@@ -296,6 +296,7 @@ static void running(network *n) {
     TRY(nnk_session_bytes, (n->model, "max_batch=6", &bytes));
     TRY(nnk_session_create, (n->model, "max_batch=6", &session));
     TRY(nnk_session_run, (session, n->inputs, n->n_inputs, n->outputs, 1));
+    TRY(nnk_session_cancel, (session));
     add(n->output, network_output_bytes(n));
     VOID(nnk_session_destroy, (session));
 }

@@ -66,6 +66,7 @@ static const signature signatures[] = {
     {"nnk_session_create", "ippp"},
     {"nnk_session_destroy", "vp"},
     {"nnk_session_run", "ippipi"},
+    {"nnk_session_cancel", "ip"},
     {"nnk_session_bytes", "ippp"},
     {"nnk_stream_create", "ipp"},
     {"nnk_stream_destroy", "vp"},

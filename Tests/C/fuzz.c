@@ -678,6 +678,7 @@ static void session_call(void) {
     case 1:
         CALL(nnk_session_bytes,
              ((nnk_model *)handle(MODEL), TEXT("max_batch=6", "", "max_time=5"), chance(97) ? &bytes : NULL));
+        CALL(nnk_session_cancel, (session));
         break;
     case 2:
     case 3:

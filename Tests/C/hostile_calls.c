@@ -79,6 +79,7 @@ static void null_arguments(void) {
     CASE("NULL: session_run session", NULL_HANDLE, ANYTHING, network_run(f.net, NULL));
     CASE("NULL: session_run inputs", ARGUMENT, ANYTHING, nnk_session_run(f.session, NULL, 1, f.net->outputs, 1));
     CASE("NULL: session_run outputs", ARGUMENT, ANYTHING, nnk_session_run(f.session, f.net->inputs, 1, NULL, 1));
+    CASE("NULL: session_cancel", NULL_HANDLE, ANYTHING, nnk_session_cancel(NULL));
     CASE("NULL: session_bytes model", NULL_HANDLE, ANYTHING, nnk_session_bytes(NULL, "", &out.bytes));
     CASE("NULL: session_bytes bytes", ARGUMENT, ANYTHING, nnk_session_bytes(f.model, "", NULL));
     CASE("NULL: stream_create model", NULL_HANDLE, ANYTHING, nnk_stream_create(NULL, &out.stream));
@@ -118,6 +119,7 @@ static nnk_status all_refuse(void *token) {
         network_step(f.net, (nnk_trainer *)token, &out.loss),
         nnk_session_create((nnk_model *)token, "", &out.session),
         network_run(f.net, (nnk_session *)token),
+        nnk_session_cancel((nnk_session *)token),
         nnk_session_bytes((nnk_model *)token, "", &out.bytes),
         nnk_stream_create((nnk_model *)token, &out.stream),
         nnk_stream_reset((nnk_stream *)token),

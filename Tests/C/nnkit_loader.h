@@ -75,6 +75,7 @@
     X(nnk_status, nnk_session_create, (nnk_model *, const char *, nnk_session **))                                     \
     X(void, nnk_session_destroy, (nnk_session *))                                                                      \
     X(nnk_status, nnk_session_run, (nnk_session *, const nnk_tensor *, int32_t, nnk_tensor *, int32_t))                \
+    X(nnk_status, nnk_session_cancel, (nnk_session *))                                                                 \
     X(nnk_status, nnk_session_bytes, (nnk_model *, const char *, int64_t *))                                           \
     X(nnk_status, nnk_stream_create, (nnk_model *, nnk_stream **))                                                     \
     X(void, nnk_stream_destroy, (nnk_stream *))                                                                        \
@@ -189,6 +190,7 @@ static inline void nnkit_load(const char *path) {
 #define nnk_session_create             nnkit_functions.nnk_session_create
 #define nnk_session_destroy            nnkit_functions.nnk_session_destroy
 #define nnk_session_run                nnkit_functions.nnk_session_run
+#define nnk_session_cancel             nnkit_functions.nnk_session_cancel
 #define nnk_session_bytes              nnkit_functions.nnk_session_bytes
 #define nnk_stream_create              nnkit_functions.nnk_stream_create
 #define nnk_stream_destroy             nnkit_functions.nnk_stream_destroy

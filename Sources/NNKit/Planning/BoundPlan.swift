@@ -149,7 +149,16 @@ package final class BoundPlan {
   package func doubles(_ tensor: Tensor) -> UnsafeMutablePointer<Double> { binding.doubles(tensor) }
 
   /// Runs all steps, on one state of the parameters. `seed` and `step` choose the random numbers of a training step.
-  package func run(seed: UInt64 = 0, step: UInt64 = 0) {
+  package func run(seed: UInt64 = 0, step: UInt64 = 0) { runAll(seed: seed, step: step, call: nil) }
+
+  /// Runs all steps for inference, or ends between two of them where the call that is inside of `call` is cancelled.
+  /// Throws: `.cancelled` then.
+  func run(in call: BusyFlag) throws(NNKitError) {
+    runAll(seed: 0, step: 0, call: call)
+    if call.isCancelled { throw NNKitError(.cancelled, "the call was cancelled; no output was written") }
+  }
+
+  private func runAll(seed: UInt64, step: UInt64, call: BusyFlag?) {
     // Steps that run on the calling thread must see the floating-point environment that the workers have.
     withDefaultFloatEnvironment {
       state.pointee = RunState(seed: seed, step: step)
@@ -159,7 +168,7 @@ package final class BoundPlan {
           run(prologue[...])
           packedVersion = version
         }
-        run(steps[...])
+        run(steps[...], call: call)
       }
     }
   }
@@ -180,8 +189,9 @@ package final class BoundPlan {
     }
   }
 
-  private func run(_ steps: ArraySlice<BoundStep>, inputGradients: Bool = true) {
+  private func run(_ steps: ArraySlice<BoundStep>, inputGradients: Bool = true, call: BusyFlag? = nil) {
     for step in steps where inputGradients || !step.isForInputGradients {
+      if let call, call.isCancelled { return }
       switch step.code {
       case .tiles(let body) where step.small:
         for tile in 0..<step.tiles { body(tile, 0) }

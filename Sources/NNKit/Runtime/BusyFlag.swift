@@ -5,8 +5,9 @@ import Synchronization
 /// Lets one call at a time into an object that serves one call at a time. In a forked child the calls of its parent's
 /// other threads are over: nobody goes on with them there.
 final class BusyFlag: Sendable {
-  /// The generation of the process whose thread is inside; 0: none is.
+  /// The generation of the process whose thread is inside, with `cancelBit` where its call is to end; 0: none is.
   private let busy = Atomic<UInt32>(0)
+  private static let cancelBit: UInt32 = 1 << 31
   /// The thread whose call is calling the host back; 0: none is.
   private let callingBack = Atomic<UInt>(0)
 
@@ -15,7 +16,7 @@ final class BusyFlag: Sendable {
   func enter<Result>(_ what: StaticString, _ body: () throws(NNKitError) -> Result) throws(NNKitError) -> Result {
     let (inside, generation) = (busy.load(ordering: .relaxed), nnkit_platform_fork_generation())
     // A call that forked in its callback goes on in both processes.
-    let isFree = inside != generation && (inside == 0 || !isCallingBack)
+    let isFree = inside & ~Self.cancelBit != generation && (inside == 0 || !isCallingBack)
     guard isFree, busy.compareExchange(expected: inside, desired: generation, ordering: .acquiring).exchanged else {
       throw NNKitError(.busy, "the \(what) is already in a call; wait for it to return, or use one \(what) per thread")
     }
@@ -37,6 +38,17 @@ final class BusyFlag: Sendable {
 
   /// Whether this thread is in a call that calls the host back.
   var isCallingBack: Bool { callingBack.load(ordering: .relaxed) == UInt(pthread_self()) }
+
+  /// Asks the call that is inside, if one is, to end; never a later one. For any thread.
+  func cancel() {
+    let inside = busy.load(ordering: .relaxed)
+    if inside & ~Self.cancelBit == nnkit_platform_fork_generation() {
+      _ = busy.compareExchange(expected: inside, desired: inside | Self.cancelBit, ordering: .relaxed)
+    }
+  }
+
+  /// Whether the call that is inside was asked to end.
+  var isCancelled: Bool { busy.load(ordering: .relaxed) & Self.cancelBit != 0 }
 
   /// Ends the call that is inside; by itself only for one that will never return.
   func leave() {

@@ -8,7 +8,7 @@ extension Session {
   /// Accuracy: the bits are those of a run over the whole sequence, for finite parameters and but for the sign of zeros.
   ///
   /// Throws, and leaves all streams as they were: `.invalidArgument` for a wrong number of tensors or streams, a stream
-  /// that is given twice or is of another model, an index out of range; `.shape`, `.type`, `.outOfMemory`, `.busy`.
+  /// that is given twice or is of another model, an index out of range; `.shape`, `.type`, `.outOfMemory`, `.busy`, `.cancelled`.
   package func step(
     streamCount: Int, _ stream: StreamSource, inputCount: Int, _ input: TensorSource, outputCount: Int,
     _ output: TensorSource
@@ -34,7 +34,7 @@ extension Session {
       let bound = try stepPlan(streamCount, shapes)
       try model.load(bound, input)
       gatherStates(bound)
-      bound.run()
+      try bound.run(in: busy)
       try model.write(bound, output)
       scatterStates(bound)
     }

@@ -73,7 +73,7 @@ public final class Session: @unchecked Sendable {
   /// allocates nothing.
   ///
   /// Throws: `.invalidArgument` for a wrong number of tensors, a batch beyond the maximum or an index out of range;
-  /// `.shape`, `.type`; `.outOfMemory`; `.busy`.
+  /// `.shape`, `.type`; `.outOfMemory`; `.busy`; `.cancelled`.
   package func run(inputCount: Int, _ input: TensorSource, outputCount: Int, _ output: TensorSource) throws(NNKitError)
   {
     try busy.enter("session") { () throws(NNKitError) in
@@ -81,10 +81,14 @@ public final class Session: @unchecked Sendable {
       let bound = try plan(input)
       try model.checkOutputs({ bound.plan.outputs[$0].type }, batch: bound.plan.batch, output)
       try model.load(bound, input)
-      bound.run()
+      try bound.run(in: busy)
       try model.write(bound, output)
     }
   }
+
+  /// Ends the call that the session is in, if it is in one: it throws `.cancelled` when the layer that it computes has
+  /// ended, and has written no output and advanced no stream. A call that begins later is not touched. For any thread.
+  public func cancel() { busy.cancel() }
 
   /// The plan for the shapes of the inputs, made if they are new.
   private func plan(_ input: TensorSource) throws(NNKitError) -> BoundPlan {

@@ -107,6 +107,7 @@ CALLS: dict[str, tuple[str, Callable[[Any], int]]] = {
     "nnk_trainer_read_state": ("trainer", lambda h: library.nnk_trainer_read_state(h, b"nothing", 7)),
     "nnk_session_create": ("model", lambda h: library.nnk_session_create(h, b"", ctypes.byref(out()))),
     "nnk_session_run": ("session", lambda h: library.nnk_session_run(h, NULL_TENSORS, 1, NULL_TENSORS, 1)),
+    "nnk_session_cancel": ("session", lambda h: library.nnk_session_cancel(h)),
     "nnk_session_bytes": ("model", lambda h: library.nnk_session_bytes(h, b"", ctypes.pointer(ctypes.c_int64()))),
 }
 VALUE_FUNCTIONS = ("nnk_graph_input", "nnk_graph_layer")
@@ -265,7 +266,7 @@ def test_an_error_belongs_to_its_thread() -> None:
     assert seen == [b""]
 
 
-@pytest.mark.parametrize("status", range(12))
+@pytest.mark.parametrize("status", range(13))
 def test_every_status_has_the_name_of_the_header(status: int) -> None:
     name = library.nnk_status_name(status).decode()
     assert name.startswith("NNK_")
@@ -273,7 +274,7 @@ def test_every_status_has_the_name_of_the_header(status: int) -> None:
 
 
 def test_other_numbers_have_no_status_name() -> None:
-    assert {library.nnk_status_name(number) for number in (-1, 12, 2**31 - 1, -(2**31))} == {b"unknown status"}
+    assert {library.nnk_status_name(number) for number in (-1, 13, 2**31 - 1, -(2**31))} == {b"unknown status"}
 
 
 @pytest.mark.parametrize(("dtype", "expected"), [(_ffi.FLOAT32, (2, 32)), (_ffi.INT32, (0, 32)), (_ffi.INT64, (0, 64))])

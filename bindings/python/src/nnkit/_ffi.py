@@ -26,6 +26,7 @@ ERROR_NUMERIC = 8
 ERROR_BUSY = 9
 ERROR_UNSUPPORTED = 10
 ERROR_INTERNAL = 11
+ERROR_CANCELLED = 12
 
 FLOAT32 = 1
 INT32 = 2
@@ -149,6 +150,7 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "nnk_session_create": (_Status, (_Handle, c_char_p, _OutHandle)),
     "nnk_session_destroy": (None, (_Handle,)),
     "nnk_session_run": (_Status, (_Handle, _Tensors, c_int32, _Tensors, c_int32)),
+    "nnk_session_cancel": (_Status, (_Handle,)),
     "nnk_session_bytes": (_Status, (_Handle, c_char_p, POINTER(c_int64))),
     "nnk_stream_create": (_Status, (_Handle, _OutHandle)),
     "nnk_stream_destroy": (None, (_Handle,)),

@@ -38,6 +38,8 @@ pub const NNK_ERROR_BUSY: nnk_status = 9;
 pub const NNK_ERROR_UNSUPPORTED: nnk_status = 10;
 /// A fault of NNKit's own; please report it.
 pub const NNK_ERROR_INTERNAL: nnk_status = 11;
+/// Nnk_session_cancel ended the call. Since ABI version 2.
+pub const NNK_ERROR_CANCELLED: nnk_status = 12;
 
 /// 32-bit floating point.
 pub const NNK_FLOAT32: nnk_dtype = 1;

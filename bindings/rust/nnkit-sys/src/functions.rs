@@ -421,7 +421,7 @@ functions! {
     /// shapes must be exactly those of the results. A run with max_batch samples allocates nothing; any other number is
     /// planned when it first comes.
     ///
-    /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, BUSY.
+    /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, BUSY, CANCELLED.
     fn nnk_session_run(
         session: *mut nnk_session,
         inputs: *const nnk_tensor,
@@ -429,6 +429,14 @@ functions! {
         outputs: *mut nnk_tensor,
         n_outputs: i32,
     ) -> nnk_status;
+
+    /// Ends the call that the session is in, `nnk_session_run` or `nnk_streams_step`, from any other thread: that call
+    /// returns `NNK_ERROR_CANCELLED` when the layer that it computes has ended, and has written no output and advanced
+    /// no stream. Does nothing where the session is in no call; one that begins later is not touched. The session can
+    /// be used again.
+    ///
+    /// Returns: `NNK_OK`, INVALID_HANDLE. Since ABI version 2.
+    fn nnk_session_cancel(session: *mut nnk_session) -> nnk_status;
 
     /// How many bytes `nnk_session_create` would allocate for its plan with these options, to the byte; allocates none
     /// of them.
@@ -461,7 +469,7 @@ functions! {
     /// state is the stream's: sets of streams may be mixed, and parameters may change, from step to step.
     ///
     /// Returns: `NNK_OK`, INVALID_ARGUMENT (n, or a stream that is given twice or is of another model), INVALID_HANDLE,
-    /// SHAPE, TYPE, OUT_OF_MEMORY, BUSY (the session or a stream is in another call).
+    /// SHAPE, TYPE, OUT_OF_MEMORY, BUSY (the session or a stream is in another call), CANCELLED.
     fn nnk_streams_step(
         session: *mut nnk_session,
         streams: *const *mut nnk_stream,

@@ -33,6 +33,8 @@ pub enum ErrorKind {
     Unsupported,
     /// A fault of NNKit's own; please report it.
     Internal,
+    /// A [`Canceller`](crate::Canceller) ended the call.
+    Cancelled,
     /// The library could not be loaded (feature `dlopen`), or is older than this crate.
     NotLoaded,
 }
@@ -48,7 +50,7 @@ impl ErrorKind {
     }
 
     /// The kinds that have a status, in the order of their codes.
-    const WITH_STATUS: [(ErrorKind, sys::nnk_status); 11] = [
+    const WITH_STATUS: [(ErrorKind, sys::nnk_status); 12] = [
         (ErrorKind::InvalidArgument, sys::NNK_ERROR_INVALID_ARGUMENT),
         (ErrorKind::InvalidHandle, sys::NNK_ERROR_INVALID_HANDLE),
         (ErrorKind::Shape, sys::NNK_ERROR_SHAPE),
@@ -60,6 +62,7 @@ impl ErrorKind {
         (ErrorKind::Busy, sys::NNK_ERROR_BUSY),
         (ErrorKind::Unsupported, sys::NNK_ERROR_UNSUPPORTED),
         (ErrorKind::Internal, sys::NNK_ERROR_INTERNAL),
+        (ErrorKind::Cancelled, sys::NNK_ERROR_CANCELLED),
     ];
 
     fn status(self) -> Option<sys::nnk_status> {

@@ -96,7 +96,7 @@ pub use parameters::{Gradients, Parameters, ParametersMut};
 pub use ports::Port;
 pub use progress::{Event, Progress};
 pub use runtime::{default_runtime_info, Runtime, RuntimeInfo};
-pub use session::Session;
+pub use session::{Canceller, Session};
 pub use stream::{Stream, StreamSet};
 pub use tensor::{AnyTensor, DType, Element, Tensor, TensorView, TensorViewMut, MAX_RANK};
 pub use trainer::{Evaluation, Trainer};

@@ -135,6 +135,28 @@ impl Session {
         })
     }
 
+    /// What ends the call that this session is in, from another thread.
+    ///
+    /// ```
+    /// # use nnkit::{DType, ErrorKind, Graph, Session, Tensor};
+    /// # let mut g = Graph::new();
+    /// # let x = g.input("x", DType::F32, &[4]);
+    /// # let x = g.add("dense", "units=3", x);
+    /// # g.output("y", x);
+    /// let mut session = Session::new(&g.build("")?, "max_batch=16")?;
+    /// let canceller = session.canceller();
+    /// let user = std::thread::spawn(move || canceller.cancel());
+    /// let (x, mut y) = (Tensor::<f32>::zeros(&[16, 4])?, Tensor::<f32>::zeros(&[16, 3])?);
+    /// if let Err(error) = session.run(&x, &mut y) {
+    ///     assert_eq!(error.kind(), ErrorKind::Cancelled);
+    /// }
+    /// # user.join().unwrap();
+    /// # Ok::<(), nnkit::Error>(())
+    /// ```
+    pub fn canceller(&self) -> Canceller {
+        Canceller { session: self.raw }
+    }
+
     fn call<'a, 'b>(
         &mut self,
         inputs: impl Views<'a>,
@@ -150,5 +172,27 @@ impl Session {
             })
         });
         check(status)
+    }
+}
+
+/// Ends the calls of one [`Session`]; see [`Session::canceller`].
+#[derive(Clone, Debug)]
+pub struct Canceller {
+    session: NonNull<sys::nnk_session>,
+}
+
+// Safety: a handle is a token that belongs to no thread; it is not used as an address.
+unsafe impl Send for Canceller {}
+// Safety: `nnk_session_cancel` may be called from any thread, at any time.
+unsafe impl Sync for Canceller {}
+
+impl Canceller {
+    /// Ends the [`run`](Session::run) or [`step`](Session::step) that the session is in: it returns
+    /// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled) when the layer that it computes has ended, and has written
+    /// no output and advanced no stream. Does nothing where the session is in no call, or is gone; a call that begins
+    /// later is not touched.
+    pub fn cancel(&self) {
+        // Safety: the handle of a session that is gone is an error of the call, and here none of the caller's.
+        let _ = unsafe { sys::nnk_session_cancel(self.session.as_ptr()) };
     }
 }
