@@ -8,7 +8,9 @@
  *
  * Status      A function that can fail returns nnk_status: NNK_OK (0) or one of the NNK_ERROR_ codes. On
  *             failure the outputs are untouched, and nnk_last_error() describes the failure in the calling
- *             thread. Nothing that is passed ends the process.
+ *             thread. "Returns" lists every code that a function can give, without NNK_ERROR_; only
+ *             NNK_ERROR_INTERNAL, which is a fault of NNKit's own, is in no list. Nothing that is passed ends the
+ *             process.
  * Handles     nnk_graph, nnk_model, ... are tokens, not addresses; never look behind one. A stale, foreign
  *             or mistyped handle gives NNK_ERROR_INVALID_HANDLE. A destroy function takes NULL (and does
  *             nothing) and any order is fine: an object that others still need lives until they are gone.
@@ -18,8 +20,8 @@
  *             long they stay.
  * Options     "key=value key=value", separated by white space; a list has commas: "kernel=3,5". NULL means
  *             "". An unknown key, a bad value or a key given twice is NNK_ERROR_INVALID_ARGUMENT. See
- *             nnk_catalog_json() for every option with its type, range and default, and for the names of Keras and
- *             PyTorch that are read as well ("foreign"): "lr", "kernel_size", "swish", "mse", ...
+ *             nnk_catalog_json() for every option with its type, range and default, and for the names of Keras
+ *             and PyTorch that are read as well ("foreign"): "lr", "kernel_size", "swish", "mse", ...
  * Threads     Different handles may be used from different threads at the same time, and one model may be
  *             used by any number of sessions at once. One trainer, session or stream serves one call at a time;
  *             a second, simultaneous call on it gives NNK_ERROR_BUSY. While a model is being trained, its sessions
@@ -27,19 +29,22 @@
  *             two steps. An update waits for the runs that are under way, and runs that come meanwhile wait for it;
  *             neither can keep the other out. Who reads or writes through nnk_model_parameters_view sees to that alone.
  * Tensors     Channels last: images [N,H,W,C], sequences [N,T,C]. N is the batch.
- * Determinism The same seed, data and instruction-set level give the same bits for any number of threads.
+ * Determinism The same seed and data give the same bits for any number of threads; on another machine too, where
+ *             the instruction-set level, the C library and, at avx512, the processor's vendor (AMD or another) are
+ *             the same.
  * Environment NNKIT_ISA=baseline|avx2|avx512 forces an instruction-set level (a level that the processor
  *             lacks is an error of nnk_runtime_create and of the first call that needs the default runtime).
  *             NNKIT_NUM_THREADS sets the default number of threads.
  * Thread      Every function computes in the default floating-point environment (nearest, no flushing to zero,
  *             exceptions masked) and leaves the calling thread's as it was; a callback has the thread's own.
- *             Cancellation (pthread_cancel) waits until the call has returned, callbacks included. 96 KiB of
- *             stack are enough.
+ *             Cancellation (pthread_cancel) waits until the call has returned, callbacks included. A thread needs
+ *             48 KiB of stack for its calls, and what callbacks use.
  * Callbacks   A callback returns. If it throws a C++ exception, the call ends with NNK_ERROR_INVALID_ARGUMENT.
  *             It must not leave by longjmp or pthread_exit; if it does, the object that was in the call can be
  *             used again, and the memory that the call had in use is never freed.
- * Forks       A process may fork at any time, and its child train and run at once. Models are there as they were between
- *             two steps. Where another thread was inside a trainer, session or stream, the child makes a new one.
+ * Forks       A process may fork at any time, and its child train and run at once. Models are there as they were
+ *             between two steps. Where another thread was inside a trainer, session or stream, the child makes a new
+ *             one.
  * No memory   Memory that cannot be had is NNK_ERROR_OUT_OF_MEMORY; a function that returns a pointer gives NULL.
  *             A small reserve, part of the library, lets a call end in order. If even that is used up, the call
  *             ends with this status, and so does every later one of the process.
@@ -152,7 +157,8 @@ NNK_API void nnk_runtime_destroy(nnk_runtime *runtime);
 
 /* What the runtime (NULL: the default) runs on, as JSON: {"isa":"avx512","threads":2,"version":"0.1.0"}.
  * Writes the string's address to *out. It stays until the next call of this function in this thread.
- * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, UNSUPPORTED. */
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY, UNSUPPORTED (as nnk_runtime_create, for the
+ * default runtime). */
 NNK_API nnk_status nnk_runtime_info_json(nnk_runtime *runtime, const char **out);
 
 /* Ends the default runtime's worker threads, waiting until they are gone. They start again when needed:
@@ -179,16 +185,18 @@ NNK_API nnk_graph *nnk_graph_create(void);
 NNK_API void nnk_graph_destroy(nnk_graph *graph);
 
 /* Adds an input. `shape` has `rank` sizes without the batch; a size of -1 is a time dimension left open.
- * Data for it is [N, shape...]. dtype: NNK_FLOAT32 or NNK_INT32. */
+ * Data for it is [N, shape...]. dtype: NNK_FLOAT32 or NNK_INT32. Gives the value, or -1 where this or an earlier call
+ * on the graph failed. */
 NNK_API nnk_value nnk_graph_input(nnk_graph *graph, const char *name, nnk_dtype dtype, const int64_t *shape,
                                   int32_t rank);
 
 /* Adds a layer with one input and one output. `kind` and `options` as nnk_catalog_json() lists them; every
- * layer takes name=... too. */
+ * layer takes name=... too. Gives the value, or -1 where this or an earlier call on the graph failed. */
 NNK_API nnk_value nnk_graph_layer(nnk_graph *graph, const char *kind, const char *options, nnk_value input);
 
 /* Adds a layer with `n_inputs` inputs and `n_outputs` outputs and writes the outputs to `outputs`; the
- * catalog says what each is. Returns: NNK_OK or the graph's first error. */
+ * catalog says what each is.
+ * Returns: NNK_OK, INVALID_HANDLE, or the graph's first error: INVALID_ARGUMENT, SHAPE, TYPE, OUT_OF_MEMORY. */
 NNK_API nnk_status nnk_graph_layer_multi(nnk_graph *graph, const char *kind, const char *options,
                                          const nnk_value *inputs, int32_t n_inputs, nnk_value *outputs,
                                          int32_t n_outputs);
@@ -211,12 +219,14 @@ NNK_API nnk_status nnk_graph_layer_multi(nnk_graph *graph, const char *kind, con
  *    steps together (flatten) finds zeros there. */
 
 /* Declares `value` an output of the model, which may have 4096 of them, and as many inputs. Outputs are given to the
- * caller in the order of these calls. */
+ * caller in the order of these calls.
+ * Returns: NNK_OK, INVALID_HANDLE, or the graph's first error: INVALID_ARGUMENT, SHAPE, TYPE, OUT_OF_MEMORY. */
 NNK_API nnk_status nnk_graph_output(nnk_graph *graph, const char *name, nnk_value value);
 
 /* The shape of a value without the batch, open dimensions as -1. *rank: in, how many sizes `shape` can take;
- * out, how many there are. Returns: NNK_OK, INVALID_HANDLE, INVALID_ARGUMENT (no such value, too little
- * room), or the graph's first error. */
+ * out, how many there are.
+ * Returns: NNK_OK, INVALID_ARGUMENT (no such value, too little room), INVALID_HANDLE, or the graph's first error:
+ * INVALID_ARGUMENT, SHAPE, TYPE, OUT_OF_MEMORY. */
 NNK_API nnk_status nnk_graph_shape(nnk_graph *graph, nnk_value value, int64_t *shape, int32_t *rank);
 
 /* ------------------------------------------------------------------------------------------------ model */
@@ -226,7 +236,9 @@ typedef struct nnk_model nnk_model;
 
 /* Makes a model of the graph and initialises its parameters. The graph is copied: it may be destroyed or
  * extended afterwards. Options: seed=0.
- * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, OUT_OF_MEMORY, UNSUPPORTED. */
+ * Returns: NNK_OK, INVALID_ARGUMENT (also for a graph without inputs or outputs), INVALID_HANDLE, SHAPE (also for too
+ * many parameters), TYPE, OUT_OF_MEMORY, UNSUPPORTED (as nnk_runtime_create, for the default runtime). The graph's
+ * first error is one of these. */
 NNK_API nnk_status nnk_model_create(nnk_runtime *runtime, nnk_graph *graph, const char *options, nnk_model **out);
 NNK_API void nnk_model_destroy(nnk_model *model);
 
@@ -241,7 +253,8 @@ NNK_API nnk_status nnk_model_save(nnk_model *model, const char *path);
 
 /* Reads a model that nnk_model_save wrote. A model file is data: no code runs, no other file is opened. `path` is a
  * regular file; one that is larger than its header explains is refused before it is read.
- * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, IO, FORMAT, SHAPE, OUT_OF_MEMORY, UNSUPPORTED. */
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, IO, FORMAT, SHAPE (too many parameters), OUT_OF_MEMORY,
+ * UNSUPPORTED (of a newer version, or as nnk_runtime_create, for the default runtime). */
 NNK_API nnk_status nnk_model_load(nnk_runtime *runtime, const char *path, nnk_model **out);
 
 /* Takes `count` bytes, at least 1, that follow those of the calls before; they stay during the call only. Returns 0 to
@@ -250,12 +263,13 @@ NNK_API nnk_status nnk_model_load(nnk_runtime *runtime, const char *path, nnk_mo
 typedef int (*nnk_writer)(const void *bytes, int64_t count, void *user);
 
 /* Gives `writer` the bytes that nnk_model_save would write, a piece at a time.
- * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, IO (the writer stopped). Since ABI version 2. */
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, IO (the writer stopped), OUT_OF_MEMORY. Since ABI version 2. */
 NNK_API nnk_status nnk_model_write(nnk_model *model, nnk_writer writer, void *user);
 
 /* nnk_model_load from memory: the `count` bytes that nnk_model_save or nnk_model_write wrote, or those of a trainer's
  * state (nnk_trainer_write_state), of which it takes the model. `bytes` need no alignment and are not kept.
- * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, FORMAT, SHAPE, OUT_OF_MEMORY, UNSUPPORTED. Since ABI version 2. */
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, FORMAT, SHAPE, OUT_OF_MEMORY, UNSUPPORTED, as nnk_model_load.
+ * Since ABI version 2. */
 NNK_API nnk_status nnk_model_read(nnk_runtime *runtime, const void *bytes, int64_t count, nnk_model **out);
 
 /* The model as JSON: {"inputs":[{"name","dtype","shape","step_shape"}], "outputs":[..., each with "source", the name
@@ -263,17 +277,18 @@ NNK_API nnk_status nnk_model_read(nnk_runtime *runtime, const void *bytes, int64
  * "parameters":[{"name","shape","offset","count", "trainable"}], "parameter_count"}. An offset counts float32 elements
  * in the parameter buffer; a step_shape is there where nnk_streams_step can be used, and is the shape that it takes or
  * gives, without n. Writes the string's address to *out. It stays until the next call of this function in this thread.
- * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE. */
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY. */
 NNK_API nnk_status nnk_model_info_json(nnk_model *model, const char **out);
 
 /* How many inputs and outputs the model has; either may be NULL.
- * Returns: NNK_OK, INVALID_HANDLE, INVALID_ARGUMENT (the model is NULL). Since ABI version 2. */
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY. Since ABI version 2. */
 NNK_API nnk_status nnk_model_counts(nnk_model *model, int32_t *n_inputs, int32_t *n_outputs);
 
 /* The index-th input (output): its name, which stays as long as the model and every object made from it; NNK_FLOAT32 or
  * NNK_INT32; its shape without the batch, open dimensions as -1. *rank: in, how many sizes `shape` can take; out, how
  * many there are. What is NULL is not written; with a `shape` of NULL, *rank is only written.
- * Returns: NNK_OK, INVALID_ARGUMENT (no such one, too little room), INVALID_HANDLE. Since ABI version 2. */
+ * Returns: NNK_OK, INVALID_ARGUMENT (no such one, too little room), INVALID_HANDLE, OUT_OF_MEMORY. Since ABI
+ * version 2. */
 NNK_API nnk_status nnk_model_input(nnk_model *model, int32_t index, const char **name, nnk_dtype *dtype, int64_t *shape,
                                    int32_t *rank);
 NNK_API nnk_status nnk_model_output(nnk_model *model, int32_t index, const char **name, nnk_dtype *dtype,
@@ -284,11 +299,11 @@ NNK_API nnk_status nnk_model_output(nnk_model *model, int32_t index, const char 
  * memory belongs to the model and stays until the model and every object made from it are destroyed.
  * Whoever writes to it calls nnk_model_parameters_changed before the model is used again, and neither reads nor writes
  * while a trainer of the model is in a call, nor writes while a session is.
- * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE. */
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY. */
 NNK_API nnk_status nnk_model_parameters_view(nnk_model *model, nnk_tensor *out);
 
 /* Says that the parameters were written to from outside: sessions pack the new values at their next run.
- * Returns: NNK_OK, INVALID_HANDLE. */
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY. */
 NNK_API nnk_status nnk_model_parameters_changed(nnk_model *model);
 
 /* ---------------------------------------------------------------------------------------------- dataset */
@@ -311,18 +326,20 @@ NNK_API void nnk_dataset_destroy(nnk_dataset *dataset);
 typedef struct nnk_trainer nnk_trainer;
 
 /* Creates a trainer. Options: loss= (required; none: nnk_trainer_forward, _backward and _apply only), optimizer=sgd,
- * learning_rate, metric, clip_norm and the optimizer's own, as nnk_catalog_json() lists them. The trainer keeps the model
- * alive.
- * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, OUT_OF_MEMORY. */
+ * learning_rate, metric, clip_norm and the optimizer's own, as nnk_catalog_json() lists them. The trainer keeps the
+ * model alive.
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, TYPE (an output that the loss cannot take),
+ * OUT_OF_MEMORY. */
 NNK_API nnk_status nnk_trainer_create(nnk_model *model, const char *options, nnk_trainer **out);
 NNK_API void nnk_trainer_destroy(nnk_trainer *trainer);
 
 /* Freezes the parameters whose names ("<layer>/<parameter>") fit `pattern`, or, with `frozen` 0, lets them be trained
- * again. In a pattern * stands for any characters and ? for any one: "encoder_*", "conv/kernel". A frozen parameter keeps
- * its value and has a gradient of zero, which takes no time unless the same step computes others; what lies before frozen
- * layers alone is not gone back to. A running statistic of batchnorm can be frozen too; training takes the batch's
- * statistics all the same. The optimizer's memory stays. *count (may be NULL): how many fit. Part of the state.
- * Returns: NNK_OK, INVALID_ARGUMENT (no parameter fits), INVALID_HANDLE, BUSY. Since ABI version 2. */
+ * again. In a pattern * stands for any characters and ? for any one: "encoder_*", "conv/kernel". A frozen parameter
+ * keeps its value and has a gradient of zero, which takes no time unless the same step computes others; what lies
+ * before frozen layers alone is not gone back to. A running statistic of batchnorm can be frozen too; training takes
+ * the batch's statistics all the same. The optimizer's memory stays. *count (may be NULL): how many fit. Part of the
+ * state.
+ * Returns: NNK_OK, INVALID_ARGUMENT (no parameter fits), INVALID_HANDLE, OUT_OF_MEMORY, BUSY. Since ABI version 2. */
 NNK_API nnk_status nnk_trainer_freeze(nnk_trainer *trainer, const char *pattern, int32_t frozen, int32_t *count);
 
 /* Changes settings of a trainer, all or none of them: "learning_rate=3e-4 weight_decay=1e-4". A setting is any option
@@ -336,7 +353,7 @@ NNK_API nnk_status nnk_trainer_set(nnk_trainer *trainer, const char *settings);
 
 /* Writes a setting to *value as it was last set, whether a step has used it yet or not: "learning_rate". One that is
  * true or false is 1 or 0. Works at any time and from any thread.
- * Returns: NNK_OK, INVALID_ARGUMENT (no setting of this name), INVALID_HANDLE. */
+ * Returns: NNK_OK, INVALID_ARGUMENT (no setting of this name), INVALID_HANDLE, OUT_OF_MEMORY. */
 NNK_API nnk_status nnk_trainer_get(nnk_trainer *trainer, const char *name, double *value);
 
 /* How a fit is going. New fields are only ever appended; struct_bytes says how many bytes there are. */
@@ -383,7 +400,7 @@ NNK_API nnk_status nnk_trainer_fit(nnk_trainer *trainer, nnk_dataset *dataset, c
 
 /* The validation samples for the next fits, in place of validation_split. NULL: none. The trainer keeps the
  * dataset (and so its memory) in use until another is set or the trainer is destroyed.
- * Returns: NNK_OK, INVALID_HANDLE, BUSY. */
+ * Returns: NNK_OK, INVALID_ARGUMENT (the trainer is NULL), INVALID_HANDLE, OUT_OF_MEMORY, BUSY. */
 NNK_API nnk_status nnk_trainer_set_validation(nnk_trainer *trainer, nnk_dataset *dataset);
 
 /* Mean loss and metric over a dataset, in inference mode: over all its rows or elements of real steps, however they
@@ -396,7 +413,8 @@ NNK_API nnk_status nnk_trainer_evaluate(nnk_trainer *trainer, nnk_dataset *datas
                                         double *metric);
 
 /* nnk_trainer_evaluate, with a callback after each batch (NNK_EVENT_EVALUATION). Where that stops it, *loss and *metric
- * are those of the samples until then. Returns: as nnk_trainer_evaluate. Since ABI version 2. */
+ * are those of the samples until then.
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, BUSY. Since ABI version 2. */
 NNK_API nnk_status nnk_trainer_evaluate_reporting(nnk_trainer *trainer, nnk_dataset *dataset, const char *options,
                                                   double *loss, double *metric, nnk_progress_callback callback,
                                                   void *user);
@@ -409,15 +427,15 @@ NNK_API nnk_status nnk_trainer_step(nnk_trainer *trainer, const nnk_tensor *inpu
 
 /* The first half of a step: loss and gradients of one batch; no parameter changes. A loss that is not finite
  * is reported in *loss and is no error here.
- * Returns: as nnk_trainer_step, without NUMERIC. */
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, BUSY. */
 NNK_API nnk_status nnk_trainer_gradients(nnk_trainer *trainer, const nnk_tensor *inputs, int32_t n_inputs,
                                          const nnk_tensor *targets, int32_t n_targets, double *loss);
 
-/* A step with a loss of the program's own, in three parts: this, nnk_trainer_backward, nnk_trainer_apply. Runs the model
- * on a batch as training does (dropout draws, batchnorm takes the batch's statistics): reads `inputs`, [N, ...] each,
- * writes `outputs`, whose shapes must be exactly those of the results, and keeps what nnk_trainer_backward needs, not
- * the caller's memory. A later call takes its place. Changes no parameter. Allocates nothing after the first call with
- * the same shapes.
+/* A step with a loss of the program's own, in three parts: this, nnk_trainer_backward, nnk_trainer_apply. Runs the
+ * model on a batch as training does (dropout draws, batchnorm takes the batch's statistics): reads `inputs`, [N, ...]
+ * each, writes `outputs`, whose shapes must be exactly those of the results, and keeps what nnk_trainer_backward needs,
+ * not the caller's memory. A later call takes its place. Changes no parameter. Allocates nothing after the first call
+ * with the same shapes.
  * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, BUSY. Since ABI version 2. */
 NNK_API nnk_status nnk_trainer_forward(nnk_trainer *trainer, const nnk_tensor *inputs, int32_t n_inputs,
                                        nnk_tensor *outputs, int32_t n_outputs);
@@ -429,37 +447,39 @@ NNK_API nnk_status nnk_trainer_forward(nnk_trainer *trainer, const nnk_tensor *i
  * to input_gradients[i], where its data is not NULL (that of an int32 input is). Without them, what they alone need is
  * not computed. Each call needs an nnk_trainer_forward of its own, and the parameters it was run with.
  * Returns: NNK_OK, INVALID_ARGUMENT (also without a forward pass that was not used, or where parameters have changed
- * since), INVALID_HANDLE, SHAPE, TYPE, BUSY. Since ABI version 2. */
+ * since), INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, BUSY. Since ABI version 2. */
 NNK_API nnk_status nnk_trainer_backward(nnk_trainer *trainer, const nnk_tensor *output_gradients,
                                         int32_t n_output_gradients, nnk_tensor *input_gradients,
                                         int32_t n_input_gradients);
 
 /* The last part: clips the gradients in the buffer if clip_norm asks for it and lets the optimizer use them.
- * Returns: NNK_OK, INVALID_ARGUMENT (no gradients wait: none were computed since the last call, and the buffer was never
- * shown by nnk_trainer_gradients_view), INVALID_HANDLE, NUMERIC (a gradient is not finite, or a parameter would not be:
- * nothing has changed), BUSY. */
+ * Returns: NNK_OK, INVALID_ARGUMENT (also where no gradients wait: none were computed since the last call, and the
+ * buffer was never shown by nnk_trainer_gradients_view), INVALID_HANDLE, OUT_OF_MEMORY, NUMERIC (a gradient is not
+ * finite, or a parameter would not be: nothing has changed), BUSY. */
 NNK_API nnk_status nnk_trainer_apply(nnk_trainer *trainer);
 
 /* Fills *out with a view of all gradients, laid out as the parameters are (nnk_model_parameters_view). In the
  * place of a parameter that is not trainable (a running statistic of batchnorm) nnk_trainer_gradients leaves
  * its next value, which nnk_trainer_apply copies. The memory stays until the trainer is destroyed and is valid
  * after nnk_trainer_gradients.
- * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE. */
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY. */
 NNK_API nnk_status nnk_trainer_gradients_view(nnk_trainer *trainer, nnk_tensor *out);
 
 /* Gives `writer`, a piece at a time, all that training goes on from, to the bit: what nnk_model_write gives and, in the
  * same safetensors file, the optimizer's memory, the counters from which the order of samples and dropout are drawn,
  * the trainer's options, and the gradients if nnk_trainer_apply may still use them. The trainer is busy until this
  * returns. The callback of nnk_trainer_fit may call it for that trainer: what is left of the epoch is no part of the
- * state. Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, IO (the writer stopped), BUSY. Since ABI version 2. */
+ * state.
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY, IO (the writer stopped), BUSY. Since ABI version 2.
+ */
 NNK_API nnk_status nnk_trainer_write_state(nnk_trainer *trainer, nnk_writer writer, void *user);
 
 /* Makes the trainer and its model go on where the trainer was whose nnk_trainer_write_state wrote these `count` bytes:
  * parameters, optimizer, counters, and settings (nnk_trainer_set). The trainer must have been created with the same
  * loss, optimizer and metric, its model with the same graph and seed; nnk_model_read makes one of the same bytes. On
  * failure nothing has changed. `bytes` need no alignment and are not kept.
- * Returns: NNK_OK, INVALID_ARGUMENT (the state of another model, or of other options), INVALID_HANDLE, FORMAT (no whole
- * state), UNSUPPORTED (of a newer version), BUSY. Since ABI version 2. */
+ * Returns: NNK_OK, INVALID_ARGUMENT (the state of another model, or of other options), INVALID_HANDLE, OUT_OF_MEMORY,
+ * FORMAT (no whole state), BUSY, UNSUPPORTED (of a newer version). Since ABI version 2. */
 NNK_API nnk_status nnk_trainer_read_state(nnk_trainer *trainer, const void *bytes, int64_t count);
 
 /* ---------------------------------------------------------------------------------------------- session */
@@ -484,11 +504,13 @@ NNK_API nnk_status nnk_session_run(nnk_session *session, const nnk_tensor *input
 /* Ends the call that the session is in, nnk_session_run or nnk_streams_step, from any other thread: that call returns
  * NNK_ERROR_CANCELLED when the layer that it computes has ended, and has written no output and advanced no stream. Does
  * nothing where the session is in no call; one that begins later is not touched. The session can be used again.
- * Returns: NNK_OK, INVALID_HANDLE. Since ABI version 2. */
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY. Since ABI version 2. */
 NNK_API nnk_status nnk_session_cancel(nnk_session *session);
 
-/* How many bytes nnk_session_create would allocate for its plan with these options, to the byte; allocates
- * none of them. Returns: as nnk_session_create, without OUT_OF_MEMORY. */
+/* How many bytes nnk_session_create would allocate for its plan with these options, to the byte; allocates none of
+ * them, whatever max_bytes says. 0 where a time dimension is open and max_time is 0: nothing is planned before the
+ * first run.
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, OUT_OF_MEMORY. */
 NNK_API nnk_status nnk_session_bytes(nnk_model *model, const char *options, int64_t *bytes);
 
 /* -------------------------------------------------------------------------------------------- streaming */
@@ -504,7 +526,8 @@ typedef struct nnk_stream nnk_stream;
 NNK_API nnk_status nnk_stream_create(nnk_model *model, nnk_stream **out);
 NNK_API void nnk_stream_destroy(nnk_stream *stream);
 
-/* Goes back to the start of a sequence. Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, BUSY. */
+/* Goes back to the start of a sequence.
+ * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY, BUSY. */
 NNK_API nnk_status nnk_stream_reset(nnk_stream *stream);
 
 /* Advances `n` different streams, 1 to max_batch, by one time step each. Row i of every tensor belongs to streams[i].

@@ -7,7 +7,9 @@
 /// pointers need only the alignment of their element; counts may be zero; tails are handled inside, and
 /// nothing is read or written outside what the arguments describe. Inputs and outputs do not overlap unless
 /// the kernel says that they may. All sums run in an order fixed by the sizes.
-public struct KernelTable: Sendable {
+///
+/// A class, because a plan's steps all keep it: as a value it would take about a kilobyte of stack wherever it is passed.
+public final class KernelTable: Sendable {
   public let level: InstructionSetLevel
   /// How many rows the largest register tile of a product has; row counts that are multiples run fastest.
   public let tileRows: Int

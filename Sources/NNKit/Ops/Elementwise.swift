@@ -45,7 +45,7 @@ extension PlanBuilder {
   /// Adds `y = f(x)`.
   func activation(_ kind: ActivationKind, _ x: Tensor, to y: Tensor) {
     let kernels = kernels
-    elementwise("\(kind)", elementwise: [x], writes: [y], count: x.count, workPerElement: 16) { binding in
+    elementwise(kind.name, elementwise: [x], writes: [y], count: x.count, workPerElement: 16) { binding in
       let (input, output) = (UnsafePointer(binding.floats(x)), binding.floats(y))
       return { start, count in kernels.activationForward(kind, input + start, output + start, count) }
     }
@@ -57,7 +57,7 @@ extension PlanBuilder {
     let dz = try tensor(dy.type)
     let kernels = kernels
     elementwise(
-      "\(kind) gradient", elementwise: [dy, saved], writes: [dz], count: dy.count, workPerElement: 8
+      "\(kind.name) gradient", elementwise: [dy, saved], writes: [dz], count: dy.count, workPerElement: 8
     ) { binding in
       let (value, input, output) = (
         UnsafePointer(binding.floats(saved)), UnsafePointer(binding.floats(dy)), binding.floats(dz)

@@ -114,7 +114,7 @@ package struct FusionVerifier {
   }
 
   private mutating func activated(_ kind: ActivationKind, _ x: Int) -> Int {
-    kind == .linear ? x : term("activation \(kind)", [x])
+    kind == .linear ? x : term("activation \(kind.name)", [x])
   }
 
   private mutating func normalized(_ norm: BatchNormOperation, _ node: Int, _ x: Int) -> Int {

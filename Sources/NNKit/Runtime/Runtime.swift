@@ -42,7 +42,7 @@ public final class Runtime: Sendable {
   }
 
   /// "baseline", "avx2" or "avx512".
-  public var instructionSet: String { "\(kernels.level)" }
+  public var instructionSet: String { kernels.level.name }
   public var threads: Int { pool.threads }
 
   nonisolated(unsafe) private static var sharedRuntime: Runtime?
