@@ -14,6 +14,9 @@
 static int checks_passed;
 static int checks_failed;
 
+/* The stack that nnkit.h says is enough for a thread that calls. */
+enum { SMALL_STACK = 48 << 10 };
+
 /* Whether the environment asks for a smaller run (NNKIT_TEST_SCALE=small), as under an emulated processor. */
 static inline int scale_is_small(void) {
     const char *scale = getenv("NNKIT_TEST_SCALE");

@@ -17,7 +17,7 @@
 #include <stdexcept>
 #endif
 
-enum { CHILD_SECONDS = 60, SAMPLES = 6, SMALL_STACK = 96 << 10 };
+enum { CHILD_SECONDS = 60, SAMPLES = 6 };
 
 static const char *library_path;
 

@@ -1,9 +1,12 @@
 /* fuzz.c: random sequences of calls of every function, with valid, stale, mistyped, NULL and hostile arguments, in child
- * processes. No call may end its process, hang, give NNK_ERROR_INTERNAL, fail without a message, or write to an output
- * when it fails. argv[1]: the library; argv[2]: the seed of one child, to run it alone, with every call printed.
+ * processes. No call may end its process, hang, give a status that the header does not list for its function, fail
+ * without a message, or write to an output when it fails. argv[1]: the library, with the header beside it,
+ * ../include/nnkit.h; argv[2]: the seed of one child, to run it alone, with every call printed.
  *
  * NNKIT_CALLS: how many calls (default 24000). NNKIT_SEED: where the seeds begin (default: the time). */
 #include "hostile.h"
+
+#include "header_statuses.h"
 
 #include <dirent.h>
 #include <inttypes.h>
@@ -54,7 +57,6 @@ typedef struct account {
 } account;
 
 static account *shared;
-static int current_function;
 
 /* ----------------------------------------------------------------------------------------------------- arguments */
 
@@ -289,23 +291,31 @@ static void stop_child(const char *why, nnk_status status) {
     _exit(1);
 }
 
-static void called(const char *name) {
+/* The function's place in the account. */
+static int place_of(const char *name) {
     int i;
     for (i = 0; shared->function[i][0] && strcmp(shared->function[i], name) != 0; i++) {}
     if (!shared->function[i][0]) snprintf(shared->function[i], sizeof shared->function[0], "%s", name);
-    current_function = i;
-    shared->tried[i]++;
+    return i;
+}
+
+static void called(const char *name) {
+    shared->tried[place_of(name)]++;
     shared->calls++;
     snprintf(shared->last, sizeof shared->last, "%s", name);
     if (is_loud) fprintf(stderr, "%ld %s\n", shared->calls, name);
     alarm(CALL_SECONDS);
 }
 
-static int judge(nnk_status status) {
+/* Whether the call of `name` went well. A callback may have called other functions since. */
+static int judge(const char *name, nnk_status status) {
     const char *message = nnk_last_error();
-    if (status < 0 || status > NNK_ERROR_UNSUPPORTED) stop_child("an impossible status", status);
+    if (!is_listed(name, status)) {
+        fprintf(stderr, "    the header does not list a status that %s gave\n", name);
+        stop_child("a status that is not listed", status);
+    }
     if (status == NNK_OK) {
-        shared->good[current_function]++;
+        shared->good[place_of(name)]++;
         shared->succeeded++;
         return 1;
     }
@@ -315,14 +325,14 @@ static int judge(nnk_status status) {
     return 0;
 }
 
-#define CALL(name, arguments) (called(#name), judge(name arguments))
+#define CALL(name, arguments) (called(#name), judge(#name, name arguments))
 
 /* A call that makes an object. */
 #define MAKE(kind, type, name, arguments)                                                                              \
     do {                                                                                                               \
         type *const nothing = (type *)(uintptr_t)0x5a5a;                                                               \
         type *made = nothing, **out = chance(97) ? &made : NULL;                                                       \
-        if (called(#name), judge(name arguments)) {                                                                    \
+        if (called(#name), judge(#name, name arguments)) {                                                             \
             if (!out || made == nothing) stop_child("no object was made", NNK_OK);                                     \
             keep(kind, made);                                                                                          \
         } else if (made != nothing) {                                                                                  \
@@ -383,7 +393,7 @@ static void graph_call(void) {
         called("nnk_graph_input");
         last_value = nnk_graph_input(graph, TEXT("x", "image", "y", "lengths"), chance(70) ? 1 : below(5),
                                      chance(97) ? shape : NULL, count_argument(1 + below(3)));
-        if (last_value >= 0) judge(NNK_OK);
+        if (last_value >= 0) judge("nnk_graph_input", NNK_OK);
         break;
     case 1:
     case 2:
@@ -392,7 +402,7 @@ static void graph_call(void) {
         called("nnk_graph_layer");
         value = nnk_graph_layer(graph, text(kinds, (int)(sizeof kinds / sizeof kinds[0])),
                                 text(options, (int)(sizeof options / sizeof options[0])), in[0]);
-        if (value >= 0) last_value = value, judge(NNK_OK);
+        if (value >= 0) last_value = value, judge("nnk_graph_layer", NNK_OK);
         break;
     }
     case 4:
@@ -410,7 +420,7 @@ static void graph_call(void) {
     default:
         called("nnk_graph_create");
         graph = nnk_graph_create();
-        if (graph) judge(NNK_OK), keep(GRAPH, graph);
+        if (graph) judge("nnk_graph_create", NNK_OK), keep(GRAPH, graph);
     }
 }
 
@@ -449,7 +459,7 @@ static void build(void) {
     called("nnk_graph_create");
     graph = nnk_graph_create();
     if (!graph) return;
-    judge(NNK_OK);
+    judge("nnk_graph_create", NNK_OK);
     called("nnk_graph_input");
     x = nnk_graph_input(graph, "x", data == 3 ? NNK_INT32 : NNK_FLOAT32, shapes[data],
                         data == 0   ? 3
@@ -472,7 +482,7 @@ static void build(void) {
         }
         called("nnk_graph_layer");
         x = nnk_graph_layer(graph, l->kind, options, before);
-        if (x >= 0) judge(NNK_OK);
+        if (x >= 0) judge("nnk_graph_layer", NNK_OK);
         if (chance(10)) CALL(nnk_graph_output, (graph, i % 2 ? "middle" : "early", x));
     }
     if (is_image || is_sequence) {
@@ -483,7 +493,7 @@ static void build(void) {
     }
     called("nnk_graph_layer");
     x = last_value = nnk_graph_layer(graph, "dense", "units=3 name=logits", x);
-    if (x >= 0) judge(NNK_OK);
+    if (x >= 0) judge("nnk_graph_layer", NNK_OK);
     CALL(nnk_graph_output, (graph, "y", x));
     chosen_data = data;
     keep(GRAPH, graph);
@@ -872,6 +882,7 @@ int main(int argc, char **argv) {
     char what[200];
     int i, j;
     nnkit_load(argc > 1 ? argv[1] : "libnnkit.so");
+    read_header_statuses(argc > 1 ? argv[1] : "libnnkit.so");
     shared = (account *)mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED) exit(3);
     make_paths();

@@ -465,7 +465,7 @@ static void deep_files_on_a_small_stack(void *unused) {
     int in_graph;
     (void)unused;
     pthread_attr_init(&attributes);
-    if (pthread_attr_setstacksize(&attributes, 96 << 10) != 0) exit(3);
+    if (pthread_attr_setstacksize(&attributes, SMALL_STACK) != 0) exit(3);
     for (i = 0; i < sizeof depths / sizeof depths[0]; i++) {
         const size_t depth = (size_t)depths[i];
         memset(brackets[0], '[', depth), brackets[0][depth] = 0;

@@ -49,7 +49,8 @@
 //! * Options are text, `"epochs=5 batch_size=64"`, or structs of [`settings`], [`layers`] and [`optimizers`] that say
 //!   the same and are made from the library's catalogue.
 //! * Every call that can fail gives a [`Result`]. No argument ends the process; memory that cannot be had is an error.
-//! * The same seed, data and instruction-set level give the same bits for any number of threads.
+//! * The same seed and data give the same bits for any number of threads; on another machine too, where the
+//!   instruction-set level, the C library and, at avx512, the processor's vendor are the same.
 //! * A [`Trainer`], [`Session`] or [`Stream`] keeps its [`Model`] alive. Arrays are borrowed while NNKit reads them.
 //!
 //! Without features the library is linked, and found as nnkit-sys says: in `NNKIT_LIB_DIR`, or by pkg-config. With the
