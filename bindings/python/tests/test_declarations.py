@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import nnkit as nn
-from nnkit import _ffi
+from nnkit import _ffi, errors
 
 HEADER = Path(__file__).resolve().parents[3] / "include" / "nnkit.h"
 
@@ -86,6 +86,31 @@ def test_constants_equal_those_of_the_header() -> None:
     assert len(constants) >= 17
     for name, value in constants.items():
         assert getattr(_ffi, name) == int(value), name
+
+
+def test_every_status_of_the_header_that_a_call_can_give_is_an_exception_of_its_own() -> None:
+    statuses = {int(value) for value in re.findall(r"\bNNK_ERROR_\w+\s*=\s*(\d+)", header_text())}
+    assert len(statuses) >= 12
+    kinds = set()
+    for status in statuses - {_ffi.ERROR_CANCELLED}:
+        error = errors.error_for(status, "what was wrong")
+        assert (error.status, str(error)) == (status, "what was wrong")
+        kinds.add(type(error))
+    assert kinds == set(errors.NNKitError.__subclasses__())
+    assert len(kinds) == len(statuses) - 1
+
+
+def test_a_status_without_an_exception_of_its_own_keeps_its_number() -> None:
+    for status in (_ffi.ERROR_CANCELLED, 1000, -1):
+        error = errors.error_for(status, "what was wrong")
+        assert type(error) is errors.NNKitError
+        assert (error.status, str(error)) == (status, "what was wrong")
+
+
+def test_nothing_cancels_a_call() -> None:
+    """Or NNK_ERROR_CANCELLED needs an exception of its own."""
+    sources = {path.name: path.read_text() for path in Path(nn.__file__).parent.glob("*.py")}
+    assert [name for name, text in sources.items() if "session_cancel" in text] == ["_ffi.py"]
 
 
 def test_versions_equal_those_of_the_header() -> None:

@@ -1,4 +1,6 @@
-"""What can go wrong: one exception for each status of the C interface.
+"""What can go wrong: one exception for each status of the C interface that a call from Python can give.
+
+`NNK_ERROR_CANCELLED` has none: nothing here cancels a call.
 
 Every one is an `NNKitError`, and also the exception that Python itself would raise in such a case, so that
 `except ValueError` or `except MemoryError` works as a reader expects.
@@ -101,5 +103,9 @@ _BY_STATUS: dict[int, type[NNKitError]] = {kind.status: kind for kind in NNKitEr
 
 
 def error_for(status: int, message: str) -> NNKitError:
-    """The exception for a status code."""
-    return _BY_STATUS.get(status, InternalError)(message)
+    """The exception for a status code. One that has none, such as a newer library's, gives an `NNKitError` with it."""
+    if kind := _BY_STATUS.get(status):
+        return kind(message)
+    error = NNKitError(message)
+    error.status = status
+    return error

@@ -37,7 +37,8 @@ functions! {
     /// What the runtime (NULL: the default) runs on, as JSON: {"isa":"avx512","threads":2,"version":"0.1.0"}. Writes
     /// the string's address to \*out. It stays until the next call of this function in this thread.
     ///
-    /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE, UNSUPPORTED.
+    /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY, UNSUPPORTED (as `nnk_runtime_create`, for
+    /// the default runtime).
     fn nnk_runtime_info_json(runtime: *mut nnk_runtime, out: *mut *const c_char) -> nnk_status;
 
     /// Ends the default runtime's worker threads, waiting until they are gone. They start again when needed: NNKit
@@ -56,7 +57,8 @@ functions! {
     fn nnk_graph_destroy(graph: *mut nnk_graph);
 
     /// Adds an input. `shape` has `rank` sizes without the batch; a size of -1 is a time dimension left open. Data for
-    /// it is \[N, shape...\]. dtype: `NNK_FLOAT32` or `NNK_INT32`.
+    /// it is \[N, shape...\]. dtype: `NNK_FLOAT32` or `NNK_INT32`. Gives the value, or -1 where this or an earlier call
+    /// on the graph failed.
     fn nnk_graph_input(
         graph: *mut nnk_graph,
         name: *const c_char,
@@ -66,7 +68,7 @@ functions! {
     ) -> nnk_value;
 
     /// Adds a layer with one input and one output. `kind` and `options` as `nnk_catalog_json()` lists them; every layer
-    /// takes name=... too.
+    /// takes name=... too. Gives the value, or -1 where this or an earlier call on the graph failed.
     fn nnk_graph_layer(
         graph: *mut nnk_graph,
         kind: *const c_char,
@@ -77,7 +79,7 @@ functions! {
     /// Adds a layer with `n_inputs` inputs and `n_outputs` outputs and writes the outputs to `outputs`; the catalog
     /// says what each is.
     ///
-    /// Returns: `NNK_OK` or the graph's first error.
+    /// Returns: `NNK_OK`, INVALID_HANDLE, or the graph's first error: INVALID_ARGUMENT, SHAPE, TYPE, OUT_OF_MEMORY.
     fn nnk_graph_layer_multi(
         graph: *mut nnk_graph,
         kind: *const c_char,
@@ -90,19 +92,23 @@ functions! {
 
     /// Declares `value` an output of the model, which may have 4096 of them, and as many inputs. Outputs are given to
     /// the caller in the order of these calls.
+    ///
+    /// Returns: `NNK_OK`, INVALID_HANDLE, or the graph's first error: INVALID_ARGUMENT, SHAPE, TYPE, OUT_OF_MEMORY.
     fn nnk_graph_output(graph: *mut nnk_graph, name: *const c_char, value: nnk_value) -> nnk_status;
 
     /// The shape of a value without the batch, open dimensions as -1. \*rank: in, how many sizes `shape` can take; out,
     /// how many there are.
     ///
-    /// Returns: `NNK_OK`, INVALID_HANDLE, INVALID_ARGUMENT (no such value, too little room), or the graph's first
-    /// error.
+    /// Returns: `NNK_OK`, INVALID_ARGUMENT (no such value, too little room), INVALID_HANDLE, or the graph's first
+    /// error: INVALID_ARGUMENT, SHAPE, TYPE, OUT_OF_MEMORY.
     fn nnk_graph_shape(graph: *mut nnk_graph, value: nnk_value, shape: *mut i64, rank: *mut i32) -> nnk_status;
 
     /// Makes a model of the graph and initialises its parameters. The graph is copied: it may be destroyed or extended
     /// afterwards. Options: seed=0.
     ///
-    /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, OUT_OF_MEMORY, UNSUPPORTED.
+    /// Returns: `NNK_OK`, INVALID_ARGUMENT (also for a graph without inputs or outputs), INVALID_HANDLE, SHAPE (also
+    /// for too many parameters), TYPE, OUT_OF_MEMORY, UNSUPPORTED (as `nnk_runtime_create`, for the default runtime).
+    /// The graph's first error is one of these.
     fn nnk_model_create(
         runtime: *mut nnk_runtime,
         graph: *mut nnk_graph,
@@ -126,20 +132,22 @@ functions! {
     /// Reads a model that `nnk_model_save` wrote. A model file is data: no code runs, no other file is opened. `path`
     /// is a regular file; one that is larger than its header explains is refused before it is read.
     ///
-    /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE, IO, FORMAT, SHAPE, OUT_OF_MEMORY, UNSUPPORTED.
+    /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE, IO, FORMAT, SHAPE (too many parameters), OUT_OF_MEMORY,
+    /// UNSUPPORTED (of a newer version, or as `nnk_runtime_create`, for the default runtime).
     fn nnk_model_load(runtime: *mut nnk_runtime, path: *const c_char, out: *mut *mut nnk_model) -> nnk_status;
 
     /// Gives `writer` the bytes that `nnk_model_save` would write, a piece at a time.
     ///
-    /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE, IO (the writer stopped). Since ABI version 2.
+    /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE, IO (the writer stopped), OUT_OF_MEMORY. Since ABI version
+    /// 2.
     fn nnk_model_write(model: *mut nnk_model, writer: nnk_writer, user: *mut c_void) -> nnk_status;
 
     /// `nnk_model_load` from memory: the `count` bytes that `nnk_model_save` or `nnk_model_write` wrote, or those of a
     /// trainer's state (`nnk_trainer_write_state`), of which it takes the model. `bytes` need no alignment and are not
     /// kept.
     ///
-    /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE, FORMAT, SHAPE, OUT_OF_MEMORY, UNSUPPORTED. Since ABI
-    /// version 2.
+    /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE, FORMAT, SHAPE, OUT_OF_MEMORY, UNSUPPORTED, as
+    /// `nnk_model_load`. Since ABI version 2.
     fn nnk_model_read(
         runtime: *mut nnk_runtime,
         bytes: *const c_void,
@@ -154,12 +162,12 @@ functions! {
     /// there where `nnk_streams_step` can be used, and is the shape that it takes or gives, without n. Writes the
     /// string's address to \*out. It stays until the next call of this function in this thread.
     ///
-    /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE.
+    /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY.
     fn nnk_model_info_json(model: *mut nnk_model, out: *mut *const c_char) -> nnk_status;
 
     /// How many inputs and outputs the model has; either may be NULL.
     ///
-    /// Returns: `NNK_OK`, INVALID_HANDLE, INVALID_ARGUMENT (the model is NULL). Since ABI version 2.
+    /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY. Since ABI version 2.
     fn nnk_model_counts(model: *mut nnk_model, n_inputs: *mut i32, n_outputs: *mut i32) -> nnk_status;
 
     /// The index-th input (output): its name, which stays as long as the model and every object made from it;
@@ -167,7 +175,8 @@ functions! {
     /// `shape` can take; out, how many there are. What is NULL is not written; with a `shape` of NULL, \*rank is only
     /// written.
     ///
-    /// Returns: `NNK_OK`, INVALID_ARGUMENT (no such one, too little room), INVALID_HANDLE. Since ABI version 2.
+    /// Returns: `NNK_OK`, INVALID_ARGUMENT (no such one, too little room), INVALID_HANDLE, OUT_OF_MEMORY. Since ABI
+    /// version 2.
     fn nnk_model_input(
         model: *mut nnk_model,
         index: i32,
@@ -193,12 +202,12 @@ functions! {
     /// calls `nnk_model_parameters_changed` before the model is used again, and neither reads nor writes while a
     /// trainer of the model is in a call, nor writes while a session is.
     ///
-    /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE.
+    /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY.
     fn nnk_model_parameters_view(model: *mut nnk_model, out: *mut nnk_tensor) -> nnk_status;
 
     /// Says that the parameters were written to from outside: sessions pack the new values at their next run.
     ///
-    /// Returns: `NNK_OK`, INVALID_HANDLE.
+    /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY.
     fn nnk_model_parameters_changed(model: *mut nnk_model) -> nnk_status;
 
     /// A dataset over arrays whose first axis is the sample: inputs\[i\] goes to the model's i-th input, targets\[i\]
@@ -222,7 +231,8 @@ functions! {
     /// optimizer=sgd, learning_rate, metric, clip_norm and the optimizer's own, as `nnk_catalog_json()` lists them. The
     /// trainer keeps the model alive.
     ///
-    /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, OUT_OF_MEMORY.
+    /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, TYPE (an output that the loss cannot take),
+    /// OUT_OF_MEMORY.
     fn nnk_trainer_create(model: *mut nnk_model, options: *const c_char, out: *mut *mut nnk_trainer) -> nnk_status;
 
     /// Gives the handle back. NULL does nothing, and any order is fine.
@@ -235,7 +245,8 @@ functions! {
     /// too; training takes the batch's statistics all the same. The optimizer's memory stays. \*count (may be NULL):
     /// how many fit. Part of the state.
     ///
-    /// Returns: `NNK_OK`, INVALID_ARGUMENT (no parameter fits), INVALID_HANDLE, BUSY. Since ABI version 2.
+    /// Returns: `NNK_OK`, INVALID_ARGUMENT (no parameter fits), INVALID_HANDLE, OUT_OF_MEMORY, BUSY. Since ABI version
+    /// 2.
     fn nnk_trainer_freeze(
         trainer: *mut nnk_trainer,
         pattern: *const c_char,
@@ -258,7 +269,7 @@ functions! {
     /// Writes a setting to \*value as it was last set, whether a step has used it yet or not: "learning_rate". One that
     /// is true or false is 1 or 0. Works at any time and from any thread.
     ///
-    /// Returns: `NNK_OK`, INVALID_ARGUMENT (no setting of this name), INVALID_HANDLE.
+    /// Returns: `NNK_OK`, INVALID_ARGUMENT (no setting of this name), INVALID_HANDLE, OUT_OF_MEMORY.
     fn nnk_trainer_get(trainer: *mut nnk_trainer, name: *const c_char, value: *mut f64) -> nnk_status;
 
     /// Trains. Options: epochs=1, batch_size=32, shuffle=true (a new order each epoch, from the model's seed),
@@ -283,7 +294,7 @@ functions! {
     /// The validation samples for the next fits, in place of validation_split. NULL: none. The trainer keeps the
     /// dataset (and so its memory) in use until another is set or the trainer is destroyed.
     ///
-    /// Returns: `NNK_OK`, INVALID_HANDLE, BUSY.
+    /// Returns: `NNK_OK`, INVALID_ARGUMENT (the trainer is NULL), INVALID_HANDLE, OUT_OF_MEMORY, BUSY.
     fn nnk_trainer_set_validation(trainer: *mut nnk_trainer, dataset: *mut nnk_dataset) -> nnk_status;
 
     /// Mean loss and metric over a dataset, in inference mode: over all its rows or elements of real steps, however
@@ -304,7 +315,7 @@ functions! {
     /// `nnk_trainer_evaluate`, with a callback after each batch (`NNK_EVENT_EVALUATION`). Where that stops it, \*loss
     /// and \*metric are those of the samples until then.
     ///
-    /// Returns: as `nnk_trainer_evaluate`. Since ABI version 2.
+    /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, BUSY. Since ABI version 2.
     fn nnk_trainer_evaluate_reporting(
         trainer: *mut nnk_trainer,
         dataset: *mut nnk_dataset,
@@ -331,7 +342,7 @@ functions! {
     /// The first half of a step: loss and gradients of one batch; no parameter changes. A loss that is not finite is
     /// reported in \*loss and is no error here.
     ///
-    /// Returns: as `nnk_trainer_step`, without NUMERIC.
+    /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, BUSY.
     fn nnk_trainer_gradients(
         trainer: *mut nnk_trainer,
         inputs: *const nnk_tensor,
@@ -365,7 +376,7 @@ functions! {
     /// and the parameters it was run with.
     ///
     /// Returns: `NNK_OK`, INVALID_ARGUMENT (also without a forward pass that was not used, or where parameters have
-    /// changed since), INVALID_HANDLE, SHAPE, TYPE, BUSY. Since ABI version 2.
+    /// changed since), INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, BUSY. Since ABI version 2.
     fn nnk_trainer_backward(
         trainer: *mut nnk_trainer,
         output_gradients: *const nnk_tensor,
@@ -376,9 +387,9 @@ functions! {
 
     /// The last part: clips the gradients in the buffer if clip_norm asks for it and lets the optimizer use them.
     ///
-    /// Returns: `NNK_OK`, INVALID_ARGUMENT (no gradients wait: none were computed since the last call, and the buffer
-    /// was never shown by `nnk_trainer_gradients_view`), INVALID_HANDLE, NUMERIC (a gradient is not finite, or a
-    /// parameter would not be: nothing has changed), BUSY.
+    /// Returns: `NNK_OK`, INVALID_ARGUMENT (also where no gradients wait: none were computed since the last call, and
+    /// the buffer was never shown by `nnk_trainer_gradients_view`), INVALID_HANDLE, OUT_OF_MEMORY, NUMERIC (a gradient
+    /// is not finite, or a parameter would not be: nothing has changed), BUSY.
     fn nnk_trainer_apply(trainer: *mut nnk_trainer) -> nnk_status;
 
     /// Fills \*out with a view of all gradients, laid out as the parameters are (`nnk_model_parameters_view`). In the
@@ -386,7 +397,7 @@ functions! {
     /// next value, which `nnk_trainer_apply` copies. The memory stays until the trainer is destroyed and is valid after
     /// `nnk_trainer_gradients`.
     ///
-    /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE.
+    /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY.
     fn nnk_trainer_gradients_view(trainer: *mut nnk_trainer, out: *mut nnk_tensor) -> nnk_status;
 
     /// Gives `writer`, a piece at a time, all that training goes on from, to the bit: what `nnk_model_write` gives and,
@@ -395,7 +406,8 @@ functions! {
     /// busy until this returns. The callback of `nnk_trainer_fit` may call it for that trainer: what is left of the
     /// epoch is no part of the state.
     ///
-    /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE, IO (the writer stopped), BUSY. Since ABI version 2.
+    /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY, IO (the writer stopped), BUSY. Since ABI
+    /// version 2.
     fn nnk_trainer_write_state(trainer: *mut nnk_trainer, writer: nnk_writer, user: *mut c_void) -> nnk_status;
 
     /// Makes the trainer and its model go on where the trainer was whose `nnk_trainer_write_state` wrote these `count`
@@ -403,8 +415,8 @@ functions! {
     /// with the same loss, optimizer and metric, its model with the same graph and seed; `nnk_model_read` makes one of
     /// the same bytes. On failure nothing has changed. `bytes` need no alignment and are not kept.
     ///
-    /// Returns: `NNK_OK`, INVALID_ARGUMENT (the state of another model, or of other options), INVALID_HANDLE, FORMAT
-    /// (no whole state), UNSUPPORTED (of a newer version), BUSY. Since ABI version 2.
+    /// Returns: `NNK_OK`, INVALID_ARGUMENT (the state of another model, or of other options), INVALID_HANDLE,
+    /// OUT_OF_MEMORY, FORMAT (no whole state), BUSY, UNSUPPORTED (of a newer version). Since ABI version 2.
     fn nnk_trainer_read_state(trainer: *mut nnk_trainer, bytes: *const c_void, count: i64) -> nnk_status;
 
     /// Plans the model and allocates what its runs need. Options: max_batch=1, max_time=0 (the longest open time
@@ -435,13 +447,14 @@ functions! {
     /// no stream. Does nothing where the session is in no call; one that begins later is not touched. The session can
     /// be used again.
     ///
-    /// Returns: `NNK_OK`, INVALID_HANDLE. Since ABI version 2.
+    /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY. Since ABI version 2.
     fn nnk_session_cancel(session: *mut nnk_session) -> nnk_status;
 
     /// How many bytes `nnk_session_create` would allocate for its plan with these options, to the byte; allocates none
-    /// of them.
+    /// of them, whatever max_bytes says. 0 where a time dimension is open and max_time is 0: nothing is planned before
+    /// the first run.
     ///
-    /// Returns: as `nnk_session_create`, without OUT_OF_MEMORY.
+    /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, OUT_OF_MEMORY.
     fn nnk_session_bytes(model: *mut nnk_model, options: *const c_char, bytes: *mut i64) -> nnk_status;
 
     /// A stream at the start of a sequence. The model needs at least one recurrent layer; every other layer that a
@@ -457,7 +470,7 @@ functions! {
 
     /// Goes back to the start of a sequence.
     ///
-    /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE, BUSY.
+    /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY, BUSY.
     fn nnk_stream_reset(stream: *mut nnk_stream) -> nnk_status;
 
     /// Advances `n` different streams, 1 to max_batch, by one time step each. Row i of every tensor belongs to

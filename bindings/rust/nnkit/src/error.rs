@@ -31,7 +31,7 @@ pub enum ErrorKind {
     Busy,
     /// A valid request that this version or processor cannot serve.
     Unsupported,
-    /// A fault of NNKit's own; please report it.
+    /// A fault of NNKit's own; please report it. Also a status that only a newer library has.
     Internal,
     /// A [`Canceller`](crate::Canceller) ended the call.
     Cancelled,
@@ -156,5 +156,43 @@ pub(crate) unsafe fn text<'a>(address: *const c_char) -> Option<&'a str> {
         true => None,
         // Safety: as above. The header promises UTF-8.
         false => Some(unsafe { CStr::from_ptr(address) }.to_str().unwrap_or("(text that is not UTF-8)")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    /// The names and codes of the errors in include/nnkit.h.
+    fn statuses_of_header() -> Vec<(&'static str, sys::nnk_status)> {
+        include_str!("../../../../include/nnkit.h")
+            .lines()
+            .filter_map(|line| line.trim().split_once(" = ").filter(|(name, _)| name.starts_with("NNK_ERROR_")))
+            .map(|(name, rest)| {
+                let code: String = rest.chars().take_while(char::is_ascii_digit).collect();
+                (name, code.parse().expect("a code"))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_status_of_the_header_is_a_kind_of_its_own() {
+        let statuses = statuses_of_header();
+        assert!(statuses.len() >= 12);
+        for (name, status) in &statuses {
+            let kind = ErrorKind::of_status(*status);
+            assert_eq!((kind.status(), kind.status_name()), (Some(*status), *name));
+        }
+        let kinds: HashSet<ErrorKind> = statuses.iter().map(|(_, status)| ErrorKind::of_status(*status)).collect();
+        assert_eq!(kinds.len(), statuses.len());
+        assert_eq!(ErrorKind::WITH_STATUS.len(), statuses.len());
+    }
+
+    #[test]
+    fn a_status_that_is_not_known_is_an_internal_error() {
+        for status in [13, 1000, -1] {
+            assert_eq!(ErrorKind::of_status(status), ErrorKind::Internal);
+        }
     }
 }
