@@ -105,15 +105,24 @@ static void good_stale_and_no_handles(void *unused) {
     REACH(NNK_ERROR_INVALID_ARGUMENT, nnk_dataset_create_from_arrays, (NULL, 0, NULL, 0, &dataset));
 }
 
-/* Once a call was given up in the middle, because the reserve was empty too, every function gives OUT_OF_MEMORY. */
+/* Functions that say so while the library goes on; and once a call was given up in the middle, because the reserve was
+ * empty too, every function. */
 static void no_memory(void *unused) {
     objects o;
+    nnk_session *session = NULL;
     nnk_model *model = NULL;
-    int64_t count = 0;
+    int64_t count = 0, plan_bytes = -1;
     char *bytes = large_file(&count);
     (void)unused;
     make_objects(&o);
     call_with_handles(&o, NNK_OK, NNK_OK);
+    REACH(NNK_ERROR_OUT_OF_MEMORY, nnk_session_create, (o.model, "max_bytes=1", &session));
+    __atomic_store_n(&refuses, 1, __ATOMIC_SEQ_CST);
+    REACH(NNK_ERROR_OUT_OF_MEMORY, nnk_session_bytes, (o.model, "max_batch=3", &plan_bytes));
+    REACH(NNK_ERROR_OUT_OF_MEMORY, nnk_session_create, (o.model, "max_batch=3", &session));
+    __atomic_store_n(&refuses, 0, __ATOMIC_SEQ_CST);
+    CHECK(plan_bytes == -1 && session == NULL);
+    REACH(NNK_OK, nnk_session_run, (o.session, o.n->inputs, 1, o.n->outputs, 1));
     __atomic_store_n(&refuses, 1, __ATOMIC_SEQ_CST);
     REACH(NNK_ERROR_OUT_OF_MEMORY, nnk_model_read, (NULL, bytes, count, &model));
     __atomic_store_n(&refuses, 0, __ATOMIC_SEQ_CST);

@@ -345,7 +345,10 @@ class Model(Fixed):
         return outputs[0] if len(outputs) == 1 else outputs
 
     def session_bytes(self, max_batch: int = 1, max_time: int = 0) -> int:
-        """The bytes that predicting `max_batch` samples at a time allocates, to the byte; allocates none."""
+        """The bytes that predicting `max_batch` samples at a time allocates, to the byte; allocates none.
+
+        0 where a time dimension is open and `max_time` is 0: nothing is planned before the first run.
+        """
         return self._handle.session_bytes(option_text(max_batch=max_batch, max_time=max_time))
 
     def _inputs(self, x: Any, what: str) -> list[NDArray[Any]]:

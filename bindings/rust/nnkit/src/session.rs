@@ -66,7 +66,8 @@ impl Session {
         Ok(Session { raw, model })
     }
 
-    /// How many bytes [`new`](Self::new) would allocate for its plan with these options; allocates none of them.
+    /// How many bytes [`new`](Self::new) would allocate for its plan with these options; allocates none of them. 0 where
+    /// a time dimension is open and `max_time` is 0: nothing is planned before the first run.
     pub fn bytes(model: &Model, options: impl Options) -> Result<u64> {
         let options = c_options(&options)?;
         let _in_use = model.shared().begin(Use::Call)?;
