@@ -14,7 +14,8 @@ LIBRARY := $(DIST)/lib/libnnkit.so
 SOURCES := Package.swift Makefile $(wildcard packaging/*) $(shell find Sources include -name '*.swift' -o -name '*.h' -o -name '*.map' -o -name '*.c' -o -name '*.cpp')
 
 .PHONY: help lib install uninstall dist wheel demo bench bench-kernels golden lint clean count-plans
-.PHONY: test test-swift test-c test-python test-rust test-outside test-outside-swift test-graphs test-torch test-attacks
+.PHONY: test test-swift test-c test-python test-rust test-scenario test-outside test-outside-swift test-graphs test-torch
+.PHONY: test-attacks
 
 help:                ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
@@ -63,9 +64,9 @@ demo: $(VENV)/installed  ## trains a CNN and an LSTM on real data, runs them fro
 
 # Tests verify each plan that they make; a byte for each comes into this file.
 PLANS := $(abspath .build/verified-plans)
-test test-swift test-c test-python test-rust: export NNKIT_VERIFY_PLANS = $(PLANS)
+test test-swift test-c test-python test-rust test-scenario: export NNKIT_VERIFY_PLANS = $(PLANS)
 
-test: count-plans test-swift test-c test-rust test-python test-outside  ## everything, at every instruction-set level
+test: count-plans test-swift test-c test-rust test-python test-scenario test-outside  ## everything, at every instruction-set level
 	@echo "$$(stat -c %s $(PLANS)) plans verified"
 
 count-plans:
@@ -113,6 +114,9 @@ test-attacks: $(LIBRARY)  ## a million random calls, failing allocations, killed
 
 test-python: $(VENV)/installed
 	$(VENV)/bin/python -m pytest bindings/python/tests
+
+test-scenario: $(LIBRARY) $(VENV)/installed  ## one scenario in every language, at every level: the same bits
+	Tests/scenario/run.sh $(DIST) $(abspath .build/rust) $(VENV)/bin/python
 
 test-outside: dist wheel  ## programs that know only the installed tree, the tarball or the wheel, each in a fresh folder
 	$(PIP) install cmake

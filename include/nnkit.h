@@ -342,6 +342,11 @@ NNK_API void nnk_trainer_destroy(nnk_trainer *trainer);
  * Returns: NNK_OK, INVALID_ARGUMENT (no parameter fits), INVALID_HANDLE, OUT_OF_MEMORY, BUSY. Since ABI version 2. */
 NNK_API nnk_status nnk_trainer_freeze(nnk_trainer *trainer, const char *pattern, int32_t frozen, int32_t *count);
 
+/* Writes 1 to *frozen where the parameter of this name, as nnk_model_info_json has it, is frozen, else 0. The callback
+ * of nnk_trainer_fit may call it for that trainer.
+ * Returns: NNK_OK, INVALID_ARGUMENT (no parameter of this name), INVALID_HANDLE, BUSY. Since ABI version 2. */
+NNK_API nnk_status nnk_trainer_is_frozen(nnk_trainer *trainer, const char *name, int32_t *frozen);
+
 /* Changes settings of a trainer, all or none of them: "learning_rate=3e-4 weight_decay=1e-4". A setting is any option
  * of the trainer's optimizer, and clip_norm, with the ranges that nnk_catalog_json() lists; what is not named stays as
  * it is. The optimizer keeps its state (moments, velocities, the number of updates). A momentum that was 0 since the

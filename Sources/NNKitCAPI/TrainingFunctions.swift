@@ -63,6 +63,18 @@ public func nnk_trainer_freeze(
   }
 }
 
+@_cdecl("nnk_trainer_is_frozen") @implementation
+public func nnk_trainer_is_frozen(
+  _ handle: OpaquePointer!, _ name: UnsafePointer<CChar>!, _ frozen: UnsafeMutablePointer<Int32>!
+) -> nnk_status {
+  status(of: "nnk_trainer_is_frozen") { () throws(NNKitError) in
+    let trainer: Trainer = try HandleTable.get(handle)
+    let name = try requireText(name, "name")
+    let frozen = try requireOutput(frozen, "frozen")
+    frozen.pointee = try trainer.isFrozen(name) ? 1 : 0
+  }
+}
+
 @_cdecl("nnk_trainer_fit") @implementation
 public func nnk_trainer_fit(
   _ handle: OpaquePointer!, _ dataset: OpaquePointer!, _ options: UnsafePointer<CChar>!,

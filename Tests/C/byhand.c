@@ -442,6 +442,50 @@ static void patterns_that_fit_nothing_are_refused(void) {
     nnk_model_destroy(model);
 }
 
+static int frozen_in_report;
+
+static int ask(const nnk_progress *progress, void *trainer) {
+    (void)progress;
+    CHECK_OK(nnk_trainer_is_frozen((nnk_trainer *)trainer, "head/bias", &frozen_in_report));
+    return 0;
+}
+
+static void what_is_frozen_can_be_asked(void) {
+    static const char *const never[] = {"head", "head/*", "", "\xff", "head/biaz"};
+    nnk_model *model = model_of(NULL, blocks);
+    nnk_trainer *trainer = trainer_of(model, "loss=mean_squared_error"), *other;
+    static float x[SAMPLES * 72], y[SAMPLES * 3];
+    static const int64_t x_shape[4] = {SAMPLES, 6, 6, 2}, y_shape[2] = {SAMPLES, 3};
+    nnk_tensor in = nnk_tensor_view(x, NNK_FLOAT32, x_shape, 4), target = nnk_tensor_view(y, NNK_FLOAT32, y_shape, 2);
+    nnk_dataset *dataset = NULL;
+    int32_t frozen = 7;
+    size_t i;
+    CHECK_OK(nnk_trainer_is_frozen(trainer, "head/bias", &frozen)), CHECK(frozen == 0);
+    CHECK_OK(nnk_trainer_freeze(trainer, "*/bias", 1, NULL));
+    CHECK_OK(nnk_trainer_is_frozen(trainer, "head/bias", &frozen)), CHECK(frozen == 1);
+    CHECK_OK(nnk_trainer_is_frozen(trainer, "head/kernel", &frozen)), CHECK(frozen == 0);
+    /* It belongs to the trainer, and a fit's callback may ask. */
+    other = trainer_of(model, "loss=mean_squared_error");
+    CHECK_OK(nnk_trainer_is_frozen(other, "head/bias", &frozen)), CHECK(frozen == 0);
+    REQUIRE_OK(nnk_dataset_create_from_arrays(&in, 1, &target, 1, &dataset));
+    CHECK_OK(nnk_trainer_fit(trainer, dataset, "", ask, trainer));
+    CHECK(frozen_in_report == 1);
+    CHECK_OK(nnk_trainer_freeze(trainer, "head/bias", 0, NULL));
+    CHECK_OK(nnk_trainer_is_frozen(trainer, "head/bias", &frozen)), CHECK(frozen == 0);
+    frozen = 7;
+    for (i = 0; i < sizeof never / sizeof never[0]; i++)
+        CHECK_STATUS(nnk_trainer_is_frozen(trainer, never[i], &frozen), NNK_ERROR_INVALID_ARGUMENT);
+    CHECK(strstr(nnk_last_error(), "did you mean head/bias?") != NULL);
+    CHECK_STATUS(nnk_trainer_is_frozen(trainer, NULL, &frozen), NNK_ERROR_INVALID_ARGUMENT);
+    CHECK_STATUS(nnk_trainer_is_frozen(trainer, "head/bias", NULL), NNK_ERROR_INVALID_ARGUMENT);
+    CHECK_STATUS(nnk_trainer_is_frozen(NULL, "head/bias", &frozen), NNK_ERROR_INVALID_ARGUMENT);
+    CHECK_STATUS(nnk_trainer_is_frozen((nnk_trainer *)model, "head/bias", &frozen), NNK_ERROR_INVALID_HANDLE);
+    CHECK(frozen == 7);
+    nnk_dataset_destroy(dataset);
+    nnk_trainer_destroy(trainer), nnk_trainer_destroy(other);
+    nnk_model_destroy(model);
+}
+
 static void freezing(void) {
     static const frozen_case cases[] = {{"first*", 6}, {"second/*", 2}, {"head/*", 2},
                                         {"*/bias", 3}, {"*/kernel", 3}, {"*moving*", 4},
@@ -454,6 +498,7 @@ static void freezing(void) {
                                "loss=mean_squared_error learning_rate=0.01 momentum=0.9 clip_norm=0.1");
     }
     patterns_that_fit_nothing_are_refused();
+    what_is_frozen_can_be_asked();
 }
 
 /* ---------------------------------------------------------------------------------------- what a model says */

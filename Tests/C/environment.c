@@ -279,6 +279,7 @@ static void training(network *n, const char *options) {
     TRY(nnk_trainer_read_state, (trainer, kept, kept_count));
     TRY(nnk_trainer_apply, (trainer));
     TRY(nnk_trainer_freeze, (trainer, "*/bias", 1, &fitting));
+    TRY(nnk_trainer_is_frozen, (trainer, "logits/bias", &fitting));
     TRY(nnk_trainer_forward, (trainer, n->inputs, n->n_inputs, n->outputs, 1));
     add(n->output, network_output_bytes(n));
     TRY(nnk_trainer_backward, (trainer, n->outputs, 1, NULL, 0));

@@ -49,6 +49,7 @@ static const signature signatures[] = {
     {"nnk_trainer_create", "ippp"},
     {"nnk_trainer_destroy", "vp"},
     {"nnk_trainer_freeze", "ippip"},
+    {"nnk_trainer_is_frozen", "ippp"},
     {"nnk_trainer_set", "ipp"},
     {"nnk_trainer_get", "ippp"},
     {"nnk_trainer_fit", "ippppp"},

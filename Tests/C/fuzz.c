@@ -664,6 +664,8 @@ static void training_call(int depth) {
     case 13:
         CALL(nnk_trainer_freeze, (trainer, TEXT("*", "*bias", "dense/*", "?*/kernel", "no such"), chance(50),
                                   chance(90) ? &fitting : NULL));
+        CALL(nnk_trainer_is_frozen,
+             (trainer, TEXT("logits/bias", "dense/bias", "dense"), chance(97) ? &fitting : NULL));
         break;
     default:
         CALL(nnk_trainer_set, (trainer, TEXT("learning_rate=0.5", "learning_rate=0", "learning_rate=1e30")));

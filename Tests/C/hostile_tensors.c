@@ -232,6 +232,8 @@ static void counts_and_sizes(void) {
          nnk_trainer_step(f.trainer, f.net->inputs, 1, f.net->targets, 0, &out.loss));
     CASE("step whose batches differ", SHAPE, ANYTHING,
          (f.net->shapes[2][0] = CASE_SAMPLES - 1, network_step(f.net, f.trainer, &out.loss)));
+    CASE("step with one image without its first axis", SHAPE, "the first axis is the sample",
+         (f.net->inputs[0].ndim--, f.net->inputs[0].shape++, network_step(f.net, f.trainer, &out.loss)));
     CASE("output in the memory of the input", OK | ARGUMENT, ANYTHING,
          (f.net->outputs[0].data = f.net->inputs[0].data, network_run(f.net, f.session)));
     CASE("output that is the input's memory but unaligned", OK | ARGUMENT, ANYTHING,
@@ -262,6 +264,13 @@ static nnk_status step_with_wide_label(int64_t label) {
     static int64_t labels[CASE_SAMPLES];
     labels[CASE_SAMPLES - 1] = label;
     f.net->targets[0] = nnk_tensor_view(labels, NNK_INT64, f.net->shapes[2], 1);
+    return step_leaves_parameters();
+}
+
+static nnk_status step_with_one_hot_rows(nnk_dtype type) {
+    static const int64_t shape[2] = {CASE_SAMPLES, NETWORK_CLASSES};
+    static int32_t rows[CASE_SAMPLES * NETWORK_CLASSES];
+    f.net->targets[0] = nnk_tensor_view(rows, type, shape, 2);
     return step_leaves_parameters();
 }
 
@@ -313,6 +322,8 @@ static void numbers(void) {
     CASE("label -1", ARGUMENT, ANYTHING, step_with_label(-1));
     CASE("label -2^31", ARGUMENT, ANYTHING, step_with_label(INT32_MIN));
     CASE("label 2^31 - 1", ARGUMENT, ANYTHING, step_with_label(INT32_MAX));
+    CASE("one-hot labels", SHAPE, "one-hot rows", step_with_one_hot_rows(NNK_INT32));
+    CASE("one-hot labels of floats", TYPE, "one-hot rows", step_with_one_hot_rows(NNK_FLOAT32));
     CASE("wide label 2^32", ARGUMENT | TYPE, ANYTHING, step_with_wide_label(INT64_C(1) << 32));
     CASE("wide label -2^63", ARGUMENT | TYPE, ANYTHING, step_with_wide_label(INT64_MIN));
     LSTM_CASE("token out of the vocabulary, step", ARGUMENT, ANYTHING, step_with_input(0, NETWORK_VOCABULARY));

@@ -55,6 +55,7 @@
     X(nnk_status, nnk_trainer_create, (nnk_model *, const char *, nnk_trainer **))                                     \
     X(void, nnk_trainer_destroy, (nnk_trainer *))                                                                      \
     X(nnk_status, nnk_trainer_freeze, (nnk_trainer *, const char *, int32_t, int32_t *))                               \
+    X(nnk_status, nnk_trainer_is_frozen, (nnk_trainer *, const char *, int32_t *))                                     \
     X(nnk_status, nnk_trainer_set, (nnk_trainer *, const char *))                                                      \
     X(nnk_status, nnk_trainer_get, (nnk_trainer *, const char *, double *))                                            \
     X(nnk_status, nnk_trainer_fit, (nnk_trainer *, nnk_dataset *, const char *, nnk_progress_callback, void *))        \
@@ -173,6 +174,7 @@ static inline void nnkit_load(const char *path) {
 #define nnk_trainer_create             nnkit_functions.nnk_trainer_create
 #define nnk_trainer_destroy            nnkit_functions.nnk_trainer_destroy
 #define nnk_trainer_freeze             nnkit_functions.nnk_trainer_freeze
+#define nnk_trainer_is_frozen          nnkit_functions.nnk_trainer_is_frozen
 #define nnk_trainer_set                nnkit_functions.nnk_trainer_set
 #define nnk_trainer_get                nnkit_functions.nnk_trainer_get
 #define nnk_trainer_fit                nnkit_functions.nnk_trainer_fit

@@ -6,6 +6,7 @@ Usage: python type_stubs.py LIBRARY FOLDER
 from __future__ import annotations
 
 import ctypes
+import itertools
 import json
 import os
 import sys
@@ -25,9 +26,7 @@ _HEADER = '''\
 """{title} (made from the library's catalog)."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
-
-__all__: list[str]
+from typing import Any, Literal, overload
 '''
 
 _OPTIMIZER = '''\
@@ -54,32 +53,32 @@ def read_catalog(library: str) -> dict[str, Any]:
 def write_stubs(library: str, folder: str) -> None:
     """Writes both files to `folder`."""
     catalog = read_catalog(library)
-    layers = _HEADER.format(title="The layers") + "from ._graph import Layer as Layer\n"
+    layers = _HEADER.format(title="The layers") + "from ._graph import Layer\n" + _exports("Layer", catalog["layers"])
     for layer in catalog["layers"]:
-        layers += _class(layer, "Layer", is_layer=True)
-    optimizers = _HEADER.format(title="The optimizers") + _OPTIMIZER
+        layers += _class(layer, "Layer", catalog["foreign"], is_layer=True)
+    optimizers = _HEADER.format(title="The optimizers") + _OPTIMIZER + _exports("Optimizer", catalog["optimizers"])
     for optimizer in catalog["optimizers"]:
-        optimizers += _class(optimizer, "Optimizer", is_layer=False)
+        optimizers += _class(optimizer, "Optimizer", catalog["foreign"], is_layer=False)
     for name, text in (("layers.pyi", layers), ("optimizers.pyi", optimizers)):
         with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
             file.write(text)
 
 
-def _class(entry: dict[str, Any], base: str, is_layer: bool) -> str:
+def _exports(base: str, entries: list[dict[str, Any]]) -> str:
+    return f"\n__all__ = {json.dumps([base, *(entry['class'] for entry in entries)])}\n"
+
+
+def _class(entry: dict[str, Any], base: str, foreign: dict[str, Any], is_layer: bool) -> str:
     options = [option for option in entry["options"] if option["name"] != "name"]
-    parameters = ["self", *map(_parameter, options)]
-    if is_layer:
-        parameters += ["*", "name: str | None = None"]
     lines = ["", "", f"class {entry['class']}({base}):", '    """' + _quoted(entry["summary"]), "", "    Arguments:"]
     lines += [f"        {option['name']}: {_quoted(option.get('summary', ''))}" for option in options]
     if is_layer:
         lines.append("        name: Its name in the model, in messages and in parameter names.")
-    lines += [
-        '    """',
-        "    def __init__(",
-        *(f"        {parameter}," for parameter in parameters),
-        "    ) -> None: ...",
-    ]
+    lines.append('    """')
+    initializers = _initializers(options, foreign, is_layer)
+    for parameters in initializers:
+        lines += ["    @overload"] * (len(initializers) > 1)
+        lines += ["    def __init__(", *(f"        {parameter}," for parameter in parameters), "    ) -> None: ..."]
     # An optimizer's options can be set, those of a layer only read.
     for option in options:
         optional = "" if option.get("required") or option.get("default") is not None else " | None"
@@ -93,17 +92,52 @@ def _class(entry: dict[str, Any], base: str, is_layer: bool) -> str:
     return "\n".join([*lines, ""])
 
 
-def _hint(option: dict[str, Any]) -> str:
+def _initializers(options: list[dict[str, Any]], foreign: dict[str, Any], is_layer: bool) -> list[list[str]]:
+    """The parameters of each way to make one: every required option by NNKit's name or by one of another library."""
+    names = {
+        option["name"]: [option["name"], *(name for name, own in foreign["options"].items() if option["name"] in own)]
+        for option in options
+    }
+    required = [option["name"] for option in options if option.get("required")]
+    found = []
+    for chosen in itertools.product(*(names[name] for name in required)):
+        name_of = dict(zip(required, chosen))
+        parameters = ["self"]
+        for option in options:
+            name = name_of.get(option["name"], option["name"])
+            # What has another name than the catalog's has no place either.
+            if name != option["name"] and "*" not in parameters:
+                parameters.append("*")
+            parameters.append(_parameter(option, name, foreign))
+        others = [
+            _parameter({**option, "default": None}, name, foreign)
+            for option in options
+            if option["name"] not in required
+            for name in names[option["name"]][1:]
+        ]
+        if is_layer:
+            others.insert(0, "name: str | None = None")
+        if others and "*" not in parameters:
+            parameters.append("*")
+        found.append(parameters + others)
+    return found
+
+
+def _hint(option: dict[str, Any], foreign: dict[str, Any] | None = None) -> str:
+    """The type of an option's value; with values of other libraries that mean the same, where they are taken."""
     if option["type"] == "enum":
-        return f"Literal[{', '.join(json.dumps(choice) for choice in option['choices'])}]"
+        choices = option["choices"]
+        same = [name for name, own in (foreign or {"values": {}})["values"].items() if own in choices]
+        return f"Literal[{', '.join(json.dumps(choice) for choice in [*choices, *same])}]"
     return _HINTS.get(option["type"], "Any")
 
 
-def _parameter(option: dict[str, Any]) -> str:
+def _parameter(option: dict[str, Any], name: str, foreign: dict[str, Any]) -> str:
     if option.get("required"):
-        return f"{option['name']}: {_hint(option)}"
+        return f"{name}: {_hint(option, foreign)}"
     default = option.get("default")
-    return f"{option['name']}: {_hint(option)} | None = {tuple(default) if isinstance(default, list) else default!r}"
+    default = tuple(default) if isinstance(default, list) else default
+    return f"{name}: {_hint(option, foreign)} | None = {default!r}"
 
 
 def _quoted(text: str) -> str:

@@ -108,13 +108,19 @@ public final class Model: @unchecked Sendable {
   public func withParameter<Result>(
     _ name: String, _ body: (UnsafeMutableBufferPointer<Float>, Shape) -> Result
   ) throws(NNKitError) -> Result {
+    let parameter = try parameter(name)
+    defer { arena.markChanged() }
+    return body(
+      UnsafeMutableBufferPointer(start: arena.floats + parameter.offset, count: parameter.count), parameter.shape)
+  }
+
+  /// Throws: `.invalidArgument` for an unknown name.
+  func parameter(_ name: String) throws(NNKitError) -> Parameter {
     guard let parameter = parameterByName[name] else {
       let near = nearest(name, in: parameterNames).map { "; did you mean \($0)?" } ?? ""
       throw NNKitError(.invalidArgument, "the model has no parameter \"\(excerpt(name))\"\(near)")
     }
-    defer { arena.markChanged() }
-    return body(
-      UnsafeMutableBufferPointer(start: arena.floats + parameter.offset, count: parameter.count), parameter.shape)
+    return parameter
   }
 
   /// The sample shapes of the inputs.

@@ -84,9 +84,11 @@ package struct OptionSpecification: Sendable {
     if text.hasSuffix(",") || text.contains("=") { return Options.separatorAdvice }
     var problem = "expected \(expectation)"
     guard case .choice(let choices) = kind else { return problem }
-    let word = String(text.prefix(64))
+    let word = text.prefix(64).lowercased()
     if let advice = ForeignNames.advice[word] {
       problem += "; \(advice)"
+    } else if let near = ForeignNames.own(word, among: choices, ForeignNames.values) {
+      problem += "; did you mean \(near)?"
     } else if let near = nearest(word, in: choices) {
       problem += "; did you mean \(near)?"
     }

@@ -11,7 +11,7 @@ package struct EmbeddingOperation: Operation {
 
   package func outputTypes(_ inputs: [ValueType]) throws(NNKitError) -> [ValueType] {
     guard inputs[0].dataType == .int32 else {
-      throw NNKitError(.type, "the input is \(inputs[0]); expected int32 indices")
+      throw NNKitError(.type, "the input is \(inputs[0]); expected int32 indices: declare the input with this type")
     }
     guard inputs[0].shape.rank < Shape.maximumRank - 1 else {
       throw NNKitError(.shape, "the input has shape \(inputs[0].shape); expected at most \(Shape.maximumRank - 2) axes")

@@ -105,7 +105,7 @@ package struct Window2D: Sendable, Equatable {
         throw NNKitError(
           .shape,
           "the window spans \(span) places of the \(name), but the input with its padding has only "
-            + "\(input + before + after); use a smaller window or more padding")
+            + "\(input + before + after); use a smaller window or more padding. Images are [H, W, C]")
       }
       guard !pooling || max(before, after) < span else {
         throw NNKitError(

@@ -84,14 +84,15 @@ package struct TensorView {
       throw NNKitError(
         .type,
         "\(what()) is \(type.name); expected \(expected.dataType.rawValue)"
-          + (expected.dataType == .int32 ? " (or int64 with small values)" : "; convert it first"))
+          + (expected.dataType == .int32
+            ? " (or int64 with small values)\(oneHotAdvice(expected))" : "; convert it first"))
     }
     guard matches(expected.shape.sizes) else {
       let sizes = ["N"] + expected.shape.sizes.map { $0 == Shape.open ? "T" : String($0) }
       throw NNKitError(
         .shape,
         "\(what()) has shape \(shapeDescription); expected [\(sizes.joined(separator: ", "))]"
-          + advice(expected.shape.sizes))
+          + advice(expected.shape.sizes) + oneHotAdvice(expected))
     }
     guard size(0) >= 1 else {
       throw NNKitError(.shape, "\(what()) has shape \(shapeDescription); expected at least one sample")
@@ -114,6 +115,12 @@ package struct TensorView {
     }
     if sizes.last == 1, fit(Array(actual.dropFirst()) + [1]) { return "; add an axis of size 1 at the end" }
     return ""
+  }
+
+  /// What may have been meant where integers are expected, and there is one axis more.
+  private func oneHotAdvice(_ expected: ValueType) -> String {
+    guard expected.dataType == .int32, rank == expected.shape.rank + 2, size(rank - 1) > 1 else { return "" }
+    return "; of one-hot rows give the place of each 1"
   }
 
   /// Whether the elements of one sample lie side by side.

@@ -40,7 +40,9 @@ public final class Dataset: @unchecked Sendable {
       }
       guard view.size(0) == first.size(0) else {
         throw NNKitError(
-          .shape, "the arrays of a dataset have \(first.size(0)) and \(view.size(0)) samples; expected the same number")
+          .shape,
+          "the arrays of a dataset have \(first.size(0)) and \(view.size(0)) samples; expected the same number, which is "
+            + "the first axis of each")
       }
     }
     sampleCount = first.size(0)

@@ -324,6 +324,10 @@ extension Trainer {
     for position in 0..<inputCount + targetCount {
       let view = try position < inputCount ? input(position) : target(position - inputCount)
       guard view.rank >= 1, view.size(0) == batch else {
+        // Where the first axis of an input is missing, this is what is wrong.
+        if let declared = model.graph.inputs.first {
+          try first.check(model.inputTypes[0], "input \"\(declared.name)\"")
+        }
         throw NNKitError(
           .shape,
           "the batch has tensors of shapes \(first.shapeDescription) and \(view.shapeDescription); expected the "

@@ -29,6 +29,14 @@ extension Trainer {
     return fitting.count
   }
 
+  /// Whether the parameter of this name is frozen. The report of a fit may ask.
+  ///
+  /// Throws: `.invalidArgument` where there is none; `.busy`.
+  public func isFrozen(_ name: String) throws(NNKitError) -> Bool {
+    let parameter = try model.parameter(name)
+    return try busy.read("trainer") { () throws(NNKitError) in frozen.contains(parameter.offset) }
+  }
+
   /// To be called alone with the trainer.
   func setFrozen(_ new: Set<Int>) {
     guard new != frozen else { return }

@@ -58,11 +58,11 @@ public final class Trainer: @unchecked Sendable {
   {
     let metric = options.has("metric") ? options.string("metric") : nil
     if let metric, loss?.metrics.contains(metric) != true {
-      let others = loss?.metrics ?? []
+      let losses = LossDefinition.all.filter { $0.metrics.contains(metric) }.map(\.name)
       throw NNKitError(
         .invalidArgument,
-        "the metric \(metric) needs another loss than \(loss?.name ?? Self.noLoss); "
-          + (others.isEmpty ? "it has no metric" : "it has \(others.joined(separator: ", "))"))
+        "the metric \(metric) cannot be measured with the loss \(loss?.name ?? Self.noLoss); expected "
+          + losses.joined(separator: " or "))
     }
     for (output, type) in zip(model.graph.outputs, model.outputTypes) {
       guard let loss else { break }

@@ -80,6 +80,7 @@ def public_objects() -> dict[type, Any]:
         model.weights,
         history,
         value,
+        model.inputs[0],
         sequence_model().stream(),
         nn.Runtime(threads=2),
         nn.EpochReport(1, 2, {"loss": 0.5}, 0.25),

@@ -21,20 +21,23 @@ import nnkit as nn
 
 # What may be set on an object of each class, and nothing else.
 SETTABLE: dict[type, tuple[str, ...]] = {
-    nn.Model: ("name",),
-    nn.Sequential: ("name",),
+    nn.Model: ("name", "clip_norm"),
+    nn.Sequential: ("name", "clip_norm"),
     **{kind: tuple(option.name for option in kind._entry.options) for kind in nn.Optimizer.__subclasses__()},
 }
 
 # Names that mean something in this library or in others, one that is made up, and spellings that are nearly right.
 NAMES = (
     "made_up _made_up trainable training lr learning_rate learnin_rate momentum beta1 weight_decay requires_grad "
-    "weights name input_shape output_shape input_shapes output_shapes dtype layers layer optimizer loss metrics "
+    "weights name inputs outputs input_shape output_shape dtype frozen layers layer optimizer loss metrics "
     "clipnorm clip_norm seed runtime threads stop_training grad gradients bias kernel kernel_size padding strides "
     "stride units filters activation rate dropout_rate momentum epsilon history epochs seconds logs state states "
     "device built batch_size verbose callbacks validation_split parameters parameter_count info options "
     "kind index node step model fit compile predict save isa version values shape"
 ).split()
+
+# These raise where a model is not compiled.
+OF_THE_COMPILED = ("gradients", "optimizer", "frozen", "clip_norm")
 
 OBJECTS = public_objects()
 
@@ -53,7 +56,7 @@ def test_setting_what_is_no_setting_raises_and_changes_nothing(kind: type) -> No
         if name in SETTABLE.get(kind, ()) or name in slots:
             continue
         missing = object()
-        before = getattr(subject, name, missing) if name not in ("gradients", "optimizer") else None
+        before = None if name in OF_THE_COMPILED else getattr(subject, name, missing)
         for value in (0.5, False, None, "text", before):
             with pytest.raises(AttributeError) as caught:
                 setattr(subject, name, value)
@@ -85,6 +88,9 @@ def test_no_attribute_can_be_deleted(kind: type) -> None:
         (dense_model(), "lr", "model.optimizer.learning_rate"),
         (dense_model(), "weights", r"model.weights\[name\]\[...\] = values"),
         (dense_model(), "optimizer", "compile sets the optimizer"),
+        (dense_model(), "clipnorm", "did you mean 'clip_norm'"),
+        (nn.Adam(), "clipnorm", "model.clip_norm = 1, once it is compiled"),
+        (nn.Dense(3), "clip_norm", "model.clip_norm = 1, once it is compiled"),
         (dense_model(), "nmae", "did you mean 'name'"),
         (dense_model(), "training", "no mode to set"),
         (dense_model(), "layers", "when it is made"),
@@ -318,7 +324,7 @@ def test_models_work_after_everything_was_refused(images: np.ndarray, sequences:
         before = model.predict(x)
         for subject in (model, *model.layers):
             for name in NAMES:
-                if subject is model and name == "name":
+                if subject is model and name in SETTABLE[nn.Model]:
                     continue
                 with pytest.raises(AttributeError):
                     setattr(subject, name, 0)

@@ -81,6 +81,10 @@ CALLS: dict[str, tuple[str, Callable[[Any], int]]] = {
         "model",
         lambda h: library.nnk_trainer_create(h, b"loss=mean_squared_error", ctypes.byref(out())),
     ),
+    "nnk_trainer_is_frozen": (
+        "trainer",
+        lambda h: library.nnk_trainer_is_frozen(h, b"dense/bias", ctypes.pointer(ctypes.c_int32())),
+    ),
     "nnk_trainer_set": ("trainer", lambda h: library.nnk_trainer_set(h, b"learning_rate=0.1")),
     "nnk_trainer_get": (
         "trainer",

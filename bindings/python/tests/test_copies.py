@@ -64,12 +64,12 @@ def data_for(model: nn.Model, seed: int = 5) -> tuple[Any, Any]:
     """Inputs and labels that fit."""
     random = np.random.default_rng(seed)
     inputs = []
-    for shape, entry in zip(model.input_shapes, model.info["inputs"]):
-        sizes = (40, *(6 if size is None else size for size in shape))
-        whole = entry["dtype"] == "int32"
+    for port in model.inputs:
+        sizes = (40, *(6 if size is None else size for size in port.shape))
+        whole = port.dtype == "int32"
         values = random.integers(0, 11, sizes) if whole else random.normal(size=sizes)
-        inputs.append(values.astype(entry["dtype"]))
-    labels = [random.integers(0, 3, 40).astype(np.int32) for _ in model.output_shapes]
+        inputs.append(values.astype(port.dtype))
+    labels = [random.integers(0, 3, 40).astype(np.int32) for _ in model.outputs]
     return (inputs if len(inputs) > 1 else inputs[0]), (labels if len(labels) > 1 else labels[0])
 
 

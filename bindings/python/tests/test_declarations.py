@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import nnkit as nn
-from nnkit import _ffi, errors
+from nnkit import _ffi, _handles, errors
 
 HEADER = Path(__file__).resolve().parents[3] / "include" / "nnkit.h"
 
@@ -74,6 +74,23 @@ def test_the_header_is_read_in_full() -> None:
 
 def test_every_function_of_the_header_is_declared_and_no_other() -> None:
     assert list(_ffi.FUNCTIONS) == list(functions())
+
+
+# A view is a structure that Python fills in itself, evaluate reports, so that Ctrl-C ends it, and no program holds a
+# session.
+NOT_CALLED = {"nnk_tensor_view", "nnk_trainer_evaluate", "nnk_session_cancel"}
+
+
+def test_every_function_of_the_header_is_called_by_the_package() -> None:
+    sources = [path.read_text() for path in Path(nn.__file__).parent.glob("*.py")]
+    called = {name for name in functions() if any(re.search(rf"\blibrary\.{name}\b", source) for source in sources)}
+    assert set(functions()) - called - {"nnk_abi_version"} == NOT_CALLED
+    # Methods of handles that nothing uses would be no way to reach a function.
+    everything = "\n".join(sources)
+    for kind in vars(_handles).values():
+        if isinstance(kind, type) and issubclass(kind, _handles.Handle) and kind is not _handles.Handle:
+            for method in (each for each in vars(kind) if not each.startswith("_")):
+                assert len(re.findall(rf"\.{method}\b", everything)) > 0, (kind, method)
 
 
 @pytest.mark.parametrize("name", _ffi.FUNCTIONS)

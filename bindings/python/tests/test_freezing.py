@@ -91,6 +91,23 @@ def test_running_statistics_freeze_by_name(random: np.random.Generator) -> None:
     assert after and not after & statistics
 
 
+def test_what_is_frozen_can_be_asked_for(x: np.ndarray, y: np.ndarray) -> None:
+    model, asked = compiled(dense_model()), []
+    assert model.frozen == []
+    model.freeze("*/bias")
+    biases = [name for name in model.weights if name.endswith("/bias")]
+    assert model.frozen == biases and len(biases) == 2
+    model.fit(x, y, verbose=0, callbacks=[lambda report: asked.append(model.frozen)])
+    assert asked == [biases]
+    copied = pickle.loads(pickle.dumps(model))
+    assert model.unfreeze(biases[0]) == 1
+    assert model.frozen == biases[1:] and copied.frozen == biases
+    model.compile()
+    assert model.frozen == []
+    with pytest.raises(RuntimeError, match="frozen needs a compiled model"):
+        _ = dense_model().frozen
+
+
 def test_what_cannot_be_frozen_says_so() -> None:
     model = dense_model()
     for call in (model.freeze, model.unfreeze):

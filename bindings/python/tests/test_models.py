@@ -130,7 +130,32 @@ def test_a_graph_with_two_outputs_predicts_a_list(x: np.ndarray) -> None:
     model = nn.Model(a, [nn.Dense(3)(h), nn.Dense(2)(h)])
     first, second = model.predict(x)
     assert (first.shape, second.shape) == ((50, 3), (50, 2))
-    assert model.output_shapes == [(3,), (2,)]
+    assert [port.shape for port in model.outputs] == [(3,), (2,)]
+
+
+def test_a_model_says_what_it_takes_and_gives(x: np.ndarray) -> None:
+    tokens, image = nn.Input((None,), "int32", name="tokens"), nn.Input((6, 6, 2))
+    words = nn.LSTM(5, return_sequences=True)(nn.Embedding(11, 3)(tokens))
+    model = nn.Model([tokens, image], [words, nn.Flatten()(image)])
+    assert model.inputs == [nn.Port("tokens", "int32", (None,)), nn.Port("input", "float32", (6, 6, 2))]
+    assert [tuple(port) for port in model.outputs] == [
+        ("output", "float32", (None, 5)),
+        ("output_1", "float32", (72,)),
+    ]
+    assert dense_model().inputs[0].shape == (4,)
+
+
+def test_a_value_has_a_shape_while_the_graph_is_made() -> None:
+    tokens, image = nn.Input((None,), "int32"), nn.Input((8, 6, 2))
+    assert tokens.shape == (None,)
+    embedded = nn.Embedding(11, 3)(tokens)
+    assert embedded.shape == (None, 3)
+    assert nn.LSTM(5)(embedded).shape == (5,)
+    small = nn.Conv2D(4, 3)(image)
+    assert small.shape == (6, 4, 4)
+    assert nn.Add()([small, small]).shape == (6, 4, 4)
+    with pytest.raises(nn.ShapeError, match="wide"):
+        _ = nn.Conv2D(4, 9, name="wide")(small).shape
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 32, 50, 1000])

@@ -37,6 +37,30 @@ def test_summary_tells_parameters_that_are_trained_from_those_that_are_not(capsy
     ]
 
 
+def test_summary_says_what_is_frozen(capsys: pytest.CaptureFixture[str]) -> None:
+    model = nn.Sequential([nn.Dense(5), nn.BatchNorm(), nn.Dense(2)], input_shape=(3,))
+    model.compile("sgd")
+    model.freeze("dense/*")
+    model.freeze("batchnorm/moving_*")
+    model.summary()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].split("   ")[-1] == "Frozen"
+    assert {line.split()[0]: line.split()[-2:] for line in lines[5:8]} == {
+        "dense": ["20", "20"],
+        "batchnorm": ["20", "10"],
+        "dense_1": ["12", "0"],
+    }
+    assert lines[-4:] == [
+        "Total parameters: 52 (208 bytes)",
+        "Trainable parameters: 22 (88 bytes)",
+        "Frozen parameters: 30 (120 bytes)",
+        "Non-trainable parameters: 0 (0 bytes)",
+    ]
+    model.unfreeze()
+    model.summary()
+    assert "rozen" not in capsys.readouterr().out
+
+
 def test_summary_gives_large_totals_in_larger_units(capsys: pytest.CaptureFixture[str]) -> None:
     nn.Sequential([nn.Dense(1000)], input_shape=(2000,)).summary()
     assert "Total parameters: 2,001,000 (7.6 MiB)" in capsys.readouterr().out.splitlines()

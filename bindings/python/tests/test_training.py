@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 import signal
@@ -240,6 +241,31 @@ def test_clipping_limits_the_norm_of_all_gradients(x: np.ndarray, y: np.ndarray)
     model.train_on_batch(x, y)
     after = np.concatenate([array.ravel() for array in model.weights.values()])
     assert math.isclose(float(np.linalg.norm(after - before)), 1e-3, rel_tol=1e-2)
+
+
+def test_the_limit_of_the_norm_can_be_set_at_any_time(x: np.ndarray, y: np.ndarray) -> None:
+    def step(model: nn.Model) -> float:
+        before = np.concatenate([array.ravel() for array in model.weights.values()])
+        model.train_on_batch(x, y)
+        return float(np.linalg.norm(np.concatenate([array.ravel() for array in model.weights.values()]) - before))
+
+    model = dense_model()
+    model.compile(nn.SGD(1.0), loss="softmax_cross_entropy")
+    assert model.clip_norm is None
+    assert step(model) > 1e-2
+    model.clip_norm = 1e-3
+    assert model.clip_norm == 1e-3
+    assert math.isclose(step(model), 1e-3, rel_tol=1e-2)
+    assert copy.copy(model).clip_norm == 1e-3
+    model.clip_norm = None
+    assert model.clip_norm is None and step(model) > 1e-2
+    with pytest.raises(nn.InvalidArgumentError, match="clip_norm"):
+        model.clip_norm = -1
+    with pytest.raises(TypeError, match="'clip_norm' must be a number"):
+        model.clip_norm = "1"  # type: ignore[assignment]
+    assert model.clip_norm is None
+    with pytest.raises(RuntimeError, match="clip_norm needs a compiled model"):
+        dense_model().clip_norm = 1
 
 
 @pytest.mark.parametrize(

@@ -157,6 +157,60 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         ValueError,
         "for two classes give the model 2 logits and use softmax_cross_entropy",
     ),
+    "a mask on a weight": (
+        lambda: dense_model().weights.__setitem__("dense/bias", np.ma.masked_array(np.zeros(8), mask=[1] + 7 * [0])),
+        ValueError,
+        "'dense/bias': a masked array",
+    ),
+    "something that is missing": (
+        lambda: dense_model().predict([[1, None, 3, 4]]),
+        TypeError,
+        r"got an array of objects, such as None \(of type NoneType\)$",
+    ),
+    "numbers as objects": (
+        lambda: dense_model().predict(X.astype(object)),
+        TypeError,
+        r"an array of objects, all of them numbers; convert it with .astype\('float32'\)",
+    ),
+    "labels as objects that are numbers": (
+        lambda: fit(y=Y.astype(object)),
+        TypeError,
+        r"all of them numbers; convert it with .astype\('int32'\)$",
+    ),
+    "a loss in capitals": (lambda: compile_with(loss="MSE"), ValueError, r"did you mean 'mean_squared_error'\?$"),
+    "PyTorch's name of an activation": (lambda: nn.Dense(3, activation="ReLU"), ValueError, "did you mean 'relu'?"),
+    "another library's name in capitals": (lambda: nn.Dense(3, activation="Swish"), ValueError, "did you mean 'silu'?"),
+    "Keras' place of the activation": (
+        lambda: nn.Dense(3, "relu"),
+        TypeError,
+        "argument 'bias' must be True or False, got 'relu' .*; is it meant for activation='relu'?",
+    ),
+    "a name of two words": (lambda: nn.Dense(3, name="a b"), ValueError, "Dense: argument 'name': 'a b' cannot be"),
+    "an image with its channels in front": (
+        lambda: nn.Sequential([nn.Conv2D(4, 3)], input_shape=(1, 28, 28)),
+        nn.ShapeError,
+        r"spans 3 places of the height, but .* has only 1; .* Images are \[H, W, C\]",
+    ),
+    "indices that are float32": (
+        lambda: nn.Sequential([nn.Embedding(11, 3)], input_shape=(None,)),
+        TypeError,
+        "expected int32 indices: declare the input with this type",
+    ),
+    "a metric of another loss": (
+        lambda: compile_with(loss="mse", metrics=["accuracy"]),
+        ValueError,
+        "accuracy cannot be measured with the loss mean_squared_error; expected softmax_cross_entropy$",
+    ),
+    "a sample and a target": (
+        lambda: compiled(dense_model()).train_on_batch(X[0], Y[:1]),
+        nn.ShapeError,
+        r"has shape \[4\]; expected \[N, 4\]; the first axis is the sample",
+    ),
+    "samples and fewer targets": (
+        lambda: fit(y=Y[:4]),
+        nn.ShapeError,
+        "5 and 4 samples; expected the same number, which is the first axis of each",
+    ),
     "no loss": (lambda: without_loss().fit(X, Y), ValueError, "compiled without a loss: compile it with one"),
     "no loss to evaluate": (lambda: without_loss().evaluate(X, Y), ValueError, "compiled without a loss"),
     "a loss that is a function": (
@@ -310,6 +364,25 @@ def test_a_softmax_before_the_loss_that_makes_one_warns() -> None:
     ) as found:
         classifier(nn.Softmax()).compile(loss="softmax_cross_entropy")
     assert [warning.filename for warning in found] == [__file__]
+
+
+@pytest.mark.parametrize("make", [nn.Sequential, None], ids=["Sequential", "Model"])
+def test_an_image_that_is_thin_and_has_many_channels_warns(make: Any) -> None:
+    with pytest.warns(UserWarning, match=r"3 x 32 pixels with 32 channels.* write \(32, 32, 3\)") as found:
+        if make is None:
+            a = nn.Input((3, 32, 32))
+            nn.Model(a, nn.Conv2D(4, 3)(a))
+        else:
+            make([nn.Conv2D(4, 3)], input_shape=(3, 32, 32))
+    assert [warning.filename for warning in found] == [__file__]
+
+
+def test_no_other_image_warns() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for shape in ((32, 32, 3), (3, 32, 16), (3, 8, 8), (4, 32, 32), (32, 32, 32)):
+            nn.Sequential([nn.MaxPool2D(2)], input_shape=shape)
+        nn.Sequential([nn.BatchNorm(), nn.Flatten()], input_shape=(3, 32, 32))
 
 
 @pytest.mark.parametrize(

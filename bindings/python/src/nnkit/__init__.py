@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from . import _catalog, _handles, errors, layers, optimizers
 from ._catalog import catalog
 from ._graph import Input, Layer, Value
+from ._ports import Port
 from ._progress import EpochReport, StepReport
 from ._version import __version__
 from .errors import *  # noqa: F403
@@ -32,6 +33,7 @@ __all__ = [
     "Input",
     "Layer",
     "Model",
+    "Port",
     "Runtime",
     "Sequential",
     "StepReport",
@@ -45,7 +47,9 @@ __all__ = [
     "shutdown",
     "version",
 ]
-__all__ += [*errors.__all__, *layers.__all__, *optimizers.__all__]
+__all__ += errors.__all__
+__all__ += layers.__all__
+__all__ += optimizers.__all__
 
 if not TYPE_CHECKING:
 

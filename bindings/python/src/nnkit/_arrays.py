@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,9 +21,6 @@ _DLPACK_TYPES = {
     np.dtype(np.int64): (0, 64),
 }
 
-DTYPES = {"float32": _ffi.FLOAT32, "int32": _ffi.INT32}
-"""The element types of a model's inputs."""
-
 
 def as_floats(value: ArrayLike, what: str) -> NDArray[np.float32]:
     """`value` as a float32 array: itself if it is one, strided or not, else a converted copy.
@@ -33,7 +31,7 @@ def as_floats(value: ArrayLike, what: str) -> NDArray[np.float32]:
     if array.dtype == np.float32:
         return _addressable(array)
     if array.dtype.kind not in "fiub":
-        raise ElementTypeError(f"{what}: expected numbers that fit into float32, got {_kind_of(array)}")
+        raise ElementTypeError(f"{what}: expected numbers that fit into float32, got {_kind_of(array, 'float32')}")
     return array.astype(np.float32)
 
 
@@ -46,14 +44,14 @@ def as_integers(value: ArrayLike, what: str) -> NDArray[Any]:
     if array.dtype in (np.int32, np.int64):
         return _addressable(array)
     if array.dtype.kind not in "iub":
-        raise ElementTypeError(f"{what}: expected integers, got {_kind_of(array)}{_way_to_integers(array)}")
+        raise ElementTypeError(f"{what}: expected integers, got {_kind_of(array, 'int32')}{_way_to_integers(array)}")
     if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
         raise InvalidArgumentError(f"{what}: {array.max()} does not fit into a 32-bit integer")
     # int64 where the values may not fit into 32 bits: the library checks each and names the one that does not.
     return array.astype(np.int32 if array.dtype.itemsize < 4 else np.int64)
 
 
-def _kind_of(array: NDArray[Any]) -> str:
+def _kind_of(array: NDArray[Any], wanted: str) -> str:
     """What is in an array that does not fit: "an array of strings"."""
     if array.dtype.kind in "USO" and array.size:
         first = array.flat[0] if array.dtype.kind == "O" else array.flat[0].item()
@@ -61,7 +59,10 @@ def _kind_of(array: NDArray[Any]) -> str:
             return "None" if first is None else f"an object of type {type(first).__name__}"
         if isinstance(first, (str, bytes)):
             return f"an array of strings, such as {shown(first)}"
-        return f"an array of objects of type {type(first).__name__}"
+        for each in array.flat:
+            if not isinstance(each, numbers.Real):
+                return f"an array of objects, such as {shown(each)} (of type {type(each).__name__})"
+        return f"an array of objects, all of them numbers; convert it with .astype('{wanted}')"
     return f"an array of {array.dtype}"
 
 
@@ -79,13 +80,18 @@ def _way_to_integers(array: NDArray[Any]) -> str:
     return f" that holds {fractions.flat[0]:g}, which is no whole number"
 
 
-def _as_array(value: ArrayLike, what: str) -> NDArray[Any]:
+def refuse_masks(value: Any, what: str) -> None:
+    """Raises: InvalidArgumentError for a masked array, or a list of them, some of whose values are masked."""
     for part in value if isinstance(value, (list, tuple)) else [value]:
         if isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part):
             raise InvalidArgumentError(
                 f"{what}: a masked array, some of whose values are masked; NNKit knows no masks. "
                 f"Fill them, as by .filled(0), or leave their samples out; of sequences that end early give the lengths"
             )
+
+
+def _as_array(value: ArrayLike, what: str) -> NDArray[Any]:
+    refuse_masks(value, what)
     try:
         return np.asarray(value)
     except ValueError as error:

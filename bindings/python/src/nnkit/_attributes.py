@@ -11,6 +11,8 @@ _FREEZING = (
     "model.unfreeze('<layer>/*')"
 )
 
+_CLIPPING = "the norm of all gradients together is limited by the model: model.clip_norm = 1, once it is compiled"
+
 # What other libraries have, and what to do here instead: said when a program sets it.
 _ELSEWHERE = {
     "lr": "the learning rate is model.optimizer.learning_rate",
@@ -26,8 +28,9 @@ _ELSEWHERE = {
     "optimizer": "compile sets the optimizer",
     "loss": "compile sets the loss",
     "metrics": "compile sets the metrics",
-    "clip_norm": "compile sets clip_norm",
-    "clipnorm": "compile sets clip_norm",
+    "clip_norm": _CLIPPING,
+    "clipnorm": _CLIPPING,
+    "global_clipnorm": _CLIPPING,
     "input_shape": "shapes are given when a model is made",
     "output_shape": "shapes follow from the layers",
     "dtype": "an input's type is given to nn.Input or Sequential; everything is computed in float32",

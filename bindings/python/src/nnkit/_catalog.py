@@ -65,6 +65,8 @@ class Option(NamedTuple):
             value = _TYPES[self.type][1](value)
         except _MismatchError:
             raise TypeError(f"{problem} ({type(value).__name__})") from None
+        except InvalidArgumentError as error:
+            raise InvalidArgumentError(f"{owner}: argument '{self.name}': {error}") from None
         if isinstance(value, str) and self.choices:
             own = own_name(value, self.choices, FOREIGN["values"])
             if own is None:
@@ -128,9 +130,11 @@ def own_name(name: str, own: Iterable[str], foreign: Mapping[str, Any]) -> str |
 
 def hint(name: str, own: Iterable[str]) -> str:
     """What to write in place of `name`, which is none of `own`, if that can be told."""
+    name = name.lower()
     if name in FOREIGN["advice"]:
         return f"; {FOREIGN['advice'][name]}"
-    near = difflib.get_close_matches(name, own, 1)
+    same = own_name(name, own, FOREIGN["values"]) or own_name(name, own, FOREIGN["options"])
+    near = [same] if same else difflib.get_close_matches(name, own, 1)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
@@ -268,9 +272,14 @@ class Described(Fixed):
         for name in given:
             if name not in options:
                 raise TypeError(_unknown_argument(entry.class_name, name, options))
-        self._options: dict[str, Any] = {
-            name: options[name].checked(value, entry.class_name) for name, value in given.items() if value is not None
-        }
+        self._options: dict[str, Any] = {}
+        for name, value in given.items():
+            if value is None:
+                continue
+            try:
+                self._options[name] = options[name].checked(value, entry.class_name)
+            except TypeError as error:
+                raise TypeError(f"{error}{_hint_of_place(value, entry.options)}") from None
         for option in entry.options:
             if option.required and option.name not in self._options:
                 raise TypeError(f"{entry.class_name}: argument '{option.name}' is missing: {option.summary}")
@@ -308,6 +317,14 @@ def _restored(kind: type[Described], options: dict[str, Any], attributes: dict[s
     if attributes:
         restored.__dict__.update(attributes)
     return restored
+
+
+def _hint_of_place(value: Any, options: Iterable[Option]) -> str:
+    """Which option a text is for that was given to another: as another library's second argument, say."""
+    for option in options:
+        if isinstance(value, str) and own_name(value, option.choices, FOREIGN["values"]):
+            return f"; is it meant for {option.name}={value!r}?"
+    return ""
 
 
 def _unknown_argument(owner: str, name: str, options: Mapping[str, Option]) -> str:

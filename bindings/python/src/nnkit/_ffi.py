@@ -130,6 +130,7 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "nnk_trainer_create": (_Status, (_Handle, c_char_p, _OutHandle)),
     "nnk_trainer_destroy": (None, (_Handle,)),
     "nnk_trainer_freeze": (_Status, (_Handle, c_char_p, c_int32, POINTER(c_int32))),
+    "nnk_trainer_is_frozen": (_Status, (_Handle, c_char_p, POINTER(c_int32))),
     "nnk_trainer_set": (_Status, (_Handle, c_char_p)),
     "nnk_trainer_get": (_Status, (_Handle, c_char_p, POINTER(c_double))),
     "nnk_trainer_fit": (_Status, (_Handle, _Handle, c_char_p, ProgressCallback, c_void_p)),

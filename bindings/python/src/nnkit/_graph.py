@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import itertools
 import threading
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ._arrays import DTYPES
 from ._attributes import Fixed
 from ._catalog import Described
 from ._handles import GraphHandle
+from ._ports import DTYPES
 from ._shown import shown
+
+_LAYERS_OF_IMAGES = ("conv2d", "maxpool2d", "avgpool2d")
 
 Shape = Sequence["int | None"]
 """A shape without the batch. None is an open time dimension."""
@@ -125,6 +128,14 @@ class Value(Fixed):
     def index(self) -> int:
         """Which output of that it is."""
         return self._index
+
+    @property
+    def shape(self) -> tuple[int | None, ...]:
+        """Its shape, without the batch; None is an open time dimension.
+
+        Raises: NNKitError for what is wrong with the layers before it.
+        """
+        return _shape_of(self)
 
     def __repr__(self) -> str:
         return f"<value of {self.node!r}>" if isinstance(self.node, LayerNode) else f"<{self.node!r}>"
@@ -242,6 +253,16 @@ def build(inputs: Sequence[Value], outputs: Sequence[Value]) -> tuple[GraphHandl
         raise ValueError("a model's inputs must differ: one is listed twice")
 
     graph = GraphHandle()
+    values, layers = _add(graph, inputs, outputs)
+    for index, value in enumerate(outputs):
+        graph.output("output" if index == 0 else f"output_{index}", values[id(value.node), value.index])
+    return graph, layers
+
+
+def _add(
+    graph: GraphHandle, inputs: Sequence[Value], outputs: Sequence[Value]
+) -> tuple[dict[tuple[int, int], int], list[LayerNode]]:
+    """Adds all that `outputs` need. The library's values by node and index, and the layers."""
     values: dict[tuple[int, int], int] = {}
     for value, name in zip(inputs, _input_names(inputs)):
         node = value.node
@@ -260,9 +281,29 @@ def build(inputs: Sequence[Value], outputs: Sequence[Value]) -> tuple[GraphHandl
             layers.append(node)
         elif (id(node), 0) not in values:
             raise ValueError(f"the outputs need {node!r}, which is not among the model's inputs")
-    for index, value in enumerate(outputs):
-        graph.output("output" if index == 0 else f"output_{index}", values[id(value.node), value.index])
-    return graph, layers
+    return values, layers
+
+
+def _shape_of(value: Value) -> tuple[int | None, ...]:
+    graph = GraphHandle()
+    inputs = [Value(node) for node in _reachable([value]) if isinstance(node, InputNode)]
+    values, _ = _add(graph, inputs, [value])
+    return graph.shape(values[id(value.node), value.index])
+
+
+def warn_of_channels_first(layers: Sequence[LayerNode], stacklevel: int) -> None:
+    """Warns where a layer of images is given what is an image only if its channels come first."""
+    for node in layers:
+        source = node.inputs[0].node if node.layer.kind in _LAYERS_OF_IMAGES else None
+        if isinstance(source, InputNode) and len(source.shape) == 3:
+            channels, height, width = source.shape
+            if channels in (1, 3) and height == width and height is not None and height >= 16:
+                warnings.warn(
+                    f"{source!r} is an image of {channels} x {height} pixels with {width} channels: channels come "
+                    f"last here; for {height} x {width} pixels write ({height}, {width}, {channels}), and move axis 1 "
+                    f"of the images to the end: numpy.moveaxis(x, 1, -1)",
+                    stacklevel=stacklevel + 1,
+                )
 
 
 def _input_names(inputs: Sequence[Value]) -> list[str]:

@@ -22,10 +22,14 @@ from . import _ffi
 from ._arrays import Views, array_of
 from ._attributes import Uncopied
 from ._callbacks import call_with_callback
+from ._ports import DTYPE_NAMES, Port, open_as_none
 from ._shown import shown
 from .errors import InvalidArgumentError, error_for
 
 Path: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes]"
+
+# More sizes than a shape has.
+_RANKS = 8
 
 library = _ffi.load(_ffi.library_path())
 
@@ -49,11 +53,6 @@ def status_name(status: int) -> str:
 def version() -> str:
     """The library's version."""
     return _text(library.nnk_version())
-
-
-def abi_version() -> int:
-    """The ABI version of the library."""
-    return int(library.nnk_abi_version())
 
 
 def catalog_json() -> bytes:
@@ -183,13 +182,11 @@ class GraphHandle(Handle):
         """Declares `value` an output."""
         check(library.nnk_graph_output(self.pointer, _c_string(name, "output name"), value))
 
-    def shape(self, value: int) -> tuple[int, ...]:
-        """The shape of a value without the batch, -1 for an open dimension."""
-        room = 16
-        sizes = (ctypes.c_int64 * room)()
-        rank = ctypes.c_int32(room)
+    def shape(self, value: int) -> tuple[int | None, ...]:
+        """The shape of a value without the batch, None for an open dimension."""
+        sizes, rank = (ctypes.c_int64 * _RANKS)(), ctypes.c_int32(_RANKS)
         check(library.nnk_graph_shape(self.pointer, value, sizes, ctypes.byref(rank)))
-        return tuple(sizes[: rank.value])
+        return open_as_none(sizes[: rank.value])
 
 
 class ModelHandle(Handle):
@@ -231,6 +228,24 @@ class ModelHandle(Handle):
         out = ctypes.c_char_p()
         check(library.nnk_model_info_json(self.pointer, ctypes.byref(out)))
         return _text(out.value)
+
+    def inputs(self) -> list[Port]:
+        """What the model takes."""
+        count = ctypes.c_int32()
+        check(library.nnk_model_counts(self.pointer, ctypes.byref(count), None))
+        return [self._port(library.nnk_model_input, index) for index in range(count.value)]
+
+    def outputs(self) -> list[Port]:
+        """What the model gives."""
+        count = ctypes.c_int32()
+        check(library.nnk_model_counts(self.pointer, None, ctypes.byref(count)))
+        return [self._port(library.nnk_model_output, index) for index in range(count.value)]
+
+    def _port(self, describe: Callable[..., int], index: int) -> Port:
+        name, dtype = ctypes.c_char_p(), ctypes.c_int32()
+        sizes, rank = (ctypes.c_int64 * _RANKS)(), ctypes.c_int32(_RANKS)
+        check(describe(self.pointer, index, ctypes.byref(name), ctypes.byref(dtype), sizes, ctypes.byref(rank)))
+        return Port(_text(name.value), DTYPE_NAMES[dtype.value], open_as_none(sizes[: rank.value]))
 
     def parameters(self) -> NDArray[np.float32]:
         """All parameters, one buffer, in place."""
@@ -326,6 +341,12 @@ class TrainerHandle(Handle):
         text = _c_string(pattern, "the pattern")
         check(library.nnk_trainer_freeze(self.pointer, text, int(frozen), ctypes.byref(count)))
         return count.value
+
+    def is_frozen(self, name: str) -> bool:
+        """Whether the parameter of this name is frozen."""
+        frozen = ctypes.c_int32()
+        check(library.nnk_trainer_is_frozen(self.pointer, _c_string(name, "the name"), ctypes.byref(frozen)))
+        return frozen.value != 0
 
     def step(self, inputs: Sequence[NDArray[Any]], targets: Sequence[NDArray[Any]]) -> float:
         """One optimizer step; the mean loss before it."""

@@ -69,8 +69,8 @@ class Training:
             )
         self.metric = _METRIC.checked(names[0], "compile") if names else None
         self.loss: str = _LOSS.checked(_NO_LOSS if loss is None else loss, "compile")
-        self._clip_norm = None if clip_norm is None else number(clip_norm, "clip_norm")
-        rest = option_text(loss=self.loss, metric=self.metric, clip_norm=self._clip_norm)
+        limit = None if clip_norm is None else number(clip_norm, "clip_norm")
+        rest = option_text(loss=self.loss, metric=self.metric, clip_norm=limit)
         self.trainer = TrainerHandle(model, f"{rest} optimizer={optimizer.kind} {optimizer._text()}")
         self.optimizer: Optimizer = optimizer._of_model(self.trainer)
         self._of_labels = self.loss in _LOSSES_OF_LABELS
@@ -85,8 +85,17 @@ class Training:
             "optimizer": copy.copy(self.optimizer),
             "loss": self.loss,
             "metrics": [] if self.metric is None else [self.metric],
-            "clip_norm": self._clip_norm,
+            "clip_norm": self.clip_norm,
         }
+
+    @property
+    def clip_norm(self) -> float | None:
+        """The largest norm that the gradients may have together; None: any."""
+        return self.trainer.get("clip_norm") or None
+
+    @clip_norm.setter
+    def clip_norm(self, value: float | None) -> None:
+        self.trainer.set(option_text(clip_norm=0.0 if value is None else number(value, "clip_norm")))
 
     def targets(self, y: Any, what: str, inputs: Arrays) -> Arrays:
         """`y` as one array for each output, of the type that the loss takes."""

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from ._attributes import Fixed, Uncopied
 from ._handles import ModelHandle, StreamHandle
+from ._ports import Arrays, as_inputs
 from ._shown import shown
 from .errors import ShapeError
 
 if TYPE_CHECKING:
-    from .models import Arrays, Model
+    from .models import Model
 
 
 class Stream(Uncopied, Fixed):
@@ -40,7 +41,7 @@ class Stream(Uncopied, Fixed):
 
         Many streams advance faster in one call: see `Model.step`.
         """
-        inputs = self._model._inputs(x, "x")
+        inputs = as_inputs(x, "x", self._model._info)
         for array, entry in zip(inputs, self._model._info["inputs"]):
             if array.shape != tuple(entry["step_shape"]):
                 raise ShapeError(

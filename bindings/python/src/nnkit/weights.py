@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._arrays import refuse_masks
 from ._attributes import Fixed
 from ._shown import shown
 
@@ -39,6 +40,7 @@ class Weights(Fixed, Mapping[str, NDArray[np.float32]]):
 
     def __setitem__(self, name: str, value: Any) -> None:
         array = self[name]
+        refuse_masks(value, repr(name))
         if np.shape(value) not in (array.shape, ()):
             raise ValueError(f"{name!r} has shape {array.shape}, got a value of shape {np.shape(value)}")
         array[...] = value

@@ -317,6 +317,15 @@ impl<'d> Trainer<'d> {
         self.set_frozen(pattern, false)
     }
 
+    /// Whether the parameter of this name, such as "dense/kernel", is frozen. The callback of a fit may ask its trainer.
+    pub fn is_frozen(&self, name: &str) -> Result<bool> {
+        let name = c_string(name, "the name")?;
+        let mut frozen = 0;
+        // Safety: the handle lives; the name stays during the call.
+        check(unsafe { sys::nnk_trainer_is_frozen(self.raw.as_ptr(), name.as_ptr(), &mut frozen) })?;
+        Ok(frozen != 0)
+    }
+
     fn set_frozen(&self, pattern: &str, frozen: bool) -> Result<usize> {
         let pattern = c_string(pattern, "the pattern")?;
         let _in_use = self.model.begin(Use::TrainerCall)?;

@@ -92,6 +92,9 @@ fn frozen_parameters_stay_and_thaw() {
     let (kernel, bias, dense) = (values("conv2d/kernel"), values("conv2d/bias"), values("dense/kernel"));
     assert_eq!(trainer.freeze("conv2d/*").unwrap(), 2);
     assert_eq!(trainer.unfreeze("conv2d/b?as").unwrap(), 1);
+    assert!(trainer.is_frozen("conv2d/kernel").unwrap());
+    assert!(!trainer.is_frozen("conv2d/bias").unwrap() && !trainer.is_frozen("dense/kernel").unwrap());
+    assert_eq!(trainer.is_frozen("conv2d").unwrap_err().kind(), ErrorKind::InvalidArgument);
     trainer.step(&x, &labels).unwrap();
     assert_eq!(values("conv2d/kernel"), kernel);
     assert_ne!(values("conv2d/bias"), bias);
