@@ -49,6 +49,14 @@ public enum LayerPadding: Sendable, CustomStringConvertible {
   case same
   case sides(top: Int, bottom: Int, left: Int, right: Int)
 
+  /// `size` at each side.
+  public static func all(_ size: Int) -> LayerPadding { .symmetric(vertical: size, horizontal: size) }
+
+  /// `vertical` at top and bottom, `horizontal` at left and right.
+  public static func symmetric(vertical: Int, horizontal: Int) -> LayerPadding {
+    .sides(top: vertical, bottom: vertical, left: horizontal, right: horizontal)
+  }
+
   public var description: String {
     switch self {
     case .valid: "valid"

@@ -2,8 +2,9 @@
 public struct Flatten: Layer {
   public static let kind = "flatten"
   public let options = ""
+  public let name: String?
 
-  public init() {}
+  public init(name: String? = nil) { self.name = name }
 
   package static let definition = LayerDefinition(
     kind: kind, className: "Flatten",

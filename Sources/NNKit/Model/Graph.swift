@@ -225,7 +225,7 @@ private func checkCount(_ count: Int, _ what: String) throws(NNKitError) {
 
 /// Names go into files, paths of parameters and messages. Throws: `.invalidArgument` for an empty or long name and
 /// for one with white space, control characters or a slash.
-private func checkName(_ name: String, of what: String) throws(NNKitError) {
+func checkName(_ name: String, of what: String) throws(NNKitError) {
   func isAllowed(_ scalar: Unicode.Scalar) -> Bool {
     scalar.value > 32 && scalar.value != 127 && scalar != "/" && scalar != "="
   }

@@ -1,5 +1,5 @@
 /// The type of a tensor's elements.
-public enum DataType: String, Sendable {
+public enum DataType: String, Sendable, Encodable {
   case float32
   case int32
 
@@ -33,6 +33,11 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomString
   package func accepts(_ other: Shape) -> Bool {
     rank == other.rank && zip(sizes, other.sizes).allSatisfy { $0 == $1 || $0 == Shape.open }
   }
+}
+
+extension Shape: Encodable {
+  /// As the list of its sizes.
+  public func encode(to encoder: any Encoder) throws { try sizes.encode(to: encoder) }
 }
 
 /// An element type and a sample shape.

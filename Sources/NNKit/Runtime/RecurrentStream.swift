@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// A stream may outlive its sessions and go on in any session of its model.
 public final class RecurrentStream: @unchecked Sendable {
-  package let model: Model
+  public let model: Model
   package let shapes: StreamShapes
   /// The tensors of the state, one behind the other.
   private let memory: AlignedMemory
