@@ -50,8 +50,8 @@ func tagger(seed: UInt64 = 3) throws -> Model {
       output.deallocate()
     }
     output.initialize(repeating: 9)
-    let inputs = [try TensorView(input, shape: [2, 2, 3])]
-    let outputs = [try TensorView(output, shape: [2, 4], strides: [8, 2])]
+    let inputs = [try HostView(input, shape: [2, 2, 3])]
+    let outputs = [try HostView(output, shape: [2, 4], strides: [8, 2])]
     for _ in 0..<2 {
       _ = input.initialize(from: ramp(2 * 6))
       try session.run(inputs, into: outputs)
@@ -79,8 +79,8 @@ func tagger(seed: UInt64 = 3) throws -> Model {
         try tags.withUnsafeMutableBufferPointer { tags in
           try classes.withUnsafeMutableBufferPointer { classes in
             try session.run(
-              [TensorView(reading: padded, shape: [3, 6, 3]), TensorView(reading: wide, shape: [3])],
-              into: [TensorView(tags, shape: [3, 6, 2]), TensorView(classes, shape: [3, 5])])
+              [HostView(reading: padded, shape: [3, 6, 3]), HostView(reading: wide, shape: [3])],
+              into: [HostView(tags, shape: [3, 6, 2]), HostView(classes, shape: [3, 5])])
           }
         }
       }
@@ -110,18 +110,18 @@ func tagger(seed: UInt64 = 3) throws -> Model {
     #expect(code { _ = try Session.bytes(model, maximumBatch: -1) } == .invalidArgument)
     let numbers = ramp(6)
     numbers.withUnsafeBufferPointer { memory in
-      #expect(code { _ = try TensorView(reading: memory, shape: [2, 4]) } == .shape)
-      #expect(code { _ = try TensorView(reading: memory, shape: [-1]) } == .shape)
-      #expect(code { _ = try TensorView(reading: memory, shape: [2, 2], strides: [4, 2]) } == .shape)
-      #expect(code { _ = try TensorView(reading: memory, shape: [3, .max], strides: [1, .max]) } == .shape)
-      #expect(code { _ = try TensorView(reading: memory, shape: [2], strides: [1, 1]) } == .shape)
-      #expect(code { _ = try TensorView(reading: memory, shape: [1, 1, 1, 1, 1, 1, 1, 1, 1]) } == .shape)
+      #expect(code { _ = try HostView(reading: memory, shape: [2, 4]) } == .shape)
+      #expect(code { _ = try HostView(reading: memory, shape: [-1]) } == .shape)
+      #expect(code { _ = try HostView(reading: memory, shape: [2, 2], strides: [4, 2]) } == .shape)
+      #expect(code { _ = try HostView(reading: memory, shape: [3, .max], strides: [1, .max]) } == .shape)
+      #expect(code { _ = try HostView(reading: memory, shape: [2], strides: [1, 1]) } == .shape)
+      #expect(code { _ = try HostView(reading: memory, shape: [1, 1, 1, 1, 1, 1, 1, 1, 1]) } == .shape)
       let result = numbers[0..<4]
       result.withUnsafeBufferPointer { result in
         #expect(
           code {
             try session.run(
-              [TensorView(reading: memory, shape: [1, 2, 3])], into: [TensorView(reading: result, shape: [1, 4])])
+              [HostView(reading: memory, shape: [1, 2, 3])], into: [HostView(reading: result, shape: [1, 4])])
           } == .invalidArgument)
       }
     }
@@ -188,8 +188,8 @@ func tagger(seed: UInt64 = 3) throws -> Model {
           try input.withUnsafeMutableBufferPointer { input in
             try output.withUnsafeMutableBufferPointer { output in
               try session.step(
-                streams, [TensorView(input, shape: [streamCount, 3])],
-                into: [TensorView(output, shape: [streamCount, 2])])
+                streams, [HostView(input, shape: [streamCount, 3])],
+                into: [HostView(output, shape: [streamCount, 2])])
             }
           }
           #expect(output == expected)

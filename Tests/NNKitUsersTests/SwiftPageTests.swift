@@ -53,7 +53,7 @@ import Testing
 
     let input = UnsafeMutableBufferPointer<Float>.allocate(capacity: 50 * 144)
     let output = UnsafeMutableBufferPointer<Float>.allocate(capacity: 50 * 2)
-    let (from, into) = ([try TensorView(input, shape: [50, 12, 12, 1])], [try TensorView(output, shape: [50, 2])])
+    let (from, into) = ([try HostView(input, shape: [50, 12, 12, 1])], [try HostView(output, shape: [50, 2])])
     for batch in 0..<4 {
       _ = input.update(from: pixels[batch * 50 * 144..<(batch + 1) * 50 * 144])
       try session.run(from, into: into)

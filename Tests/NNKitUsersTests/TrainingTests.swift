@@ -91,7 +91,7 @@ func values(_ model: Model, _ name: String) throws -> [Float] {
       try task.x.floats.withUnsafeBufferPointer { x in
         try wide.withUnsafeBufferPointer { y in
           let dataset = try Dataset(
-            inputs: [TensorView(reading: x, shape: [64, 4])], targets: [TensorView(reading: y, shape: [64])])
+            inputs: [HostView(reading: x, shape: [64, 4])], targets: [HostView(reading: y, shape: [64])])
           #expect(dataset.sampleCount == 64 && dataset.inputCount == 1 && dataset.targetCount == 1)
           try trainer.fit(dataset)
         }
@@ -184,15 +184,15 @@ func values(_ model: Model, _ name: String) throws -> [Float] {
         try y.withUnsafeMutableBufferPointer { y in
           try sums.withUnsafeMutableBufferPointer { sums in
             try ours.forward(
-              [TensorView(xs, shape: [5, 4]), TensorView(indices, shape: [5])],
-              into: [TensorView(y, shape: [5, 3]), TensorView(sums, shape: [5, 4])])
+              [HostView(xs, shape: [5, 4]), HostView(indices, shape: [5])],
+              into: [HostView(y, shape: [5, 3]), HostView(sums, shape: [5, 4])])
           }
         }
       }
     }
     try dYs.withUnsafeMutableBufferPointer { dYs in
       try dX.withUnsafeMutableBufferPointer { dX in
-        try ours.backward([TensorView(dYs, shape: [5, 3]), nil], into: [TensorView(dX, shape: [5, 4]), nil])
+        try ours.backward([HostView(dYs, shape: [5, 3]), nil], into: [HostView(dX, shape: [5, 4]), nil])
       }
     }
     #expect([y, sums] == outputs.map(\.floats) && dX == alone?.floats)

@@ -6,6 +6,7 @@ public struct Activation: Layer {
   public let options: String
   public let name: String?
 
+  /// `function` of each element, in any shape.
   public init(_ function: ActivationFunction, name: String? = nil) {
     options = "function=\(function.rawValue)"
     self.name = name
@@ -25,6 +26,7 @@ public struct Softmax: Layer {
   public let options = ""
   public let name: String?
 
+  /// The last axis must be of known size.
   public init(name: String? = nil) { self.name = name }
 
   package static let definition = LayerDefinition(
@@ -38,6 +40,7 @@ public struct LogSoftmax: Layer {
   public let options = ""
   public let name: String?
 
+  /// The last axis must be of known size.
   public init(name: String? = nil) { self.name = name }
 
   package static let definition = LayerDefinition(

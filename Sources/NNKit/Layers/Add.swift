@@ -4,6 +4,7 @@ public struct Add: Layer {
   public let options: String
   public let name: String?
 
+  /// The graph gives it two values: `graph.layer(Add(), [x, y])`.
   public init(activation: ActivationFunction = .linear, name: String? = nil) {
     options = "activation=\(activation.rawValue)"
     self.name = name

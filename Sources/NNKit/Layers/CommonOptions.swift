@@ -47,6 +47,7 @@ public enum LayerPadding: Sendable, CustomStringConvertible {
   case valid
   /// As much as gives `⌈size / stride⌉` outputs.
   case same
+  /// So many pixels.
   case sides(top: Int, bottom: Int, left: Int, right: Int)
 
   /// `size` at each side.
@@ -57,6 +58,7 @@ public enum LayerPadding: Sendable, CustomStringConvertible {
     .sides(top: vertical, bottom: vertical, left: horizontal, right: horizontal)
   }
 
+  /// As options take it: "same", "1,1,0,0".
   public var description: String {
     switch self {
     case .valid: "valid"

@@ -4,6 +4,8 @@ public struct Dense: Layer {
   public let options: String
   public let name: String?
 
+  /// `units`: how many outputs. `bias`: whether one is added. The initializers say how the first values of the kernel
+  /// `[in, units]` and the bias `[units]` are drawn.
   public init(
     units: Int, bias: Bool = true, activation: ActivationFunction = .linear,
     kernelInitializer: Initializer = .glorotUniform, biasInitializer: Initializer = .zeros, name: String? = nil

@@ -4,6 +4,7 @@ public struct GlobalAvgPool2D: Layer {
   public let options = ""
   public let name: String?
 
+  /// The sizes must be known.
   public init(name: String? = nil) { self.name = name }
 
   package static let definition = LayerDefinition(

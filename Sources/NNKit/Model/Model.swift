@@ -8,6 +8,7 @@ import Synchronization
 public final class Model: @unchecked Sendable {
   package let graph: Graph
   package let runtime: Runtime
+  /// Where all random numbers come from.
   public let seed: UInt64
   /// Of each node, in the order of its operation.
   package let parametersByNode: [[Parameter]]

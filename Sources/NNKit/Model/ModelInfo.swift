@@ -6,6 +6,7 @@ public struct ModelInfo: Encodable, Sendable {
   /// An input or an output.
   public struct Port: Encodable, Sendable {
     public let name: String
+    /// Of its elements.
     public let dataType: DataType
     /// Of one sample, without the batch.
     public let shape: Shape
@@ -19,13 +20,16 @@ public struct ModelInfo: Encodable, Sendable {
     }
   }
 
+  /// An output, and where it comes from.
   public struct Output: Encodable, Sendable {
+    /// Name and type.
     public let port: Port
     /// The name of the layer, or input, that computes it.
     public let source: String?
 
     private enum Key: String, CodingKey { case source }
 
+    /// As one object with the fields of both.
     public func encode(to encoder: any Encoder) throws {
       try port.encode(to: encoder)
       var container = encoder.container(keyedBy: Key.self)
@@ -33,13 +37,16 @@ public struct ModelInfo: Encodable, Sendable {
     }
   }
 
+  /// A layer.
   public struct Layer: Encodable, Sendable {
     public let name: String
+    /// As the catalog has it: "conv2d".
     public let kind: String
     /// Every option with its value, as text that reads back as the same options.
     public let options: String
     /// Names of the layers and inputs that it reads from.
     public let inputs: [String]
+    /// Of one sample, without the batch.
     public let outputShape: Shape
     /// How many numbers its parameters hold.
     public let parameters: Int
@@ -50,23 +57,31 @@ public struct ModelInfo: Encodable, Sendable {
     }
   }
 
+  /// A parameter and its place.
   public struct Parameter: Encodable, Sendable {
     /// "<layer>/<parameter>".
     public let name: String
+    /// Its sizes; the last axis is the fastest.
     public let shape: Shape
     /// Where its first element is in the buffers of `Model.withParameters` and `Trainer.withGradients`.
     public let offset: Int
+    /// How many elements it has.
     public let count: Int
+    /// Whether the optimizer changes it; a running statistic of batch norm is state that steps write.
     public let trainable: Bool
   }
 
+  /// In the order in which runs take them.
   public let inputs: [Port]
+  /// In the order in which runs give them.
   public let outputs: [Output]
   /// Each layer follows those that it reads from.
   public let layers: [Layer]
+  /// In the order of the layers.
   public let parameters: [Parameter]
   /// How many numbers the parameters hold, trainable or not.
   public let parameterCount: Int
+  /// Where the model's random numbers come from.
   public let seed: UInt64
 
   enum CodingKeys: String, CodingKey {

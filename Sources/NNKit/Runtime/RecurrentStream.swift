@@ -7,6 +7,7 @@ import Synchronization
 ///
 /// A stream may outlive its sessions and go on in any session of its model.
 public final class RecurrentStream: @unchecked Sendable {
+  /// The model that the stream is of, which it keeps alive.
   public let model: Model
   package let shapes: StreamShapes
   /// The tensors of the state, one behind the other.

@@ -7,8 +7,8 @@ extension Session {
   ///
   /// Throws, and leaves the outputs as they were: `.invalidArgument` for a wrong number of tensors, a batch beyond the
   /// maximum or an index out of range; `.shape`, `.type`; `.outOfMemory`; `.busy`; `.cancelled`.
-  public func run(_ inputs: [TensorView], into outputs: [TensorView]) throws(NNKitError) {
-    try run(inputCount: inputs.count, { inputs[$0] }, outputCount: outputs.count, { outputs[$0] })
+  public func run(_ inputs: [HostView], into outputs: [HostView]) throws(NNKitError) {
+    try run(inputCount: inputs.count, { inputs[$0].view }, outputCount: outputs.count, { outputs[$0].view })
   }
 
   /// Advances streams by one time step each: `inputs` are `[n, ...]` without time, row `i` for `streams[i]`, and
@@ -18,11 +18,11 @@ extension Session {
   /// Throws, and advances no stream: `.invalidArgument` for a wrong number of tensors or streams, and for a stream that
   /// is given twice or is of another model; as `run`.
   public func step(
-    _ streams: [RecurrentStream], _ inputs: [TensorView], into outputs: [TensorView]
+    _ streams: [RecurrentStream], _ inputs: [HostView], into outputs: [HostView]
   ) throws(NNKitError) {
     try step(
-      streamCount: streams.count, { streams[$0] }, inputCount: inputs.count, { inputs[$0] },
-      outputCount: outputs.count, { outputs[$0] })
+      streamCount: streams.count, { streams[$0] }, inputCount: inputs.count, { inputs[$0].view },
+      outputCount: outputs.count, { outputs[$0].view })
   }
 }
 
@@ -32,10 +32,11 @@ extension Session {
   /// Runs the model on `inputs`, `[N, ...]` each, and returns its outputs, `[N, ...]` each. Throws: as `run(_:into:)`.
   public func run(_ inputs: [HostArray]) throws(NNKitError) -> [HostArray] {
     let inputs = try TensorCopies(inputs)
-    let (types, batch) = try outputs(inputCount: inputs.views.count, { inputs.views[$0] })
+    let (types, batch) = try outputs(inputCount: inputs.views.count, { inputs.views[$0].view })
     let results = try TensorCopies(types, batch: batch)
     try run(inputs.views, into: results.views)
-    return withExtendedLifetime(inputs) { results.arrays }
+    withExtendedLifetime(inputs) {}
+    return try results.arrays()
   }
 
   /// Advances streams by one time step each, and returns the outputs of this step, `[n, ...]` each.
@@ -45,7 +46,8 @@ extension Session {
     let inputs = try TensorCopies(inputs)
     let results = try TensorCopies(first.shapes.outputs, batch: streams.count)
     try step(streams, inputs.views, into: results.views)
-    return withExtendedLifetime(inputs) { results.arrays }
+    withExtendedLifetime(inputs) {}
+    return try results.arrays()
   }
 
   private var noStreams: NNKitError {
@@ -63,7 +65,7 @@ extension Session {
   /// multiple of a sample's; as `run`.
   public func predict(_ samples: [Float]) throws(NNKitError) -> [Float] {
     let (inputCount, outputCount) = try sampleCounts()
-    var results = Array(repeating: Float(0), count: samples.count / max(1, inputCount) * outputCount)
+    var results = try zeros(samples.count / max(1, inputCount), of: outputCount)
     try predict(samples, into: &results)
     return results
   }
@@ -79,7 +81,7 @@ extension Session {
         "there are \(samples.count) numbers; expected a multiple of \(inputCount), the size of a sample "
           + "\(model.inputTypes[0].shape)")
     }
-    guard results.count == batch * outputCount else {
+    guard results.count == (try checkedProduct([batch, outputCount], of: "the result of \(batch) samples")) else {
       throw NNKitError(
         .shape,
         "there is room for \(results.count) numbers; \(batch) samples give \(batch * outputCount)")
@@ -91,9 +93,9 @@ extension Session {
         let end = min(batch, first + maximumBatch)
         let input = UnsafeBufferPointer(rebasing: samples[first * inputCount..<end * inputCount])
         let output = UnsafeMutableBufferPointer(rebasing: results[first * outputCount..<end * outputCount])
-        let inputView = try TensorView(reading: input, shape: [end - first] + inputSizes)
-        let outputView = try TensorView(output, shape: [end - first] + outputSizes)
-        try run(inputCount: 1, { _ in inputView }, outputCount: 1, { _ in outputView })
+        let inputView = try HostView(reading: input, shape: [end - first] + inputSizes)
+        let outputView = try HostView(output, shape: [end - first] + outputSizes)
+        try run(inputCount: 1, { _ in inputView.view }, outputCount: 1, { _ in outputView.view })
         first = end
       }
     }
@@ -123,13 +125,20 @@ extension Session {
       throw NNKitError(
         .shape, "there are \(samples.count) numbers; expected \(streams.count) time steps of \(inputShape)")
     }
-    var results = Array(repeating: Float(0), count: streams.count * (try outputShape.count()))
+    var results = try zeros(streams.count, of: try outputShape.count())
     try withMemory(samples, &results) { (samples, results) throws(NNKitError) in
       try step(
-        streams, [try TensorView(reading: samples, shape: [streams.count] + inputShape.sizes)],
-        into: [try TensorView(results, shape: [streams.count] + outputShape.sizes)])
+        streams, [try HostView(reading: samples, shape: [streams.count] + inputShape.sizes)],
+        into: [try HostView(results, shape: [streams.count] + outputShape.sizes)])
     }
     return results
+  }
+
+  /// Room for results. Throws: `.shape`, `.outOfMemory` where they are too many.
+  private func zeros(_ batch: Int, of count: Int) throws(NNKitError) -> [Float] {
+    let total = try checkedProduct([batch, count], of: "the result of \(batch) samples")
+    try checkMemory(for: total * MemoryLayout<Float>.stride)
+    return Array(repeating: 0, count: total)
   }
 
   private func withMemory(

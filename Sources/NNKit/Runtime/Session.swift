@@ -2,6 +2,7 @@ import Glibc
 
 /// A model planned for running. One session serves one call at a time: use one per thread.
 public final class Session: @unchecked Sendable {
+  /// The model that the session runs, which it keeps alive.
   public let model: Model
   let maximumBatch: Int
   private let maximumTime: Int

@@ -17,51 +17,42 @@ public enum ArrayType: Sendable {
   }
 }
 
-/// A view of memory that belongs to the program, `[N, ...]`: checked against what is expected, then read from or
-/// written to, in place. It keeps the address, and neither the memory nor a copy: the memory must be there during every
-/// call that is given the view. Using one allocates nothing as long as nothing is wrong.
-public struct TensorView {
-  /// Room for `Shape.maximumRank` of them.
-  package typealias Sizes = InlineArray<8, Int64>
-
-  package let data: UnsafeMutableRawPointer
-  package let type: ArrayType
-  package let rank: Int
+/// A view of memory that belongs to the host: checked against what is expected, then copied from or to. Using one
+/// allocates nothing as long as nothing is wrong.
+package struct TensorView {
+  package var data: UnsafeMutableRawPointer
+  package var type: ArrayType
+  package var rank: Int
   /// `rank` sizes, the batch first.
-  package let shape: Sizes
+  package var shape: UnsafePointer<Int64>
   /// `rank` strides in elements; nil: dense.
-  package let strides: Sizes?
+  package var strides: UnsafePointer<Int64>?
   /// Whether results may be written to it.
   let isWritable: Bool
 
-  /// `rank` sizes, at most `Shape.maximumRank`, and as many strides, which are copied.
   package init(
     data: UnsafeMutableRawPointer, type: ArrayType, rank: Int, shape: UnsafePointer<Int64>,
-    strides: UnsafePointer<Int64>?
+    strides: UnsafePointer<Int64>?, isWritable: Bool = true
   ) {
-    self.init(
-      data, type, rank: rank, shape: Sizes { $0 < rank ? shape[$0] : 0 },
-      strides: strides.map { strides in Sizes { $0 < rank ? strides[$0] : 0 } }, isWritable: true)
-  }
-
-  init(
-    _ data: UnsafeMutableRawPointer, _ type: ArrayType, rank: Int, shape: Sizes, strides: Sizes?, isWritable: Bool
-  ) {
-    (self.data, self.type, self.rank, self.shape) = (data, type, rank, shape)
-    (self.strides, self.isWritable) = (strides, isWritable)
+    self.data = data
+    self.type = type
+    self.rank = rank
+    self.shape = shape
+    self.strides = strides
+    self.isWritable = isWritable
   }
 
   package func size(_ axis: Int) -> Int { Int(shape[axis]) }
 
   /// "[16, 28, 28, 1]".
   package var shapeDescription: String {
-    "[" + (0..<rank).map { String(shape[$0]) }.joined(separator: ", ") + "]"
+    "[" + (0..<max(0, min(rank, 16))).map { String(shape[$0]) }.joined(separator: ", ") + "]"
   }
 
   /// "[784, 1]".
   package var stridesDescription: String {
     guard let strides else { return "of a dense array" }
-    return "[" + (0..<rank).map { String(strides[$0]) }.joined(separator: ", ") + "]"
+    return "[" + (0..<max(0, min(rank, 16))).map { String(strides[$0]) }.joined(separator: ", ") + "]"
   }
 
   /// Whether elements may share memory: whether an axis has steps that are not wider than all that lies within one of
@@ -113,7 +104,7 @@ public struct TensorView {
 
   /// What may have been meant by a shape that does not match.
   private func advice(_ sizes: [Int]) -> String {
-    guard rank >= 1 else { return "" }
+    guard (1...16).contains(rank) else { return "" }
     func fit(_ actual: [Int]) -> Bool {
       actual.count == sizes.count && zip(actual, sizes).allSatisfy { $1 == Shape.open ? $0 >= 1 : $0 == $1 }
     }

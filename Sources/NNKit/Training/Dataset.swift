@@ -1,11 +1,14 @@
 /// Samples: inputs and, for training, targets.
 public final class Dataset: @unchecked Sendable {
-  private let inputs: [TensorView]
-  private let targets: [TensorView]
+  private let inputs: [HostView]
+  private let targets: [HostView]
   /// What the dataset owns, where it was made from Swift arrays.
   private let copies: TensorCopies?
+  /// The size of the first axis of all arrays.
   public let sampleCount: Int
+  /// How many inputs there are.
   public var inputCount: Int { inputs.count }
+  /// How many targets there are; 0 for data without.
   public var targetCount: Int { targets.count }
 
   /// A dataset over the program's own memory, which nothing is copied of: it must be there, and stay as it is during a
@@ -13,8 +16,13 @@ public final class Dataset: @unchecked Sendable {
   /// output.
   ///
   /// Throws: `.invalidArgument` without inputs, `.shape` for scalars or different numbers of samples.
-  public convenience init(inputs: [TensorView], targets: [TensorView] = []) throws(NNKitError) {
+  public convenience init(inputs: [HostView], targets: [HostView] = []) throws(NNKitError) {
     try self.init(inputs, targets, nil)
+  }
+
+  /// As `init(inputs:targets:)` of host views, with copies of sizes and strides.
+  package convenience init(inputs: [TensorView], targets: [TensorView]) throws(NNKitError) {
+    try self.init(inputs.map { HostView($0) }, targets.map { HostView($0) }, nil)
   }
 
   /// A dataset over copies of Swift arrays. Throws: `.shape` where an array does not have the elements of its shape;
@@ -25,11 +33,11 @@ public final class Dataset: @unchecked Sendable {
       Array(copies.views.prefix(inputs.count)), Array(copies.views.dropFirst(inputs.count)), copies)
   }
 
-  private init(_ inputs: [TensorView], _ targets: [TensorView], _ copies: TensorCopies?) throws(NNKitError) {
-    guard let first = inputs.first else {
+  private init(_ inputs: [HostView], _ targets: [HostView], _ copies: TensorCopies?) throws(NNKitError) {
+    guard let first = inputs.first?.view else {
       throw NNKitError(.invalidArgument, "a dataset needs at least one input array")
     }
-    for view in inputs + targets {
+    for view in (inputs + targets).map(\.view) {
       guard view.rank >= 1, (0..<view.rank).allSatisfy({ view.shape[$0] >= 0 }) else {
         throw NNKitError(
           .shape,
@@ -45,6 +53,6 @@ public final class Dataset: @unchecked Sendable {
     sampleCount = first.size(0)
   }
 
-  package func input(_ index: Int) -> TensorView { inputs[index] }
-  package func target(_ index: Int) -> TensorView { targets[index] }
+  package func input(_ index: Int) -> TensorView { inputs[index].view }
+  package func target(_ index: Int) -> TensorView { targets[index].view }
 }

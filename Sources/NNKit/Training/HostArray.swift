@@ -3,6 +3,7 @@ public enum HostArray: Sendable, Equatable {
   case float32([Float], shape: [Int])
   case int32([Int32], shape: [Int])
 
+  /// Its sizes, the sample first.
   public var shape: [Int] {
     switch self {
     case .float32(_, let shape), .int32(_, let shape): shape
@@ -54,7 +55,7 @@ public enum HostArray: Sendable, Equatable {
 /// Memory for tensors that go to the engine from a program's arrays, or come from it.
 struct TensorCopies {
   private var memory: [AlignedMemory] = []
-  private(set) var views: [TensorView] = []
+  private(set) var views: [HostView] = []
 
   /// Copies of `arrays`. Throws: `.shape` where an array's elements do not make its shape; `.outOfMemory`.
   init(_ arrays: [HostArray]) throws(NNKitError) {
@@ -85,21 +86,19 @@ struct TensorCopies {
     let block = try AlignedMemory(byteCount: count * type.bytes)
     fill(UnsafeMutableRawBufferPointer(start: block.base, count: block.byteCount))
     memory.append(block)
-    views.append(
-      TensorView(
-        block.base, type, rank: shape.count, shape: TensorView.Sizes { $0 < shape.count ? Int64(shape[$0]) : 0 },
-        strides: nil, isWritable: true))
+    views.append(HostView(block.base, type, shape, nil))
   }
 
   /// The views, in their order, where `isThere`, and nil elsewhere.
-  func views(_ isThere: [Bool]) -> [TensorView?] {
+  func views(_ isThere: [Bool]) -> [HostView?] {
     var next = views.makeIterator()
     return isThere.map { $0 ? next.next() : nil }
   }
 
-  /// What stands there now.
-  var arrays: [HostArray] {
-    zip(memory, views).map { block, view in
+  /// What stands there now. Throws: `.outOfMemory`.
+  func arrays() throws(NNKitError) -> [HostArray] {
+    try checkMemory(for: memory.reduce(0) { $0 + $1.byteCount })
+    return zip(memory, views.map(\.view)).map { block, view in
       let shape = (0..<view.rank).map { view.size($0) }
       let bytes = block.bytes
       return view.type == .float32

@@ -2,6 +2,7 @@ import Glibc
 
 /// How a fit, or an evaluation, is going.
 public struct Progress: Sendable, CustomStringConvertible {
+  /// What has happened.
   public enum Event: Int32, Sendable {
     /// An optimizer step has ended.
     case step
@@ -11,12 +12,15 @@ public struct Progress: Sendable, CustomStringConvertible {
     case evaluation
   }
 
+  /// Why it is reported.
   public var event: Event
   /// From 1; 0 where `Trainer.evaluate` reports, and so is `epochs`.
   public var epoch: Int
+  /// How many there are to be.
   public var epochs: Int
   /// Of this epoch, or of the samples that are evaluated, from 1.
   public var step: Int
+  /// In an epoch, or for the samples that are evaluated.
   public var steps: Int
   /// The mean over this epoch's training data so far; NaN where `Trainer.evaluate` reports.
   public var loss: Double
@@ -24,6 +28,7 @@ public struct Progress: Sendable, CustomStringConvertible {
   public var trainMetric: Double?
   /// nil without validation samples, and before the epoch's end. Of an evaluation: of the samples so far.
   public var validationLoss: Double?
+  /// The same of the metric; nil without one, too.
   public var validationMetric: Double?
   /// Since the epoch, or the evaluation, began.
   public var seconds: Double
@@ -51,15 +56,18 @@ private func fourDigits(_ value: Double) -> String {
 
 /// How a fit goes over the data.
 public struct FitOptions: Sendable {
+  /// How often the data is gone through.
   public var epochs = 1
+  /// Samples in one step; the last one of an epoch may have fewer.
   public var batchSize = 32
   /// A new order each epoch, from the model's seed.
   public var shuffle = true
   /// The last samples of the dataset, this fraction of it, are held out and evaluated after each epoch.
   public var validationSplit = 0.0
+  /// How often progress is reported.
   public var report = Report.epoch
 
-  /// How often progress is reported.
+  /// What is reported.
   public enum Report: String, Sendable, CaseIterable {
     /// After each epoch.
     case epoch
@@ -69,6 +77,7 @@ public struct FitOptions: Sendable {
     case batch
   }
 
+  /// Values out of range are reported by `Trainer.fit`.
   public init(
     epochs: Int = 1, batchSize: Int = 32, shuffle: Bool = true, validationSplit: Double = 0, report: Report = .epoch
   ) {

@@ -55,8 +55,8 @@ extension Trainer {
   /// and for labels or indices that it does not know; `.outOfMemory`; `.numeric` for a loss, gradient or update that is
   /// not finite; `.busy`.
   @discardableResult
-  public func step(inputs: [TensorView], targets: [TensorView]) throws(NNKitError) -> Double {
-    try step(inputCount: inputs.count, { inputs[$0] }, targetCount: targets.count, { targets[$0] })
+  public func step(inputs: [HostView], targets: [HostView]) throws(NNKitError) -> Double {
+    try step(inputCount: inputs.count, { inputs[$0].view }, targetCount: targets.count, { targets[$0].view })
   }
 
   /// As `step(inputs:targets:)` of views, of a copy of the arrays.
@@ -70,8 +70,8 @@ extension Trainer {
   /// The first half of a step: the gradients of one batch, which `withGradients` shows; no parameter changes. Returns
   /// the mean loss, which may be no finite number. Throws: as `step`, without `.numeric`.
   @discardableResult
-  public func gradients(inputs: [TensorView], targets: [TensorView]) throws(NNKitError) -> Double {
-    try gradients(inputCount: inputs.count, { inputs[$0] }, targetCount: targets.count, { targets[$0] })
+  public func gradients(inputs: [HostView], targets: [HostView]) throws(NNKitError) -> Double {
+    try gradients(inputCount: inputs.count, { inputs[$0].view }, targetCount: targets.count, { targets[$0].view })
   }
 
   /// As `gradients(inputs:targets:)` of views, of a copy of the arrays.
@@ -89,17 +89,18 @@ extension Trainer {
   ///
   /// Throws: `.invalidArgument` for a wrong number of tensors or an index out of range; `.shape`, `.type`;
   /// `.outOfMemory`; `.busy`.
-  public func forward(_ inputs: [TensorView], into outputs: [TensorView]) throws(NNKitError) {
-    try forward(inputCount: inputs.count, { inputs[$0] }, outputCount: outputs.count, { outputs[$0] })
+  public func forward(_ inputs: [HostView], into outputs: [HostView]) throws(NNKitError) {
+    try forward(inputCount: inputs.count, { inputs[$0].view }, outputCount: outputs.count, { outputs[$0].view })
   }
 
   /// As `forward(_:into:)`, and returns the outputs, `[N, ...]` each.
   public func forward(_ inputs: [HostArray]) throws(NNKitError) -> [HostArray] {
     let inputs = try TensorCopies(inputs)
-    let (types, batch) = try outputsByHand(inputCount: inputs.views.count, { inputs.views[$0] })
+    let (types, batch) = try outputsByHand(inputCount: inputs.views.count, { inputs.views[$0].view })
     let results = try TensorCopies(types, batch: batch)
     try forward(inputs.views, into: results.views)
-    return withExtendedLifetime(inputs) { results.arrays }
+    withExtendedLifetime(inputs) {}
+    return try results.arrays()
   }
 
   /// The gradients of the last `forward`, which `withGradients` shows, from those of its outputs, which have the
@@ -112,11 +113,11 @@ extension Trainer {
   /// Throws: `.invalidArgument` for a wrong number of tensors, without a forward pass that was not used, and where
   /// parameters have changed since; `.shape`, `.type`; `.busy`.
   public func backward(
-    _ outputGradients: [TensorView?], into inputGradients: [TensorView?] = []
+    _ outputGradients: [HostView?], into inputGradients: [HostView?] = []
   ) throws(NNKitError) {
     try backward(
-      outputCount: outputGradients.count, { outputGradients[$0] }, inputCount: inputGradients.count,
-      { inputGradients[$0] })
+      outputCount: outputGradients.count, { outputGradients[$0]?.view }, inputCount: inputGradients.count,
+      { inputGradients[$0]?.view })
   }
 
   /// As `backward(_:into:)`, of a copy of the arrays. With `inputs` it returns the gradients of the inputs, `[N, ...]`
@@ -134,7 +135,7 @@ extension Trainer {
     let areFloat = types.map { $0.dataType == .float32 }
     let results = try TensorCopies(types.filter { $0.dataType == .float32 }, batch: batch)
     try backward(views, into: results.views(areFloat))
-    var arrays = results.arrays.makeIterator()
+    var arrays = try results.arrays().makeIterator()
     return areFloat.map { $0 ? arrays.next() : nil }
   }
 }

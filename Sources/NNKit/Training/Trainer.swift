@@ -3,6 +3,7 @@ import Synchronization
 
 /// A model with a loss, an optimizer and gradients. A trainer serves one call at a time.
 public final class Trainer: @unchecked Sendable {
+  /// The model that is trained, which the trainer keeps alive.
   public let model: Model
   /// nil: none; the trainer works with the host's gradients alone.
   let loss: LossDefinition?

@@ -75,8 +75,8 @@ import NNKit
       try counts.withUnsafeMutableBufferPointer { counts in
         try results.withUnsafeMutableBufferPointer { results in
           try session.run(
-            [TensorView(numbers, shape: [2, 5, 3]), TensorView(counts, shape: [2])],
-            into: [TensorView(results, shape: [2, 1])])
+            [HostView(numbers, shape: [2, 5, 3]), HostView(counts, shape: [2])],
+            into: [HostView(results, shape: [2, 1])])
         }
       }
     }

@@ -9,7 +9,15 @@ extension Int32: TensorElement { public static var arrayType: ArrayType { .int32
 extension Int64: TensorElement { public static var arrayType: ArrayType { .int64 } }
 extension Int: TensorElement { public static var arrayType: ArrayType { .int64 } }
 
-extension TensorView {
+/// A view of memory that belongs to the program, a tensor whose first axis is the sample: it is read from or written to
+/// in place. A view keeps the address, and neither the memory nor a copy: the memory must be there during every call
+/// that is given the view. It can be used any number of times; a call with views that were made before allocates
+/// nothing for them.
+public struct HostView {
+  /// Valid as long as this is there.
+  package let view: TensorView
+  private let sizes: ViewSizes
+
   /// A view of `memory`, to be read from or written to.
   ///
   /// `shape`: the sizes, the sample first. `strides`: how many elements lie between neighbours along each axis; nil:
@@ -49,7 +57,7 @@ extension TensorView {
       reach = 1
       for (size, stride) in zip(shape, strides) {
         let (steps, overflow) = stride.multipliedReportingOverflow(by: size - 1)
-        reach = overflow ? .max : min(reach, 1 << 61) + min(steps, 1 << 61)
+        reach = min(reach, 1 << 61) + (overflow ? 1 << 61 : min(steps, 1 << 61))
       }
     }
     guard reach <= count else {
@@ -58,12 +66,42 @@ extension TensorView {
         "a view of shape \(shape)\(strides.map { " with the strides \($0)" } ?? "") needs \(reach) elements; the "
           + "memory has \(count)")
     }
+    self.init(base ?? Self.nothing, type, shape, strides, isWritable: isWritable)
+  }
+
+  /// Without checks.
+  init(_ base: UnsafeMutableRawPointer, _ type: ArrayType, _ shape: [Int], _ strides: [Int]?, isWritable: Bool = true) {
+    sizes = ViewSizes(shape, strides)
+    view = TensorView(
+      data: base, type: type, rank: shape.count, shape: sizes.shape, strides: sizes.strides, isWritable: isWritable)
+  }
+
+  /// The same view with sizes and strides of its own.
+  init(_ view: TensorView) {
     self.init(
-      base ?? Self.nothing, type, rank: shape.count, shape: Sizes { $0 < shape.count ? Int64(shape[$0]) : 0 },
-      strides: strides.map { strides in Sizes { $0 < strides.count ? Int64(strides[$0]) : 0 } },
-      isWritable: isWritable)
+      view.data, view.type, (0..<view.rank).map { Int(view.shape[$0]) },
+      view.strides.map { strides in (0..<view.rank).map { Int(strides[$0]) } }, isWritable: view.isWritable)
   }
 
   /// Where a view without elements lies; never read.
   private static var nothing: UnsafeMutableRawPointer { UnsafeMutableRawPointer(bitPattern: 64)! }
+}
+
+/// Sizes and strides at addresses that stay.
+private final class ViewSizes {
+  let shape: UnsafePointer<Int64>
+  let strides: UnsafePointer<Int64>?
+  private let memory: UnsafeMutablePointer<Int64>
+
+  init(_ shape: [Int], _ strides: [Int]?) {
+    memory = .allocate(capacity: max(1, 2 * shape.count))
+    for (axis, size) in shape.enumerated() { (memory + axis).initialize(to: Int64(size)) }
+    for (axis, stride) in (strides ?? []).enumerated() {
+      (memory + shape.count + axis).initialize(to: Int64(stride))
+    }
+    self.shape = UnsafePointer(memory)
+    self.strides = strides == nil ? nil : UnsafePointer(memory + shape.count)
+  }
+
+  deinit { memory.deallocate() }
 }
