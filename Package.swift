@@ -66,7 +66,7 @@ let package = Package(
     .target(
       name: "NNKit",
       dependencies: [
-        "CNNKitPlatform", "CNNKitInstructions", "NNKitKernelTable", "NNKitKernels", "NNKitKernelsAVX2",
+        "CNNKit", "CNNKitPlatform", "CNNKitInstructions", "NNKitKernelTable", "NNKitKernels", "NNKitKernelsAVX2",
         "NNKitKernelsAVX512",
       ],
       linkerSettings: [.linkedLibrary("m")]),
@@ -75,7 +75,10 @@ let package = Package(
       exclude: ["exports.map"],
       linkerSettings: [.unsafeFlags(libraryFlags)]),
 
-    .executableTarget(name: "shapes-example", dependencies: ["NNKit"], path: "examples/swift"),
+    // These see what other packages see.
+    .executableTarget(name: "shapes-example", dependencies: ["NNKit"], path: "examples/swift", packageAccess: false),
+    .executableTarget(name: "scenario", dependencies: ["NNKit"], path: "Tests/scenario/swift", packageAccess: false),
+    .testTarget(name: "NNKitUsersTests", dependencies: ["NNKit"], packageAccess: false),
 
     // What the machine can do at best, and every kernel against it.
     .target(name: "CMachineLimits", path: "benchmarks/machine", exclude: ["peak.c"]),

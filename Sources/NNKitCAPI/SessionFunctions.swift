@@ -47,6 +47,7 @@ public func nnk_session_bytes(
     let bytes = try requireOutput(bytes, "bytes")
     let model: Model = try HandleTable.get(model)
     let options = try Options(try optionText(options), Session.options, owner: "the session")
-    bytes.pointee = Int64(try Session.bytes(model, options))
+    bytes.pointee = Int64(
+      try Session.bytes(model, maximumBatch: options.int("max_batch"), maximumTime: options.int("max_time")))
   }
 }

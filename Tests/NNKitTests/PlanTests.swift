@@ -23,9 +23,8 @@ import Testing
   @Test func sessionBytesAreThoseOfThePlan() throws {
     let model = try network(
       [("conv2d", "filters=8 kernel=3 padding=same"), ("flatten", ""), ("dense", "units=2")], [8, 8, 1])
-    let options = try Options("max_batch=4", Session.options, owner: "test")
     let plan = try model.plan(batch: 4, inputShapes: [[8, 8, 1]], purpose: .inference)
-    #expect(try Session.bytes(model, options) == plan.bytes)
+    #expect(try Session.bytes(model, maximumBatch: 4) == plan.bytes)
     #expect(throws: NNKitError.self) { try Session(model, maximumBatch: 4, maximumBytes: plan.bytes - 1) }
     _ = try Session(model, maximumBatch: 4, maximumBytes: plan.bytes)
   }

@@ -254,7 +254,7 @@ import Testing
     func code(_ streams: [RecurrentStream], _ x: [Float]) -> NNKitError.Code? {
       #expect(throws: NNKitError.self) { try session.step(streams, x) }?.code
     }
-    #expect(code([], []) == .unsupported)
+    #expect(code([], []) == .invalidArgument)
     #expect(code(streams, x + x + x) == .invalidArgument)
     #expect(code([streams[0], streams[0]], x + x) == .invalidArgument)
     #expect(code([streams[0], try RecurrentStream(other)], x + x) == .invalidArgument)

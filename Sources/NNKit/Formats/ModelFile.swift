@@ -79,6 +79,11 @@ extension Model {
     try self.init(try Safetensors.parse(data), runtime: runtime)
   }
 
+  /// The same, of the bytes that `data()` gave.
+  public convenience init(data: [UInt8], runtime: Runtime? = nil) throws(NNKitError) {
+    try self.init(try Safetensors.parse(data), runtime: runtime)
+  }
+
   private convenience init(_ file: Safetensors.File, runtime: Runtime?) throws(NNKitError) {
     let description = try file.graph()
     try self.init(uninitialized: try description.makeGraph(), seed: description.seed, runtime: runtime)

@@ -75,6 +75,16 @@ package enum Safetensors {
     return File(entries: entries, metadata: metadata, data: data, owner: nil)
   }
 
+  /// The same of bytes in an array, which the file has a copy of. Throws: as the other; `.outOfMemory`.
+  static func parse(_ contents: [UInt8]) throws(NNKitError) -> File {
+    let copy = try AlignedMemory(byteCount: contents.count)
+    contents.withUnsafeBytes {
+      UnsafeMutableRawBufferPointer(start: copy.base, count: copy.byteCount).copyMemory(from: $0)
+    }
+    let file = try parse(copy.bytes)
+    return File(entries: file.entries, metadata: file.metadata, data: file.data, owner: copy)
+  }
+
   private static func fail(_ message: String) -> NNKitError {
     NNKitError(.format, "not a valid safetensors file: " + message)
   }

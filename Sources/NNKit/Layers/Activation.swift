@@ -4,8 +4,13 @@ import NNKitKernelTable
 public struct Activation: Layer {
   public static let kind = "activation"
   public let options: String
+  public let name: String?
 
-  public init(_ function: ActivationFunction) { options = "function=\(function.rawValue)" }
+  /// `function` of each element, in any shape.
+  public init(_ function: ActivationFunction, name: String? = nil) {
+    options = "function=\(function.rawValue)"
+    self.name = name
+  }
 
   package static let definition = LayerDefinition(
     kind: kind, className: "Activation", summary: "an elementwise function",
@@ -19,8 +24,10 @@ public struct Activation: Layer {
 public struct Softmax: Layer {
   public static let kind = "softmax"
   public let options = ""
+  public let name: String?
 
-  public init() {}
+  /// The last axis must be of known size.
+  public init(name: String? = nil) { self.name = name }
 
   package static let definition = LayerDefinition(
     kind: kind, className: "Softmax", summary: "softmax over the last axis", options: [],
@@ -31,8 +38,10 @@ public struct Softmax: Layer {
 public struct LogSoftmax: Layer {
   public static let kind = "log_softmax"
   public let options = ""
+  public let name: String?
 
-  public init() {}
+  /// The last axis must be of known size.
+  public init(name: String? = nil) { self.name = name }
 
   package static let definition = LayerDefinition(
     kind: kind, className: "LogSoftmax", summary: "the logarithm of softmax over the last axis", options: [],

@@ -2,10 +2,14 @@
 public struct BatchNorm: Layer {
   public static let kind = "batchnorm"
   public let options: String
+  public let name: String?
 
   /// `momentum`: the share of the running statistics that each training step keeps. `epsilon`: added to the variance.
-  public init(momentum: Double = 0.9, epsilon: Double = 1e-5, activation: ActivationFunction = .linear) {
+  public init(
+    momentum: Double = 0.9, epsilon: Double = 1e-5, activation: ActivationFunction = .linear, name: String? = nil
+  ) {
     options = "momentum=\(momentum) epsilon=\(epsilon) activation=\(activation.rawValue)"
+    self.name = name
   }
 
   package static let definition = LayerDefinition(

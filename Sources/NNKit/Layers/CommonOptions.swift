@@ -47,8 +47,18 @@ public enum LayerPadding: Sendable, CustomStringConvertible {
   case valid
   /// As much as gives `⌈size / stride⌉` outputs.
   case same
+  /// So many pixels.
   case sides(top: Int, bottom: Int, left: Int, right: Int)
 
+  /// `size` at each side.
+  public static func all(_ size: Int) -> LayerPadding { .symmetric(vertical: size, horizontal: size) }
+
+  /// `vertical` at top and bottom, `horizontal` at left and right.
+  public static func symmetric(vertical: Int, horizontal: Int) -> LayerPadding {
+    .sides(top: vertical, bottom: vertical, left: horizontal, right: horizontal)
+  }
+
+  /// As options take it: "same", "1,1,0,0".
   public var description: String {
     switch self {
     case .valid: "valid"

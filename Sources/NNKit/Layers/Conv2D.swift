@@ -5,27 +5,35 @@
 public struct Conv2D: Layer {
   public static let kind = "conv2d"
   public let options: String
+  public let name: String?
 
   /// `filters` kernels of `kernel × kernel` places each.
   public init(
     filters: Int, kernel: Int, stride: Int = 1, padding: LayerPadding = .valid, dilation: Int = 1,
-    groups: Int = 1, bias: Bool = true, activation: ActivationFunction = .linear, winograd: Bool = true
+    groups: Int = 1, bias: Bool = true, activation: ActivationFunction = .linear,
+    kernelInitializer: Initializer = .glorotUniform, biasInitializer: Initializer = .zeros, winograd: Bool = true,
+    name: String? = nil
   ) {
     self.init(
       filters: filters, kernel: (kernel, kernel), stride: (stride, stride), padding: padding,
-      dilation: (dilation, dilation), groups: groups, bias: bias, activation: activation, winograd: winograd)
+      dilation: (dilation, dilation), groups: groups, bias: bias, activation: activation,
+      kernelInitializer: kernelInitializer, biasInitializer: biasInitializer, winograd: winograd, name: name)
   }
 
-  /// `filters` kernels of `kernel.height × kernel.width` places each.
+  /// `filters` kernels of `kernel.height × kernel.width` places each. `winograd`: whether 3 × 3 windows with stride 1
+  /// may use Winograd's algorithm, faster and with larger rounding errors (the catalog says how large).
   public init(
     filters: Int, kernel: (height: Int, width: Int), stride: (height: Int, width: Int) = (1, 1),
     padding: LayerPadding = .valid, dilation: (height: Int, width: Int) = (1, 1), groups: Int = 1, bias: Bool = true,
-    activation: ActivationFunction = .linear, winograd: Bool = true
+    activation: ActivationFunction = .linear, kernelInitializer: Initializer = .glorotUniform,
+    biasInitializer: Initializer = .zeros, winograd: Bool = true, name: String? = nil
   ) {
     options =
       "filters=\(filters) kernel=\(kernel.height),\(kernel.width) stride=\(stride.height),\(stride.width) "
       + "padding=\(padding) dilation=\(dilation.height),\(dilation.width) groups=\(groups) bias=\(bias) "
-      + "activation=\(activation.rawValue) winograd=\(winograd)"
+      + "activation=\(activation.rawValue) kernel_initializer=\(kernelInitializer.rawValue) "
+      + "bias_initializer=\(biasInitializer.rawValue) winograd=\(winograd)"
+    self.name = name
   }
 
   package static let definition = LayerDefinition(

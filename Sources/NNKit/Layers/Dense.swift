@@ -2,9 +2,18 @@
 public struct Dense: Layer {
   public static let kind = "dense"
   public let options: String
+  public let name: String?
 
-  public init(units: Int, bias: Bool = true, activation: ActivationFunction = .linear) {
-    options = "units=\(units) bias=\(bias) activation=\(activation.rawValue)"
+  /// `units`: how many outputs. `bias`: whether one is added. The initializers say how the first values of the kernel
+  /// `[in, units]` and the bias `[units]` are drawn.
+  public init(
+    units: Int, bias: Bool = true, activation: ActivationFunction = .linear,
+    kernelInitializer: Initializer = .glorotUniform, biasInitializer: Initializer = .zeros, name: String? = nil
+  ) {
+    options =
+      "units=\(units) bias=\(bias) activation=\(activation.rawValue) "
+      + "kernel_initializer=\(kernelInitializer.rawValue) bias_initializer=\(biasInitializer.rawValue)"
+    self.name = name
   }
 
   package static let definition = LayerDefinition(

@@ -2,9 +2,13 @@
 public struct Dropout: Layer {
   public static let kind = "dropout"
   public let options: String
+  public let name: String?
 
   /// `rate`: the probability that an element becomes zero, from 0 to below 1.
-  public init(rate: Double = 0.5) { options = "rate=\(rate)" }
+  public init(rate: Double = 0.5, name: String? = nil) {
+    options = "rate=\(rate)"
+    self.name = name
+  }
 
   package static let definition = LayerDefinition(
     kind: kind, className: "Dropout", summary: "in training, sets elements to zero at random (inverted dropout)",

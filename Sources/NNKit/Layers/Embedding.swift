@@ -2,10 +2,12 @@
 public struct Embedding: Layer {
   public static let kind = "embedding"
   public let options: String
+  public let name: String?
 
   /// `vocabulary` vectors of `units` numbers.
-  public init(vocabulary: Int, units: Int) {
+  public init(vocabulary: Int, units: Int, name: String? = nil) {
     options = "vocabulary=\(vocabulary) units=\(units)"
+    self.name = name
   }
 
   package static let definition = LayerDefinition(

@@ -2,8 +2,10 @@
 public struct Flatten: Layer {
   public static let kind = "flatten"
   public let options = ""
+  public let name: String?
 
-  public init() {}
+  /// The sizes must be known.
+  public init(name: String? = nil) { self.name = name }
 
   package static let definition = LayerDefinition(
     kind: kind, className: "Flatten",

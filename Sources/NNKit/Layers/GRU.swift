@@ -3,13 +3,21 @@
 public struct GRU: Layer {
   public static let kind = "gru"
   public let options: String
+  public let name: String?
 
-  /// `resetAfter`: whether the reset gate acts behind the recurrent product (PyTorch, cuDNN) and not before it.
+  /// `returnSequences`: whether all states are returned or the last one only. `resetAfter`: whether the reset gate acts
+  /// behind the recurrent product (PyTorch, cuDNN) and not before it. `winograd`: whether training may compute large
+  /// products by Winograd's inner product, faster and with rounding errors a few times as large.
   public init(
-    units: Int, returnSequences: Bool = false, resetAfter: Bool = false, bias: Bool = true, winograd: Bool = true
+    units: Int, returnSequences: Bool = false, resetAfter: Bool = false, bias: Bool = true,
+    kernelInitializer: Initializer = .glorotUniform, recurrentInitializer: Initializer = .orthogonal,
+    winograd: Bool = true, name: String? = nil
   ) {
     options =
-      "units=\(units) return_sequences=\(returnSequences) reset_after=\(resetAfter) bias=\(bias) winograd=\(winograd)"
+      "units=\(units) return_sequences=\(returnSequences) reset_after=\(resetAfter) bias=\(bias) "
+      + "kernel_initializer=\(kernelInitializer.rawValue) recurrent_initializer=\(recurrentInitializer.rawValue) "
+      + "winograd=\(winograd)"
+    self.name = name
   }
 
   package static let definition = LayerDefinition(

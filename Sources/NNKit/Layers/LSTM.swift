@@ -3,12 +3,21 @@
 public struct LSTM: Layer {
   public static let kind = "lstm"
   public let options: String
+  public let name: String?
 
+  /// `returnSequences`: whether all states are returned or the last one only. `forgetBias`: the forget gates' first
+  /// bias. `winograd`: whether training may compute large products by Winograd's inner product, faster and with
+  /// rounding errors a few times as large.
   public init(
-    units: Int, returnSequences: Bool = false, bias: Bool = true, forgetBias: Double = 1, winograd: Bool = true
+    units: Int, returnSequences: Bool = false, bias: Bool = true, forgetBias: Double = 1,
+    kernelInitializer: Initializer = .glorotUniform, recurrentInitializer: Initializer = .orthogonal,
+    winograd: Bool = true, name: String? = nil
   ) {
     options =
-      "units=\(units) return_sequences=\(returnSequences) bias=\(bias) forget_bias=\(forgetBias) winograd=\(winograd)"
+      "units=\(units) return_sequences=\(returnSequences) bias=\(bias) forget_bias=\(forgetBias) "
+      + "kernel_initializer=\(kernelInitializer.rawValue) recurrent_initializer=\(recurrentInitializer.rawValue) "
+      + "winograd=\(winograd)"
+    self.name = name
   }
 
   package static let definition = LayerDefinition(

@@ -36,23 +36,33 @@ package struct LayerDefinition: Sendable {
 }
 
 /// A layer as Swift programs write it: a value with typed options.
+///
+/// Options that are out of range are reported by the graph that the layer is added to (`Graph.firstError`), and so by
+/// the model that is made of it.
 public protocol Layer: Sendable {
+  /// The kind in the catalog: "conv2d".
   static var kind: String { get }
-  /// `key=value key=value`, as the C interface takes them.
+  /// All options but the name, as the C interface takes them: `key=value key=value`.
   var options: String { get }
+  /// The layer's name, unique in the graph; nil: the kind and a number.
+  var name: String? { get }
 }
 
 extension Graph {
   /// Adds a layer with one input and one output.
   @discardableResult
-  public mutating func layer<Kind: Layer>(_ layer: Kind, _ input: Value) -> Value {
-    self.layer(Kind.kind, layer.options, input)
-  }
+  public mutating func layer<Kind: Layer>(_ layer: Kind, _ input: Value) -> Value { self.layer(layer, [input]) }
 
-  /// Adds a layer with several inputs and one output.
+  /// Adds a layer with several inputs and one output: `Add()` of two values, an `LSTM` of a sequence and its lengths.
   @discardableResult
   public mutating func layer<Kind: Layer>(_ layer: Kind, _ inputs: [Value]) -> Value {
-    self.layer(Kind.kind, layer.options, inputs)?.first ?? Graph.noValue
+    var options = layer.options
+    if let name = layer.name {
+      // White space in it would begin another option.
+      do throws(NNKitError) { try checkName(name, of: "layer") } catch { remember(error) }
+      options += " name=\(name)"
+    }
+    return self.layer(Kind.kind, options, inputs)?.first ?? Graph.noValue
   }
 }
 

@@ -2,10 +2,20 @@
 public struct MaxPool2D: Layer {
   public static let kind = "maxpool2d"
   public let options: String
+  public let name: String?
 
-  /// Windows of `size × size` pixels, `stride` pixels apart (by default side by side).
-  public init(size: Int = 2, stride: Int? = nil, padding: LayerPadding = .valid) {
-    options = "size=\(size) stride=\(stride ?? size) padding=\(padding)"
+  /// Windows of `size × size` pixels, `stride` pixels apart (nil: side by side).
+  public init(size: Int = 2, stride: Int? = nil, padding: LayerPadding = .valid, name: String? = nil) {
+    self.init(size: (size, size), stride: stride.map { ($0, $0) }, padding: padding, name: name)
+  }
+
+  /// Windows of `size.height × size.width` pixels, `stride` pixels apart (nil: side by side).
+  public init(
+    size: (height: Int, width: Int), stride: (height: Int, width: Int)? = nil, padding: LayerPadding = .valid,
+    name: String? = nil
+  ) {
+    options = windowText(size, stride, padding)
+    self.name = name
   }
 
   package static let definition = LayerDefinition(
@@ -20,11 +30,24 @@ public struct MaxPool2D: Layer {
 public struct AvgPool2D: Layer {
   public static let kind = "avgpool2d"
   public let options: String
+  public let name: String?
 
-  /// Windows of `size × size` pixels, `stride` pixels apart (by default side by side). `countPadding`: whether
-  /// places in the padding count in the divisor.
-  public init(size: Int = 2, stride: Int? = nil, padding: LayerPadding = .valid, countPadding: Bool = false) {
-    options = "size=\(size) stride=\(stride ?? size) padding=\(padding) count_padding=\(countPadding)"
+  /// Windows of `size × size` pixels, `stride` pixels apart (nil: side by side). `countPadding`: whether places in the
+  /// padding count in the divisor.
+  public init(
+    size: Int = 2, stride: Int? = nil, padding: LayerPadding = .valid, countPadding: Bool = false, name: String? = nil
+  ) {
+    self.init(
+      size: (size, size), stride: stride.map { ($0, $0) }, padding: padding, countPadding: countPadding, name: name)
+  }
+
+  /// Windows of `size.height × size.width` pixels, `stride` pixels apart (nil: side by side).
+  public init(
+    size: (height: Int, width: Int), stride: (height: Int, width: Int)? = nil, padding: LayerPadding = .valid,
+    countPadding: Bool = false, name: String? = nil
+  ) {
+    options = windowText(size, stride, padding) + " count_padding=\(countPadding)"
+    self.name = name
   }
 
   package static let definition = LayerDefinition(
@@ -37,6 +60,14 @@ public struct AvgPool2D: Layer {
       PoolingOperation(
         kind: .average(countsPadding: options.bool("count_padding")), window: poolingWindow(options))
     })
+}
+
+/// The options of a pooling layer's window.
+private func windowText(
+  _ size: (height: Int, width: Int), _ stride: (height: Int, width: Int)?, _ padding: LayerPadding
+) -> String {
+  "size=\(size.height),\(size.width) padding=\(padding)"
+    + (stride.map { " stride=\($0.height),\($0.width)" } ?? "")
 }
 
 private let poolingOptions = [

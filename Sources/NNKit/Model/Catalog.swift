@@ -2,8 +2,9 @@ import FoundationEssentials
 
 /// Everything that programs can choose by name, as JSON: layers, losses, optimizers, metrics and the options of
 /// functions. Layer types of other languages and the reference pages are made from it.
-package enum Catalog {
-  package static let json: String = {
+public enum Catalog {
+  /// As `nnk_catalog_json` gives it.
+  public static let json: String = {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     guard let data = try? encoder.encode(Contents()) else { return "{}" }

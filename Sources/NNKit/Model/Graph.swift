@@ -33,6 +33,7 @@ public struct Graph: Sendable {
   /// Of each value: the input that says how many of its steps, along the first axis, are data, where there is one. The
   /// states of a recurrent layer with lengths have them, and so has what layers that act per step make of these.
   package private(set) var lengths: [Value?] = []
+  /// What was wrong first; nil: nothing.
   public private(set) var firstError: NNKitError?
   private var names: Set<String> = []
   private var inputNames: Set<String> = []
@@ -46,6 +47,7 @@ public struct Graph: Sendable {
   /// What graphs return after an error.
   static let noValue = Value(index: -1)
 
+  /// An empty graph.
   public init() {}
 
   /// Adds an input. Data for it is `[N, shape...]`; a size of `Shape.open` is an open time dimension.
@@ -72,13 +74,14 @@ public struct Graph: Sendable {
     } ?? Graph.noValue
   }
 
-  /// Adds a layer with one input and one output.
+  /// Adds a layer with one input and one output, by its kind and options (`key=value key=value`) in the catalog.
   @discardableResult
   public mutating func layer(_ kind: String, _ options: String = "", _ input: Value) -> Value {
     layer(kind, options, [input])?.first ?? Graph.noValue
   }
 
-  /// Adds a layer and returns its outputs; nil after an error.
+  /// Adds a layer with any number of inputs, by its kind and options in the catalog, and returns its outputs; nil after
+  /// an error.
   public mutating func layer(_ kind: String, _ options: String, _ layerInputs: [Value]) -> [Value]? {
     attempt { (graph) throws(NNKitError) -> [Value] in
       try checkMemory()
@@ -141,7 +144,7 @@ public struct Graph: Sendable {
     }
   }
 
-  /// Declares a value an output of the model.
+  /// Declares a value an output of the model. Outputs come in the order of these calls.
   public mutating func output(_ name: String, _ value: Value) {
     _ = attempt { (graph) throws(NNKitError) -> Void in
       try checkName(name, of: "output")
@@ -225,7 +228,7 @@ private func checkCount(_ count: Int, _ what: String) throws(NNKitError) {
 
 /// Names go into files, paths of parameters and messages. Throws: `.invalidArgument` for an empty or long name and
 /// for one with white space, control characters or a slash.
-private func checkName(_ name: String, of what: String) throws(NNKitError) {
+func checkName(_ name: String, of what: String) throws(NNKitError) {
   func isAllowed(_ scalar: Unicode.Scalar) -> Bool {
     scalar.value > 32 && scalar.value != 127 && scalar != "/" && scalar != "="
   }

@@ -61,6 +61,9 @@ extension TensorView {
   func checkResult(_ type: ValueType, batch: Int, _ what: @autoclosure () -> String) throws(NNKitError) {
     try check(type, what())
     guard self.type != .int64 else { throw NNKitError(.type, "\(what()) is int64; expected int32") }
+    guard isWritable else {
+      throw NNKitError(.invalidArgument, "\(what()) is a view that only reads; make one of mutable memory")
+    }
     guard !mayOverlapItself else {
       throw NNKitError(
         .shape,

@@ -8,7 +8,8 @@ import Synchronization
 public final class Model: @unchecked Sendable {
   package let graph: Graph
   package let runtime: Runtime
-  package let seed: UInt64
+  /// Where all random numbers come from.
+  public let seed: UInt64
   /// Of each node, in the order of its operation.
   package let parametersByNode: [[Parameter]]
   package let parameters: [Parameter]
@@ -103,15 +104,25 @@ public final class Model: @unchecked Sendable {
   /// The names of the parameters, "<layer>/<parameter>", in the order of the layers.
   public var parameterNames: [String] { parameters.map(\.name) }
 
-  /// Calls `body` with the parameter's values, which it may change while no session and no trainer of the model is in a
-  /// call. Throws: `.invalidArgument` for an unknown name.
+  /// Calls `body` with the values of one parameter, "<layer>/<parameter>", and its shape. It may read them while no
+  /// trainer of the model is in a call, and change them while no session is in one either: sessions use the new values
+  /// from their next run on. Throws: `.invalidArgument` for an unknown name; what `body` throws.
   public func withParameter<Result>(
-    _ name: String, _ body: (UnsafeMutableBufferPointer<Float>, Shape) -> Result
+    _ name: String, _ body: (UnsafeMutableBufferPointer<Float>, Shape) throws(NNKitError) -> Result
   ) throws(NNKitError) -> Result {
     let parameter = try parameter(name)
+    return try withParameters { (all) throws(NNKitError) in
+      try body(UnsafeMutableBufferPointer(rebasing: all[parameter.range]), parameter.shape)
+    }
+  }
+
+  /// Calls `body` with all parameters, one float32 buffer in which `info` says where each lies; gaps between them are
+  /// zero and stay unused. What may be read and changed when is as for one. Throws: what `body` throws.
+  public func withParameters<Result, Failure: Error>(
+    _ body: (UnsafeMutableBufferPointer<Float>) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
     defer { arena.markChanged() }
-    return body(
-      UnsafeMutableBufferPointer(start: arena.floats + parameter.offset, count: parameter.count), parameter.shape)
+    return try body(UnsafeMutableBufferPointer(start: arena.floats, count: arena.count))
   }
 
   /// Throws: `.invalidArgument` for an unknown name.
@@ -123,9 +134,10 @@ public final class Model: @unchecked Sendable {
     return parameter
   }
 
-  /// The sample shapes of the inputs.
-  package var inputTypes: [ValueType] { graph.inputs.map { graph.types[$0.value.index] } }
-  package var outputTypes: [ValueType] { graph.outputs.map { graph.types[$0.value.index] } }
+  /// The types of the inputs: their elements and the shapes of their samples.
+  public var inputTypes: [ValueType] { graph.inputs.map { graph.types[$0.value.index] } }
+  /// The same of the outputs.
+  public var outputTypes: [ValueType] { graph.outputs.map { graph.types[$0.value.index] } }
 
   /// Plans the model for `batch` samples with these input shapes.
   package func plan(

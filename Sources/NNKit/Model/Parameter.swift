@@ -1,5 +1,5 @@
 /// How a parameter's first values are drawn from the seed.
-package enum Initializer: String, Sendable, CaseIterable {
+public enum Initializer: String, Sendable, CaseIterable {
   case zeros
   case ones
   case glorotUniform = "glorot_uniform"

@@ -1,5 +1,5 @@
 /// The type of a tensor's elements.
-public enum DataType: String, Sendable {
+public enum DataType: String, Sendable, Encodable {
   case float32
   case int32
 
@@ -9,16 +9,24 @@ public enum DataType: String, Sendable {
 /// The sizes of one sample, without the batch: `[H, W, C]`, `[T, C]`. A size of `Shape.open` is a time dimension
 /// left open until a plan is made.
 public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomStringConvertible {
+  /// In place of the size of a time dimension that is left open.
   public static let open = -1
+  /// The most sizes of a tensor, with the batch.
   public static let maximumRank = 8
 
+  /// The first axis first.
   public var sizes: [Int]
 
+  /// `sizes` are checked where the shape is used.
   public init(_ sizes: [Int]) { self.sizes = sizes }
+  /// `[28, 28, 1]`.
   public init(arrayLiteral sizes: Int...) { self.sizes = sizes }
 
+  /// How many sizes there are.
   public var rank: Int { sizes.count }
+  /// Whether a time dimension is left open.
   public var isOpen: Bool { sizes.contains(Shape.open) }
+  /// The size of an axis.
   public subscript(axis: Int) -> Int { sizes[axis] }
 
   /// `[28, 28, 1]`; an open size reads `?`.
@@ -35,16 +43,25 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomString
   }
 }
 
+extension Shape: Encodable {
+  /// As the list of its sizes.
+  public func encode(to encoder: any Encoder) throws { try sizes.encode(to: encoder) }
+}
+
 /// An element type and a sample shape.
 public struct ValueType: Hashable, Sendable, CustomStringConvertible {
+  /// Of the elements.
   public var dataType: DataType
+  /// Of one sample, without the batch.
   public var shape: Shape
 
+  /// An element type and a sample shape.
   public init(_ dataType: DataType, _ shape: Shape) {
     self.dataType = dataType
     self.shape = shape
   }
 
+  /// "float32 [28, 28, 1]".
   public var description: String { "\(dataType.rawValue) \(shape)" }
 }
 

@@ -7,7 +7,8 @@ import Synchronization
 ///
 /// A stream may outlive its sessions and go on in any session of its model.
 public final class RecurrentStream: @unchecked Sendable {
-  package let model: Model
+  /// The model that the stream is of, which it keeps alive.
+  public let model: Model
   package let shapes: StreamShapes
   /// The tensors of the state, one behind the other.
   private let memory: AlignedMemory

@@ -1,3 +1,4 @@
+internal import CNNKit
 import Glibc
 import NNKitKernelTable
 import NNKitKernels
@@ -41,8 +42,12 @@ public final class Runtime: Sendable {
     }
   }
 
+  /// The library's version, "major.minor.patch".
+  public static let version = "\(NNK_VERSION_MAJOR).\(NNK_VERSION_MINOR).\(NNK_VERSION_PATCH)"
+
   /// "baseline", "avx2" or "avx512".
   public var instructionSet: String { kernels.level.name }
+  /// How many there are, the calling one among them.
   public var threads: Int { pool.threads }
 
   nonisolated(unsafe) private static var sharedRuntime: Runtime?
@@ -58,7 +63,7 @@ public final class Runtime: Sendable {
     }
   }
 
-  /// Ends the shared runtime's worker threads; they start again when they are needed.
+  /// Ends the shared runtime's worker threads, and waits until they are gone; they start again when they are needed.
   public static func shutDown() {
     GlobalLock.withLock { sharedRuntime }?.pool.stop()
   }

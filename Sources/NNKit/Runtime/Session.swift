@@ -2,8 +2,9 @@ import Glibc
 
 /// A model planned for running. One session serves one call at a time: use one per thread.
 public final class Session: @unchecked Sendable {
-  package let model: Model
-  private let maximumBatch: Int
+  /// The model that the session runs, which it keeps alive.
+  public let model: Model
+  let maximumBatch: Int
   private let maximumTime: Int
   private let maximumBytes: Int
   let busy = BusyFlag()
@@ -13,9 +14,10 @@ public final class Session: @unchecked Sendable {
   var streams: [RecurrentStream] = []
 
   package static let options = [
-    OptionSpecification("max_batch", .int(1...1 << 30), default: .int(1), "the most samples of one run"),
+    OptionSpecification("max_batch", .int(1...maximumCount), default: .int(1), "the most samples of one run"),
     OptionSpecification(
-      "max_time", .int(0...1 << 30), default: .int(0), "the longest open time dimension; 0: any, planned when it comes"),
+      "max_time", .int(0...maximumCount), default: .int(0),
+      "the longest open time dimension; 0: any, planned when it comes"),
     OptionSpecification(
       "max_bytes", .int(0...1 << 52), default: .int(0), "the most memory that a plan may take; 0: the machine's"),
   ]
@@ -26,12 +28,7 @@ public final class Session: @unchecked Sendable {
   /// Throws: `.shape` where the sizes overflow, `.outOfMemory` where the plan needs more than `maximumBytes` (0: the
   /// machine's memory).
   public init(_ model: Model, maximumBatch: Int = 1, maximumTime: Int = 0, maximumBytes: Int = 0) throws(NNKitError) {
-    guard maximumBatch >= 1, maximumTime >= 0, maximumBytes >= 0 else {
-      throw NNKitError(
-        .invalidArgument,
-        "a session needs a maximum batch of at least 1 and no negative limits; it was given "
-          + "\(maximumBatch), \(maximumTime), \(maximumBytes)")
-    }
+    try Self.checkLimits(maximumBatch, maximumTime, maximumBytes)
     self.model = model
     self.maximumBatch = maximumBatch
     self.maximumTime = maximumTime
@@ -45,11 +42,26 @@ public final class Session: @unchecked Sendable {
       maximumBytes: options.int("max_bytes"))
   }
 
-  /// How many bytes the plan of such a session takes: 0 where the time is open and no longest time is given.
-  package static func bytes(_ model: Model, _ options: Options) throws(NNKitError) -> Int {
-    guard let shapes = fullShapes(model, options.int("max_time")) else { return 0 }
-    return try model.plan(batch: options.int("max_batch"), inputShapes: shapes, purpose: .inference).bytes
+  /// How many bytes the plan of such a session takes, to the byte; allocates none of them. 0 where a time dimension is
+  /// open and no longest time is given.
+  ///
+  /// Throws: `.invalidArgument` for limits that no session takes, `.shape` where the sizes overflow.
+  public static func bytes(_ model: Model, maximumBatch: Int = 1, maximumTime: Int = 0) throws(NNKitError) -> Int {
+    try checkLimits(maximumBatch, maximumTime, 0)
+    guard let shapes = fullShapes(model, maximumTime) else { return 0 }
+    return try model.plan(batch: maximumBatch, inputShapes: shapes, purpose: .inference).bytes
   }
+
+  private static func checkLimits(_ batch: Int, _ time: Int, _ bytes: Int) throws(NNKitError) {
+    guard (1...maximumCount).contains(batch), (0...maximumCount).contains(time), bytes >= 0 else {
+      throw NNKitError(
+        .invalidArgument,
+        "a session needs a maximum batch from 1 to \(maximumCount), a maximum time of at most that, and no negative "
+          + "limit; it was given \(batch), \(time), \(bytes)")
+    }
+  }
+
+  private static let maximumCount = 1 << 30
 
   /// The inputs' shapes at their largest; nil where a time dimension has no limit.
   private static func fullShapes(_ model: Model, _ maximumTime: Int) -> [Shape]? {
@@ -83,6 +95,15 @@ public final class Session: @unchecked Sendable {
       try model.load(bound, input)
       try bound.run(in: busy)
       try model.write(bound, output)
+    }
+  }
+
+  /// The types of the outputs of a run on these inputs, and its number of samples. Throws: as `run`.
+  func outputs(inputCount: Int, _ input: TensorSource) throws(NNKitError) -> (types: [ValueType], batch: Int) {
+    try busy.enter("session") { () throws(NNKitError) in
+      try model.checkCounts(inputs: inputCount, outputs: model.graph.outputs.count)
+      let plan = try plan(input).plan
+      return (plan.outputs.map(\.type), plan.batch)
     }
   }
 

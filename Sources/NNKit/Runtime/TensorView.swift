@@ -4,6 +4,7 @@ import Glibc
 public enum ArrayType: Sendable {
   case float32
   case int32
+  /// Read where int32 is expected, if every value fits into 32 bits.
   case int64
 
   var bytes: Int { self == .int64 ? 8 : 4 }
@@ -26,16 +27,19 @@ package struct TensorView {
   package var shape: UnsafePointer<Int64>
   /// `rank` strides in elements; nil: dense.
   package var strides: UnsafePointer<Int64>?
+  /// Whether results may be written to it.
+  let isWritable: Bool
 
   package init(
     data: UnsafeMutableRawPointer, type: ArrayType, rank: Int, shape: UnsafePointer<Int64>,
-    strides: UnsafePointer<Int64>?
+    strides: UnsafePointer<Int64>?, isWritable: Bool = true
   ) {
     self.data = data
     self.type = type
     self.rank = rank
     self.shape = shape
     self.strides = strides
+    self.isWritable = isWritable
   }
 
   package func size(_ axis: Int) -> Int { Int(shape[axis]) }

@@ -11,10 +11,8 @@ extension Trainer {
     throws(NNKitError)
   {
     try busy.enter("trainer") { () throws(NNKitError) in
-      try model.checkCounts(inputs: inputCount, outputs: outputCount, of: "the forward pass")
-      let batch = try model.checkInputs({ model.graph.types[model.graph.inputs[$0].value.index] }, input)
-      let bound = try plan(&plansByHand, .trainingByHand, batch: batch, input)
-      try model.checkOutputs({ bound.plan.outputs[$0].type }, batch: batch, output)
+      let bound = try planByHand(inputCount, input, outputCount)
+      try model.checkOutputs({ bound.plan.outputs[$0].type }, batch: bound.plan.batch, output)
       forwardPass = nil
       try model.load(bound, input)
       let version = model.arena.version
@@ -22,6 +20,41 @@ extension Trainer {
       try model.write(bound, output)
       forwardPass = (bound, version)
     }
+  }
+
+  private func planByHand(
+    _ inputCount: Int, _ input: TensorSource, _ outputCount: Int
+  ) throws(NNKitError) -> BoundPlan {
+    try model.checkCounts(inputs: inputCount, outputs: outputCount, of: "the forward pass")
+    let batch = try model.checkInputs({ model.graph.types[model.graph.inputs[$0].value.index] }, input)
+    return try plan(&plansByHand, .trainingByHand, batch: batch, input)
+  }
+
+  /// The types of the outputs of a forward pass of these inputs, and its number of samples. Throws: as `forward`.
+  func outputsByHand(
+    inputCount: Int, _ input: TensorSource
+  ) throws(NNKitError) -> (types: [ValueType], batch: Int) {
+    try busy.enter("trainer") { () throws(NNKitError) in
+      let plan = try planByHand(inputCount, input, model.graph.outputs.count).plan
+      return (plan.outputs.map(\.type), plan.batch)
+    }
+  }
+
+  /// The types of the inputs of the forward pass that waits, and its number of samples. Throws: `.invalidArgument`
+  /// where none does; `.busy`.
+  func inputsOfForward() throws(NNKitError) -> (types: [ValueType], batch: Int) {
+    try busy.enter("trainer") { () throws(NNKitError) in
+      let plan = try waitingPass().bound.plan
+      return (plan.inputs.map(\.type), plan.batch)
+    }
+  }
+
+  private func waitingPass() throws(NNKitError) -> (bound: BoundPlan, version: Int) {
+    guard let forwardPass else {
+      throw NNKitError(
+        .invalidArgument, "there is no forward pass to go back; each backward pass needs a forward pass before it")
+    }
+    return forwardPass
   }
 
   /// Computes all gradients of the last `forward` from those of its outputs, and writes those of the inputs that are
@@ -41,10 +74,7 @@ extension Trainer {
           "the backward pass was given gradients of \(outputCount) outputs and \(inputCount) inputs; the model has "
             + "\(graph.outputs.count) and \(graph.inputs.count)")
       }
-      guard let (bound, version) = forwardPass else {
-        throw NNKitError(
-          .invalidArgument, "there is no forward pass to go back; each backward pass needs a forward pass before it")
-      }
+      let (bound, version) = try waitingPass()
       guard version == model.arena.version else {
         throw NNKitError(
           .invalidArgument,

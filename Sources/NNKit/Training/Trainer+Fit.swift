@@ -1,33 +1,44 @@
 import Glibc
 
-/// How a fit is going.
+/// How a fit, or an evaluation, is going.
 public struct Progress: Sendable, CustomStringConvertible {
+  /// What has happened.
   public enum Event: Int32, Sendable {
+    /// An optimizer step has ended.
     case step
+    /// An epoch has ended.
     case epoch
     /// A batch has been evaluated.
     case evaluation
   }
 
+  /// Why it is reported.
   public var event: Event
-  /// From 1.
+  /// From 1; 0 where `Trainer.evaluate` reports, and so is `epochs`.
   public var epoch: Int
+  /// How many there are to be.
   public var epochs: Int
   /// Of this epoch, or of the samples that are evaluated, from 1.
   public var step: Int
+  /// In an epoch, or for the samples that are evaluated.
   public var steps: Int
-  /// The mean over this epoch's training data so far.
+  /// The mean over this epoch's training data so far; NaN where `Trainer.evaluate` reports.
   public var loss: Double
-  /// nil without a metric.
+  /// Over this epoch's training data so far; nil without a metric.
   public var trainMetric: Double?
   /// nil without validation samples, and before the epoch's end. Of an evaluation: of the samples so far.
   public var validationLoss: Double?
+  /// The same of the metric; nil without one, too.
   public var validationMetric: Double?
+  /// Since the epoch, or the evaluation, began.
   public var seconds: Double
 
-  /// "epoch 3/10  loss 0.1234  metric 0.9876  validation loss 0.2345  validation metric 0.9765"
+  /// "epoch 3/10  loss 0.1234  metric 0.9876  validation loss 0.2345  validation metric 0.9765"; within an epoch with
+  /// "step 5/60" behind it, and of an evaluation "batch 5/60" in front.
   public var description: String {
-    var text = "epoch \(epoch)/\(epochs)  loss \(fourDigits(loss))"
+    var text = epoch > 0 ? "epoch \(epoch)/\(epochs)" : "batch \(step)/\(steps)"
+    if event == .step { text += "  step \(step)/\(steps)" }
+    if epoch > 0 { text += "  loss \(fourDigits(loss))" }
     if let trainMetric { text += "  metric \(fourDigits(trainMetric))" }
     if let validationLoss { text += "  validation loss \(fourDigits(validationLoss))" }
     if let validationMetric { text += "  validation metric \(fourDigits(validationMetric))" }
@@ -45,18 +56,34 @@ private func fourDigits(_ value: Double) -> String {
 
 /// How a fit goes over the data.
 public struct FitOptions: Sendable {
+  /// How often the data is gone through.
   public var epochs = 1
+  /// Samples in one step; the last one of an epoch may have fewer.
   public var batchSize = 32
   /// A new order each epoch, from the model's seed.
   public var shuffle = true
   /// The last samples of the dataset, this fraction of it, are held out and evaluated after each epoch.
   public var validationSplit = 0.0
-  /// Whether progress is reported after each step, too.
-  public var reportsSteps = false
-  /// Whether it is after each batch of the validation samples as well.
-  public var reportsEvaluation = false
+  /// How often progress is reported.
+  public var report = Report.epoch
 
-  public init() {}
+  /// What is reported.
+  public enum Report: String, Sendable, CaseIterable {
+    /// After each epoch.
+    case epoch
+    /// After each step, too.
+    case step
+    /// And after each batch of the validation samples as well.
+    case batch
+  }
+
+  /// Values out of range are reported by `Trainer.fit`.
+  public init(
+    epochs: Int = 1, batchSize: Int = 32, shuffle: Bool = true, validationSplit: Double = 0, report: Report = .epoch
+  ) {
+    (self.epochs, self.batchSize, self.shuffle) = (epochs, batchSize, shuffle)
+    (self.validationSplit, self.report) = (validationSplit, report)
+  }
 
   package static let specifications = [
     OptionSpecification("epochs", .int(1...1 << 30), default: .int(1), "how often the data is gone through"),
@@ -67,7 +94,7 @@ public struct FitOptions: Sendable {
       "validation_split", .float(0, 1, upperOpen: true), default: .float(0),
       "the last fraction of the samples, which is held out"),
     OptionSpecification(
-      "report", .choice(["epoch", "step", "batch"]), default: .string("epoch"),
+      "report", .choice(Report.allCases.map(\.rawValue)), default: .string(Report.epoch.rawValue),
       "how often the callback is called: after each epoch, step, or step and batch of the validation samples"),
   ]
 
@@ -79,8 +106,7 @@ public struct FitOptions: Sendable {
     batchSize = options.int("batch_size")
     shuffle = options.bool("shuffle")
     validationSplit = options.float("validation_split")
-    reportsSteps = options.string("report") != "epoch"
-    reportsEvaluation = options.string("report") == "batch"
+    report = Report(rawValue: options.string("report")) ?? .epoch
   }
 }
 
@@ -142,12 +168,12 @@ extension Trainer {
         progress.loss = totals.loss
         progress.trainMetric = countsMetric ? totals.metric : nil
         progress.seconds = seconds() - start
-        if options.reportsSteps && !busy.callBack({ report(progress) }) { return }
+        if options.report != .epoch && !busy.callBack({ report(progress) }) { return }
       }
       if let (data, samples) = split.validation {
         let (result, isWhole) = try evaluateAlone(
           data, samples, batchSize: options.batchSize, progress
-        ) { progress in !options.reportsEvaluation || busy.callBack { report(progress) } }
+        ) { progress in options.report != .batch || busy.callBack { report(progress) } }
         guard isWhole else { return }
         progress.validationLoss = result.loss
         progress.validationMetric = countsMetric ? result.metric : nil

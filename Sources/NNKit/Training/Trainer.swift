@@ -3,7 +3,8 @@ import Synchronization
 
 /// A model with a loss, an optimizer and gradients. A trainer serves one call at a time.
 public final class Trainer: @unchecked Sendable {
-  package let model: Model
+  /// The model that is trained, which the trainer keeps alive.
+  public let model: Model
   /// nil: none; the trainer works with the host's gradients alone.
   let loss: LossDefinition?
   let metric: String?
@@ -85,8 +86,12 @@ public final class Trainer: @unchecked Sendable {
       of: gradients.base.assumingMemoryBound(to: Float.self))
   }
 
-  /// Reads `loss=... optimizer=...` and the chosen optimizer's own options.
-  package convenience init(_ model: Model, options text: String) throws(NNKitError) {
+  /// Reads `loss=... optimizer=...`, the chosen optimizer's own options, `metric` and `clip_norm`, as the catalog lists
+  /// them.
+  ///
+  /// Throws: `.invalidArgument` for an unknown option, a value out of range, and a metric that the loss does not have;
+  /// `.shape` or `.type` where the loss cannot take the model's outputs; `.outOfMemory`.
+  public convenience init(_ model: Model, options text: String) throws(NNKitError) {
     // The optimizer is read first, because it says which other options there are.
     let words = text.split(whereSeparator: { $0.isWhitespace })
     let chosen = words.last { $0.hasPrefix("optimizer=") }.map { String($0.dropFirst("optimizer=".count)) } ?? "sgd"

@@ -153,6 +153,11 @@ extension Trainer {
     }
   }
 
+  /// The same, of the bytes that `state()` gave.
+  public func restore(_ state: [UInt8]) throws(NNKitError) {
+    try state.withUnsafeBufferPointer { (state) throws(NNKitError) in try restore(UnsafeRawBufferPointer(state)) }
+  }
+
   private var pendingNames: [String] {
     model.parameters.filter { pendingState.contains($0.range) }.map(\.name)
   }
