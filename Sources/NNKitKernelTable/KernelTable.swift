@@ -40,6 +40,7 @@ public struct KernelTable: Sendable {
   public let winogradOutputGradient: @Sendable (WinogradOutputGradient) -> Void
   public let winogradKernelGradient: @Sendable (WinogradKernelGradient) -> Void
   public let copyPlanes: @Sendable (PlaneCopy) -> Void
+  public let copyMatrix: @Sendable (MatrixCopy) -> Void
   public let depthwiseConvolution: @Sendable (DepthwiseConvolution) -> Void
   public let depthwiseWeightGradient: @Sendable (DepthwiseWeightGradient) -> Void
 
@@ -144,6 +145,7 @@ public struct KernelTable: Sendable {
     winogradOutputGradient: @escaping @Sendable (WinogradOutputGradient) -> Void,
     winogradKernelGradient: @escaping @Sendable (WinogradKernelGradient) -> Void,
     copyPlanes: @escaping @Sendable (PlaneCopy) -> Void,
+    copyMatrix: @escaping @Sendable (MatrixCopy) -> Void,
     depthwiseConvolution: @escaping @Sendable (DepthwiseConvolution) -> Void,
     depthwiseWeightGradient: @escaping @Sendable (DepthwiseWeightGradient) -> Void,
     activationForward:
@@ -221,6 +223,7 @@ public struct KernelTable: Sendable {
     self.winogradOutputGradient = winogradOutputGradient
     self.winogradKernelGradient = winogradKernelGradient
     self.copyPlanes = copyPlanes
+    self.copyMatrix = copyMatrix
     self.depthwiseConvolution = depthwiseConvolution
     self.depthwiseWeightGradient = depthwiseWeightGradient
     self.activationForward = activationForward

@@ -28,6 +28,7 @@ public func makeKernelTable() -> KernelTable {
     winogradOutputGradient: winogradOutputGradient,
     winogradKernelGradient: winogradKernelGradient,
     copyPlanes: copyPlanes,
+    copyMatrix: copyMatrix,
     depthwiseConvolution: depthwiseConvolution,
     depthwiseWeightGradient: depthwiseWeightGradient,
     activationForward: activationForward,

@@ -46,6 +46,9 @@ public struct Graph: Sendable {
   /// What graphs return after an error.
   static let noValue = Value(index: -1)
 
+  /// Stands where a layer has an optional input and is given none.
+  public static let absent = Value(index: -2)
+
   public init() {}
 
   /// Adds an input. Data for it is `[N, shape...]`; a size of `Shape.open` is an open time dimension.
@@ -75,7 +78,16 @@ public struct Graph: Sendable {
   /// Adds a layer with one input and one output.
   @discardableResult
   public mutating func layer(_ kind: String, _ options: String = "", _ input: Value) -> Value {
-    layer(kind, options, [input])?.first ?? Graph.noValue
+    guard let outputs = layer(kind, options, [input]) else { return Graph.noValue }
+    guard outputs.count == 1 else {
+      remember(
+        NNKitError(
+          .invalidArgument,
+          "layer \"\(nodes[nodes.count - 1].name)\" (\(kind)) has \(outputs.count) outputs; add it by the function that "
+            + "gives all of them"))
+      return Graph.noValue
+    }
+    return outputs[0]
   }
 
   /// Adds a layer and returns its outputs; nil after an error.
@@ -101,17 +113,10 @@ public struct Graph: Sendable {
       guard !graph.names.contains(name) else {
         throw NNKitError(.invalidArgument, "there is a layer named \"\(name)\" already; choose another name")
       }
-      let inputCounts = definition.inputs.count...definition.inputs.count + definition.optionalInputs.count
-      guard inputCounts.contains(layerInputs.count) else {
-        let expected = inputCounts.map { String($0) }.joined(separator: " or ")
-        throw NNKitError(
-          .invalidArgument,
-          "\(place) was given \(layerInputs.count) inputs; it takes \(expected): "
-            + (definition.inputs + definition.optionalInputs).joined(separator: ", "))
-      }
-      var (nodeInputs, inputTypes) = (layerInputs, [ValueType]())
+      var nodeInputs = try definition.present(layerInputs, place)
+      var inputTypes: [ValueType] = []
       for value in nodeInputs { inputTypes.append(try graph.type(of: value, for: place)) }
-      if nodeInputs.count < inputCounts.upperBound, definition.optionalInputs.first == LayerDefinition.lengths,
+      if nodeInputs.count < definition.inputs.count, definition.inputs.last == LayerDefinition.lengths,
         let lengths = graph.lengths[nodeInputs[0].index]
       {
         nodeInputs.append(lengths)

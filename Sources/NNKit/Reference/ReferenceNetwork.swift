@@ -241,7 +241,9 @@ extension Operation {
     case let convolution as ConvolutionOperation: convolution.mayUseWinograd ? 24 : 3
     case let recurrent as any RecurrentOperation: recurrent.sequence.allowsPairs ? 24 : 6
     case is DenseOperation, is GroupedConvolutionOperation: 3
-    case is FlattenOperation, is DropoutOperation, is EmbeddingOperation: 0
+    case is FlattenOperation, is DropoutOperation, is EmbeddingOperation, is ConcatOperation, is SplitOperation,
+      is PermuteOperation, is ReshapeOperation:
+      0
     default: 1
     }
   }
