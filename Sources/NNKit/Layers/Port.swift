@@ -18,12 +18,12 @@ package struct Port: Sendable, Equatable {
     self.count = count
   }
 
-  /// "x", "lengths (optional)", "x, ..."
+  /// "x", "lengths (optional)", "x (one or more)"
   package var text: String {
     switch count {
     case .one: name
     case .optional: "\(name) (optional)"
-    case .many: "\(name), ..."
+    case .many: "\(name) (one or more)"
     case .asMany(let option): "\(name), as many as \(option) has numbers"
     }
   }

@@ -251,7 +251,7 @@ def _layer(layer: Entry, choices: Choices) -> str:
 
 def _port(port: Entry) -> str:
     name, count = port["name"], port["count"]
-    texts = {"one": name, "optional": f"{name} (optional)", "many": f"{name}, ..."}
+    texts = {"one": name, "optional": f"{name} (optional)", "many": f"{name} (one or more)"}
     return texts.get(count, f"{name}, as many as `{count}` has numbers")
 
 

@@ -232,7 +232,7 @@ class Port(NamedTuple):
     @property
     def text(self) -> str:
         """The name, and how many there may be."""
-        return {"one": self.name, "optional": f"{self.name} (optional)", "many": f"{self.name}, ..."}.get(
+        return {"one": self.name, "optional": f"{self.name} (optional)", "many": f"{self.name} (one or more)"}.get(
             self.count, f"{self.name}, as many as '{self.count}' has numbers"
         )
 

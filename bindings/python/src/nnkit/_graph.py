@@ -171,6 +171,11 @@ class Layer(Described):
         """The layer's output for `inputs`; a tuple if it has several."""
         entry = self._entry
         values = (inputs,) if isinstance(inputs, Value) else inputs
+        if isinstance(values, (list, tuple)):
+            # An optional input is left out at the end, or None there.
+            optional = [port.count == "optional" for port in entry.inputs]
+            while values and values[-1] is None and len(values) <= len(optional) and optional[len(values) - 1]:
+                values = values[:-1]
         if not isinstance(values, (list, tuple)) or not all(isinstance(value, Value) for value in values):
             raise TypeError(
                 f"{entry.class_name} was called with {_type_of(inputs)}; a layer is called with a value: what "

@@ -48,6 +48,9 @@ pub const NNK_INT32: nnk_dtype = 2;
 /// Accepted where `NNK_INT32` is, if every value fits into 32 bits.
 pub const NNK_INT64: nnk_dtype = 3;
 
+/// In place of an optional input that a layer is not given. Since ABI version 2.
+pub const NNK_ABSENT: nnk_value = -2;
+
 /// An optimizer step has ended; only with report=step or report=batch.
 pub const NNK_EVENT_STEP: i32 = 0;
 /// An epoch has ended.
