@@ -60,6 +60,10 @@ public struct KernelTable: Sendable {
   /// `sum += x` for `count` elements.
   public let accumulate: @Sendable (_ x: UnsafePointer<Float>, _ sum: UnsafeMutablePointer<Float>, _ count: Int) -> Void
   public let add: @Sendable (Addition) -> Void
+  public let multiply: @Sendable (ElementPair) -> Void
+  public let subtract: @Sendable (ElementPair) -> Void
+  /// `y = -x` for `count` elements; `y` may be `x`.
+  public let negate: @Sendable (_ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ count: Int) -> Void
   public let dropout: @Sendable (Dropout) -> Void
   /// The `count` words of the Philox4x32-10 stream `key`, `stream` from word `start` on. Word `i` is word
   /// `i % 4` of the block with counter `(low(i / 4), high(i / 4), low(stream), high(stream))`.
@@ -162,6 +166,10 @@ public struct KernelTable: Sendable {
         _ x: UnsafePointer<Float>, _ sum: UnsafeMutablePointer<Float>, _ count: Int
       ) -> Void,
     add: @escaping @Sendable (Addition) -> Void,
+    multiply: @escaping @Sendable (ElementPair) -> Void,
+    subtract: @escaping @Sendable (ElementPair) -> Void,
+    negate:
+      @escaping @Sendable (_ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ count: Int) -> Void,
     dropout: @escaping @Sendable (Dropout) -> Void,
     randomBits:
       @escaping @Sendable (
@@ -230,6 +238,9 @@ public struct KernelTable: Sendable {
     self.activationBackward = activationBackward
     self.accumulate = accumulate
     self.add = add
+    self.multiply = multiply
+    self.subtract = subtract
+    self.negate = negate
     self.dropout = dropout
     self.randomBits = randomBits
     self.columnSum = columnSum

@@ -275,6 +275,11 @@ def layer(
             return x.permute(0, *(a + 1 for a in axes))
         case "reshape":
             return x.reshape(x.shape[0], *(int(size) for size in options["shape"].split(",")))
+        case "multiply" | "subtract":
+            y = inputs[1]
+            rank = max(x.dim(), y.dim())
+            x, y = (t.reshape(t.shape[0], *[1] * (rank - t.dim()), *t.shape[1:]) for t in (x, y))
+            return x * y if kind == "multiply" else x - y
         case "repeat":
             return x[:, None].expand(-1, int(options["count"]), *x.shape[1:])
     raise ValueError(f"no reference for the layer {kind}")

@@ -100,7 +100,8 @@ package enum LayerCatalog {
     Conv2D.definition, MaxPool2D.definition, AvgPool2D.definition, GlobalAvgPool2D.definition, Flatten.definition,
     Dense.definition, BatchNorm.definition, Add.definition, Activation.definition, Softmax.definition,
     LogSoftmax.definition, Dropout.definition, Embedding.definition, LSTM.definition, GRU.definition, Concat.definition,
-    Split.definition, Slice.definition, Permute.definition, Reshape.definition, Repeat.definition,
+    Split.definition, Slice.definition, Permute.definition, Reshape.definition, Repeat.definition, Multiply.definition,
+    Subtract.definition,
   ]
 
   package static let kinds = definitions.map(\.kind)

@@ -190,8 +190,9 @@ public struct Graph: Sendable {
   ) throws(NNKitError) -> Value? {
     let recurrent = operation as? any StreamingOperation
     let own = recurrent?.lengths(of: inputs)
-    guard recurrent != nil || operation.actsPerStep(types) else { return nil }
-    let all = inputs.compactMap { lengths[$0.index] } + (own.map { [$0] } ?? [])
+    let steps = recurrent == nil ? operation.stepInputs(types) : inputs.map { _ in true }
+    guard steps.contains(true) else { return nil }
+    let all = zip(inputs, steps).compactMap { $1 ? lengths[$0.index] : nil } + (own.map { [$0] } ?? [])
     if let first = all.first, let other = all.first(where: { $0 != first }) {
       let names = [first, other].map { value in
         "\"\(self.inputs.first { $0.value == value }?.name ?? "")\""

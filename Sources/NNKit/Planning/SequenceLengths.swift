@@ -37,10 +37,12 @@ package func carriedLengths(of graph: Graph) -> [Value?] {
       read(node.inputs[0], recurrent.lengths(of: node.inputs))
       for input in node.inputs.dropFirst() { read(input, nil) }
     } else {
-      let actsPerStep = node.operation.actsPerStep(node.inputs.map { graph.types[$0.index] })
+      let steps = node.operation.stepInputs(node.inputs.map { graph.types[$0.index] })
       // Of several outputs all that are read have them, or the inputs are read to their ends.
       let common = Set(node.outputs.filter(isRead).map { lengths[$0.index] })
-      for input in node.inputs { read(input, actsPerStep && common.count == 1 ? common.first ?? nil : nil) }
+      for (input, isStep) in zip(node.inputs, steps) {
+        read(input, isStep && common.count == 1 ? common.first ?? nil : nil)
+      }
     }
   }
   for input in graph.inputs { finish(input.value) }

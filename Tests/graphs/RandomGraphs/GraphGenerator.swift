@@ -66,12 +66,13 @@ package struct GraphGenerator {
   private mutating func attempt(_ definition: LayerDefinition, _ source: GraphProgram.ValueID) -> Bool {
     guard let type = types[source] else { return false }
     var inputs = [source]
-    // Other inputs: the same value, or one of the same type; in a list also one of other sizes.
+    // Other inputs: the same value, or one of the same type; in a list also one of other sizes, and now and then any.
     let takesMany = definition.inputs.last?.count == .many
     let others = takesMany ? random.integer(0...3) : definition.inputs.count { $0.count == .one } - 1
     for _ in 0..<others {
+      let isAny = random.chance(0.2)
       let alike = ids.filter { id in
-        takesMany ? types[id]?.shape.rank == type.shape.rank : types[id] == type
+        isAny || (takesMany ? types[id]?.shape.rank == type.shape.rank : types[id] == type)
       }
       inputs.append(random.chance(0.15) ? source : random.choose(alike))
     }

@@ -28,6 +28,7 @@ REFERENCE_BOUND = 1e-7
 PER_STEP = {"add", "activation", "dropout", "embedding"}
 PER_ROW = {"dense", "batchnorm", "softmax", "log_softmax"}
 ALONG_AXIS = {"concat", "split", "slice"}
+REPEATED = {"multiply", "subtract"}
 RECURRENT = {"lstm", "gru"}
 
 # At its corner this library's has the slope of the right side, PyTorch's that of the left one.
@@ -56,8 +57,15 @@ class Network:
         self.parameters: dict[int, Tensor] = {}
         self.state: dict[int, Tensor] = {}
 
+    def _steps(self, layer: dict) -> list[bool]:
+        """Of each input: whether it has the steps, along the first axis, of which those of the outputs are made."""
+        if layer["kind"] in REPEATED:
+            after = layer["shapes"][0]
+            return [len(after) > 1 and len(self.shapes[i]) == len(after) and self.shapes[i][0] == after[0]
+                    for i in layer["inputs"]]  # fmt: skip
+        return [self._is_per_step(layer)] * len(layer["inputs"])
+
     def _is_per_step(self, layer: dict) -> bool:
-        """Whether each step, along the first axis, is made of the same step of the inputs alone."""
         kind, options = layer["kind"], layer["parsed"]
         before, after = self.shapes[layer["inputs"][0]], layer["shapes"][0]
         if kind in ALONG_AXIS:
@@ -79,8 +87,9 @@ class Network:
                 layer["lengths"] = layer["inputs"][1] if len(layer["inputs"]) > 1 else carried[first]
                 if layer["parsed"].get("return_sequences") == "true":
                     known = layer["lengths"]
-            elif self._is_per_step(layer):
-                known = next((carried[i] for i in layer["inputs"] if carried[i] is not None), None)
+            else:
+                steps = zip(layer["inputs"], self._steps(layer), strict=True)
+                known = next((carried[i] for i, is_step in steps if is_step and carried[i] is not None), None)
             for output in layer["outputs"]:
                 carried[output] = known
         # A value that nobody reads beyond some lengths has them, too.
@@ -100,7 +109,7 @@ class Network:
                         continue
                     if layer["kind"] in RECURRENT:
                         reads.add(layer["lengths"] if position == 0 else None)
-                    elif self._is_per_step(layer):
+                    elif self._steps(layer)[position]:
                         reads.update(carried[output] for output in layer["outputs"] if output in live)
                     else:
                         reads.add(None)
@@ -142,8 +151,9 @@ class Network:
         """All values; `step`: of training, nil at inference."""
         values = {value: self.without_padding(value, tensor) for value, tensor in self.inputs.items()}
         for layer in filter(self._is_live, self.layers):
-            mixes = layer["kind"] not in RECURRENT and not self._is_per_step(layer)
-            inputs = [self.without_padding(i, values[i]) if mixes else values[i] for i in layer["inputs"]]
+            keeps = [layer["kind"] in RECURRENT or is_step for is_step in self._steps(layer)]
+            inputs = [values[i] if kept else self.without_padding(i, values[i])
+                      for i, kept in zip(layer["inputs"], keeps, strict=True)]  # fmt: skip
             results = self.compute(layer, inputs, step)
             values.update(zip(layer["outputs"], results if isinstance(results, tuple) else (results,), strict=True))
         return values

@@ -99,3 +99,38 @@ def test_streams_go_through_what_keeps_steps() -> None:
     streams = [model.stream() for _ in range(2)]
     steps = [model.step(streams, np.ascontiguousarray(array[:, step])) for step in range(7)]
     np.testing.assert_array_equal(np.stack(steps, axis=1), model.predict(array))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [((3, 4), (3, 4)), ((3, 4, 5), (5,)), ((5,), (3, 4, 5)), ((3, 4, 5), (3, 1, 1)), ((3, 1, 5), (4, 1)), ((1,), (2, 3))],
+)
+def test_products_and_differences_are_repeated_as_numpy_does(first: tuple[int, ...], second: tuple[int, ...]) -> None:
+    arrays = [drawn(2, *first), drawn(2, *second) + np.float32(0.5)]
+    inputs = [nn.Input(first), nn.Input(second)]
+    rank = max(len(first), len(second))
+    x, y = (array.reshape(2, *[1] * (rank + 1 - array.ndim), *array.shape[1:]) for array in arrays)
+    np.testing.assert_array_equal(run(nn.Multiply()(inputs), inputs, arrays)[0], x * y)
+    np.testing.assert_array_equal(run(nn.Subtract()(inputs), inputs, arrays)[0], x - y)
+
+
+def test_what_cannot_be_repeated_is_refused() -> None:
+    with pytest.raises(nn.ShapeError, match=r"\[3, 4\] and \[3, 2\]"):
+        nn.Model((inputs := [nn.Input((3, 4)), nn.Input((3, 2))]), nn.Multiply()(inputs))
+
+
+def test_a_gate_for_each_channel_keeps_the_lengths_of_a_sequence() -> None:
+    """What stands behind the lengths counts nowhere, though a factor without steps is in between."""
+    x, lengths, context = nn.Input((6, 3)), nn.Input((), dtype="int32"), nn.Input((4,))
+    states = nn.GRU(4, return_sequences=True)([x, lengths])
+    gate = nn.Dense(4, activation="sigmoid")(context)
+    model = nn.Model([x, lengths, context], nn.Dense(2)(nn.Multiply()([states, gate])), seed=4)
+    model.compile("sgd", loss="mean_squared_error")
+    steps = np.array([6, 2, 3], np.int32)
+    target = drawn(3, 6, 2)
+    behind = target.copy()
+    for sample, count in enumerate(steps):
+        behind[sample, count:] = np.nan
+    data = [drawn(3, 6, 3), steps, drawn(3, 4)]
+    assert model.evaluate(data, behind, verbose=0) == model.evaluate(data, target, verbose=0)
+    assert np.isfinite(model.train_on_batch(data, behind))

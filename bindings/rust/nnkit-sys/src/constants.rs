@@ -2,7 +2,7 @@
 //!
 //! Made from include/nnkit.h by `python3 bindings/rust/generator`.
 
-use crate::types::{nnk_dtype, nnk_status};
+use crate::types::{nnk_dtype, nnk_status, nnk_value};
 
 /// The header's version: major.
 pub const NNK_VERSION_MAJOR: u32 = 0;

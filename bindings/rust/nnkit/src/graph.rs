@@ -175,8 +175,8 @@ impl Graph {
     /// use nnkit::layers::{Concat, Split};
     /// use nnkit::{DType, Graph};
     ///
-    /// let mut g = Graph::new()?;
-    /// let x = g.input("x", DType::Float32, [8]);
+    /// let mut g = Graph::new();
+    /// let x = g.input("x", DType::F32, &[8]);
     /// let parts = g.layer_multi(Split::new(vec![3, 5]), x, 2);
     /// let joined = g.layer(Concat::default(), [parts[1], parts[0]]);
     /// g.output("y", joined);

@@ -5,8 +5,8 @@ use nnkit::{DType, ErrorKind, Graph, Value};
 
 #[test]
 fn every_layer_has_the_shape_that_its_options_say() {
-    let mut g = Graph::new().unwrap();
-    let x = g.input("x", DType::Float32, [4, 6]);
+    let mut g = Graph::new();
+    let x = g.input("x", DType::F32, &[4, 6]);
     let parts = g.layer_multi(Split { axis: 0, ..Split::new(vec![1, 3]) }, x, 2);
     let joined = g.layer(Concat { axis: 0, name: None }, [parts[1], parts[0], x]);
     let middle = g.layer(Slice { start: 1, stop: Some(-1), ..Default::default() }, joined);
@@ -31,8 +31,8 @@ fn every_layer_has_the_shape_that_its_options_say() {
 
 #[test]
 fn an_optional_input_may_be_absent_and_no_other() {
-    let mut g = Graph::new().unwrap();
-    let x = g.input("x", DType::Float32, [4, 6]);
+    let mut g = Graph::new();
+    let x = g.input("x", DType::F32, &[4, 6]);
     let state = g.layer(LSTM::new(2), [x, Value::ABSENT]);
     g.output("y", state);
     g.build("").unwrap();
@@ -44,8 +44,8 @@ fn an_optional_input_may_be_absent_and_no_other() {
 
 #[test]
 fn as_many_outputs_are_asked_for_as_there_are() {
-    let mut g = Graph::new().unwrap();
-    let x = g.input("x", DType::Float32, [4]);
+    let mut g = Graph::new();
+    let x = g.input("x", DType::F32, &[4]);
     assert_eq!(g.layer_multi(Split::new(vec![1, 3]), x, 3).len(), 3);
     let error = g.build("").err().unwrap();
     assert!(error.to_string().contains("2 outputs"), "{error}");
