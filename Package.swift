@@ -69,6 +69,7 @@ let package = Package(
         "CNNKit", "CNNKitPlatform", "CNNKitInstructions", "NNKitKernelTable", "NNKitKernels", "NNKitKernelsAVX2",
         "NNKitKernelsAVX512",
       ],
+      exclude: ["Ops/Shape/README.md"],
       linkerSettings: [.linkedLibrary("m")]),
     .target(
       name: "NNKitCAPI", dependencies: ["NNKit", "CNNKit", "CNNKitHostSignals", "CNNKitBoundary"],

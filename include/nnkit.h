@@ -179,6 +179,9 @@ typedef struct nnk_graph nnk_graph;
 /* A value in a graph: the output of a layer, or an input. Belongs to the graph that returned it. Negative
  * after an error. */
 typedef int32_t nnk_value;
+enum {
+    NNK_ABSENT = -2 /* in place of an optional input that a layer is not given. Since ABI version 2 */
+};
 
 /* An empty graph; NULL if memory cannot be had. */
 NNK_API nnk_graph *nnk_graph_create(void);
@@ -194,8 +197,9 @@ NNK_API nnk_value nnk_graph_input(nnk_graph *graph, const char *name, nnk_dtype 
  * layer takes name=... too. Gives the value, or -1 where this or an earlier call on the graph failed. */
 NNK_API nnk_value nnk_graph_layer(nnk_graph *graph, const char *kind, const char *options, nnk_value input);
 
-/* Adds a layer with `n_inputs` inputs and `n_outputs` outputs and writes the outputs to `outputs`; the
- * catalog says what each is.
+/* Adds a layer with `n_inputs` inputs and `n_outputs` outputs and writes the outputs to `outputs`; the catalog says what
+ * each is and its "count": "one"; "optional", which may be NNK_ABSENT, or left out at the end; "many", one or more; or
+ * the name of an option, whose list has as many numbers.
  * Returns: NNK_OK, INVALID_HANDLE, or the graph's first error: INVALID_ARGUMENT, SHAPE, TYPE, OUT_OF_MEMORY. */
 NNK_API nnk_status nnk_graph_layer_multi(nnk_graph *graph, const char *kind, const char *options,
                                          const nnk_value *inputs, int32_t n_inputs, nnk_value *outputs,

@@ -90,11 +90,11 @@ public func nnk_graph_layer_multi(
     let values = try box.change { graph -> [Value] in
       switch checked {
       case .success(let (kind, options, inputs)):
-        if let definition = LayerCatalog.definition(of: kind), definition.outputs.count != Int(n_outputs) {
+        if let definition = LayerCatalog.definition(of: kind), let count = definition.outputCount(options),
+          count != Int(n_outputs)
+        {
           graph.fail(
-            NNKitError(
-              .invalidArgument, "layer \(kind) has \(definition.outputs.count) outputs; there is room for \(n_outputs)")
-          )
+            NNKitError(.invalidArgument, "layer \(kind) has \(count) outputs here; there is room for \(n_outputs)"))
         }
         return graph.layer(kind, options, inputs) ?? []
       case .failure(let error):

@@ -42,6 +42,7 @@ public final class KernelTable: Sendable {
   public let winogradOutputGradient: @Sendable (WinogradOutputGradient) -> Void
   public let winogradKernelGradient: @Sendable (WinogradKernelGradient) -> Void
   public let copyPlanes: @Sendable (PlaneCopy) -> Void
+  public let copyMatrix: @Sendable (MatrixCopy) -> Void
   public let depthwiseConvolution: @Sendable (DepthwiseConvolution) -> Void
   public let depthwiseWeightGradient: @Sendable (DepthwiseWeightGradient) -> Void
 
@@ -61,6 +62,10 @@ public final class KernelTable: Sendable {
   /// `sum += x` for `count` elements.
   public let accumulate: @Sendable (_ x: UnsafePointer<Float>, _ sum: UnsafeMutablePointer<Float>, _ count: Int) -> Void
   public let add: @Sendable (Addition) -> Void
+  public let multiply: @Sendable (ElementPair) -> Void
+  public let subtract: @Sendable (ElementPair) -> Void
+  /// `y = -x` for `count` elements; `y` may be `x`.
+  public let negate: @Sendable (_ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ count: Int) -> Void
   public let dropout: @Sendable (Dropout) -> Void
   /// The `count` words of the Philox4x32-10 stream `key`, `stream` from word `start` on. Word `i` is word
   /// `i % 4` of the block with counter `(low(i / 4), high(i / 4), low(stream), high(stream))`.
@@ -146,6 +151,7 @@ public final class KernelTable: Sendable {
     winogradOutputGradient: @escaping @Sendable (WinogradOutputGradient) -> Void,
     winogradKernelGradient: @escaping @Sendable (WinogradKernelGradient) -> Void,
     copyPlanes: @escaping @Sendable (PlaneCopy) -> Void,
+    copyMatrix: @escaping @Sendable (MatrixCopy) -> Void,
     depthwiseConvolution: @escaping @Sendable (DepthwiseConvolution) -> Void,
     depthwiseWeightGradient: @escaping @Sendable (DepthwiseWeightGradient) -> Void,
     activationForward:
@@ -162,6 +168,10 @@ public final class KernelTable: Sendable {
         _ x: UnsafePointer<Float>, _ sum: UnsafeMutablePointer<Float>, _ count: Int
       ) -> Void,
     add: @escaping @Sendable (Addition) -> Void,
+    multiply: @escaping @Sendable (ElementPair) -> Void,
+    subtract: @escaping @Sendable (ElementPair) -> Void,
+    negate:
+      @escaping @Sendable (_ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ count: Int) -> Void,
     dropout: @escaping @Sendable (Dropout) -> Void,
     randomBits:
       @escaping @Sendable (
@@ -223,12 +233,16 @@ public final class KernelTable: Sendable {
     self.winogradOutputGradient = winogradOutputGradient
     self.winogradKernelGradient = winogradKernelGradient
     self.copyPlanes = copyPlanes
+    self.copyMatrix = copyMatrix
     self.depthwiseConvolution = depthwiseConvolution
     self.depthwiseWeightGradient = depthwiseWeightGradient
     self.activationForward = activationForward
     self.activationBackward = activationBackward
     self.accumulate = accumulate
     self.add = add
+    self.multiply = multiply
+    self.subtract = subtract
+    self.negate = negate
     self.dropout = dropout
     self.randomBits = randomBits
     self.columnSum = columnSum

@@ -29,7 +29,8 @@ fi
 seconds_limit=$([ -n "$runner" ] && echo 1800 || echo 300)
 
 programs=(abi api streams sequences states hostile_options hostile_calls hostile_tensors hostile_training files
-    byhand allocations threads cancel statuses publication fork citizenship environment saves corners stacks memory fuzz ffi)
+    byhand shapes allocations threads cancel statuses publication fork citizenship environment saves corners stacks memory
+    fuzz ffi)
 linked_programs=(abi api)
 # These run threads or processes against each other for some seconds, whoever compiled them.
 by_time=" publication fork "

@@ -18,7 +18,7 @@ struct TypedLayer: Sendable {
   func attributes(untyped options: String? = nil) throws -> (name: String, options: String) {
     var graph = Graph()
     let values = inputs.enumerated().map { graph.input("x\($0)", $1.shape, $1.dataType) }
-    let outputs = options.map { graph.layer(kind, $0, values) ?? [] } ?? [graph.layer(layer, values)]
+    let outputs = (options.map { graph.layer(kind, $0, values) } ?? graph.outputs(of: layer, values)) ?? []
     for (index, output) in outputs.enumerated() { graph.output("y\(index)", output) }
     let layer = try #require(try Model(graph).info.layers.first)
     return (layer.name, layer.options)
@@ -98,6 +98,22 @@ private let layers: [TypedLayer] = [
       recurrentInitializer: .glorotUniform, winograd: false, name: "g"),
     "units=3 return_sequences=true reset_after=true bias=false kernel_initializer=he_uniform "
       + "recurrent_initializer=glorot_uniform winograd=false name=g", sequence),
+  TypedLayer(Concat(), "", sequence, sequence),
+  TypedLayer(Concat(axis: 0, name: "c"), "axis=0 name=c", sequence, sequence),
+  TypedLayer(Split(sizes: [2, 3]), "sizes=2,3", sequence),
+  TypedLayer(Split(sizes: [2, 4], axis: 0, name: "s"), "sizes=2,4 axis=0 name=s", sequence),
+  TypedLayer(Slice(), "", sequence),
+  TypedLayer(Slice(start: 1, stop: -1, axis: 0, name: "s"), "start=1 stop=-1 axis=0 name=s", sequence),
+  TypedLayer(Permute(axes: [1, 0]), "axes=1,0", sequence),
+  TypedLayer(Permute(axes: [-1, 0], name: "p"), "axes=-1,0 name=p", sequence),
+  TypedLayer(Reshape(shape: [-1]), "shape=-1", sequence),
+  TypedLayer(Reshape(shape: [3, 10], name: "r"), "shape=3,10 name=r", sequence),
+  TypedLayer(Repeat(count: 2), "count=2", vector),
+  TypedLayer(Repeat(count: 2, name: "r"), "count=2 name=r", vector),
+  TypedLayer(Multiply(), "", sequence, vector),
+  TypedLayer(Multiply(name: "m"), "name=m", sequence, vector),
+  TypedLayer(Subtract(), "", sequence, vector),
+  TypedLayer(Subtract(name: "s"), "name=s", sequence, vector),
 ]
 
 /// The typed layers have what the catalog lists.

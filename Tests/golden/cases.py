@@ -200,6 +200,53 @@ ELEMENTWISE: list[tuple[str, tuple[int, ...], str]] = [
 ]
 
 # Input shape, options.
+# kind, shapes of the inputs, options. Axes are counted without the batch.
+SHAPES: list[tuple[str, list[tuple[int, ...]], str]] = [
+    ("concat", [(2, 5)], ""),
+    ("concat", [(2, 5), (2, 3)], ""),
+    ("concat", [(3, 4, 5, 16), (3, 4, 5, 33)], "axis=-1"),
+    ("concat", [(2, 3, 4), (2, 1, 4), (2, 6, 4)], "axis=0"),
+    ("concat", [(2, 3, 4, 5), (2, 3, 2, 5)], "axis=1"),
+    ("concat", [(1, 2, 3, 4, 5), (1, 2, 3, 1, 5)], "axis=-2"),
+    ("split", [(2, 7)], "sizes=7"),
+    ("split", [(2, 7)], "sizes=1,4,2"),
+    ("split", [(3, 4, 5, 49)], "sizes=16,33"),
+    ("split", [(2, 6, 4)], "sizes=2,2,2 axis=0"),
+    ("split", [(2, 3, 6, 5)], "sizes=5,1 axis=1"),
+    ("slice", [(2, 7)], ""),
+    ("slice", [(2, 7)], "start=2"),
+    ("slice", [(2, 7, 19)], "start=1 stop=18"),
+    ("slice", [(3, 7, 4)], "stop=-2 axis=0"),
+    ("slice", [(2, 4, 9, 3)], "start=-5 stop=-1 axis=1"),
+    ("permute", [(2, 5)], "axes=0"),
+    ("permute", [(2, 5, 7)], "axes=1,0"),
+    ("permute", [(3, 17, 33)], "axes=1,0"),
+    ("permute", [(2, 5, 6, 18)], "axes=2,0,1"),
+    ("permute", [(2, 18, 5, 6)], "axes=1,2,0"),
+    ("permute", [(2, 3, 4, 5)], "axes=1,0,2"),
+    ("permute", [(1, 2, 3, 4, 5)], "axes=-1,1,0,-2"),
+    ("reshape", [(2, 12)], "shape=3,4"),
+    ("reshape", [(2, 3, 4)], "shape=-1"),
+    ("reshape", [(3, 4, 6)], "shape=4,-1,3"),
+    *(
+        (kind, sizes, "")
+        for kind in ("multiply", "subtract")
+        for sizes in [
+            [(2, 5), (2, 5)],
+            [(3, 4, 5, 17), (3, 4, 5, 17)],
+            [(2, 3, 4, 5), (2, 5)],
+            [(2, 33), (2, 6, 33)],
+            [(2, 3, 4, 5), (2, 3, 1, 1)],
+            [(2, 3, 1, 5), (2, 1, 4, 1)],
+            [(2, 7, 1), (2, 7, 19)],
+            [(2, 1), (2, 5, 3)],
+        ]
+    ),
+    ("repeat", [(2, 5)], "count=3"),
+    ("repeat", [(3, 2, 33)], "count=1"),
+    ("repeat", [(2, 3, 4)], "count=40"),
+]
+
 ADDITIONS: list[tuple[tuple[int, ...], str]] = [
     ((2, 5), ""),
     ((1, 1), ""),

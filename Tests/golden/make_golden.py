@@ -11,7 +11,7 @@ Each group becomes one safetensors file with the metadata {"cases": "<JSON array
 "options"; its tensors are called "<case>/...":
 
 layers      "inputs" (names): input0, input1, ...; every parameter by its name (kernel, bias, recurrent_kernel,
-            embeddings); output, dOutput; dInput0, ... (of float32 inputs), d_kernel, d_bias, ...; of a parameter that
+            embeddings); output, dOutput, or, of a layer that may have several, output0, dOutput0, ...; dInput0, ... (of float32 inputs), d_kernel, d_bias, ...; of a parameter that
             is not trainable (moving_mean, moving_variance), d_... is its next value; inference: the output at
             inference, where it differs from that in training
 losses      prediction, target, loss (shape [1]), d_prediction
@@ -99,13 +99,16 @@ def layer_case(kind: str, options: str, inputs: Arrays, generator: np.random.Gen
     margin = Margin()
     leaves = [exact(array) for array in arrays]
     weights = {name: exact(array) for name, array in parameters.items()}
-    output = references.layer(kind, parsed, leaves, weights, margin)
+    result = references.layer(kind, parsed, leaves, weights, margin)
     check(margin)
-    d_output = normal(generator, tuple(output.shape))
-    output.backward(torch.tensor(d_output, dtype=torch.float64))
+    outputs = result if isinstance(result, tuple) else (result,)
+    d_outputs = [normal(generator, tuple(output.shape)) for output in outputs]
+    torch.autograd.backward(outputs, [torch.tensor(d_output, dtype=torch.float64) for d_output in d_outputs])
     tensors = {f"input{i}": array for i, array in enumerate(arrays)}
     tensors |= parameters
-    tensors |= {"output": rounded(output), "dOutput": d_output}
+    for i, (output, d_output) in enumerate(zip(outputs, d_outputs, strict=True)):
+        number = i if isinstance(result, tuple) else ""
+        tensors |= {f"output{number}": rounded(output), f"dOutput{number}": d_output}
     for i, leaf in enumerate(leaves):
         if leaf.requires_grad:
             tensors[f"dInput{i}"] = rounded(leaf.grad)
@@ -273,7 +276,7 @@ def groups() -> list[Group]:
     residual, batchnorm, gru = Group("residual"), Group("batchnorm"), Group("gru")
     residual_networks, gru_networks = Group("residual_networks"), Group("gru_networks")
     embedded_networks, sequence_networks = Group("embedded_networks"), Group("sequence_networks")
-    grouped = Group("grouped_convolution")
+    grouped, shapes = Group("grouped_convolution"), Group("shapes")
 
     for shape, options in cases.CONVOLUTIONS:
         convolution.add_layer("conv2d", options, lambda g, s=shape: {"x": normal(g, s)})
@@ -295,6 +298,8 @@ def groups() -> list[Group]:
         lstm.add_layer("lstm", options, lambda g, s=shape, e=extra: {"x": normal(g, s), **e})
     for shape, options in cases.ADDITIONS:
         residual.add_layer("add", options, lambda g, s=shape: {"x": normal(g, s), "y": normal(g, s)})
+    for kind, sizes, options in cases.SHAPES:
+        shapes.add_layer(kind, options, lambda g, s=sizes: {f"x{i}": normal(g, shape) for i, shape in enumerate(s)})
     for shape in cases.GLOBAL_POOLINGS:
         residual.add_layer("globalavgpool2d", "", lambda g, s=shape: {"x": normal(g, s)})
     for shape, options in cases.BATCH_NORMS:
@@ -330,7 +335,7 @@ def groups() -> list[Group]:
             layers=layers,
             loss=network["loss"],
         )
-    layer_groups = [convolution, pooling, dense, elementwise, embedding, lstm, residual, batchnorm, gru, grouped]
+    layer_groups = [convolution, pooling, dense, elementwise, embedding, lstm, residual, batchnorm, gru, grouped, shapes]
     networks_groups = [networks, residual_networks, gru_networks, embedded_networks, sequence_networks]
     return [*layer_groups, losses, optimizers, *networks_groups]
 

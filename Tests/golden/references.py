@@ -229,8 +229,8 @@ def layer(
     parameters: Parameters,
     margin: Margin,
     real: Tensor | None = None,
-) -> Tensor:
-    """The output of one layer. `real`: of each step, whether it is data, where some are not."""
+) -> Tensor | tuple[Tensor, ...]:
+    """The output of one layer, or its outputs. `real`: of each step, whether it is data, where some are not."""
     x = inputs[0]
     match kind:
         case "conv2d":
@@ -262,7 +262,32 @@ def layer(
             return lstm(options, x, inputs[1] if len(inputs) > 1 else None, parameters)
         case "gru":
             return gru(options, x, inputs[1] if len(inputs) > 1 else None, parameters)
+        case "concat":
+            return torch.cat(inputs, dim=axis(options, x))
+        case "split":
+            return torch.split(x, [int(size) for size in options["sizes"].split(",")], dim=axis(options, x))
+        case "slice":
+            start, stop = int(options.get("start", "0")), options.get("stop")
+            dim = axis(options, x)
+            return x[(slice(None),) * dim + (slice(start, None if stop is None else int(stop)),)]
+        case "permute":
+            axes = [int(a) % (x.dim() - 1) for a in options["axes"].split(",")]
+            return x.permute(0, *(a + 1 for a in axes))
+        case "reshape":
+            return x.reshape(x.shape[0], *(int(size) for size in options["shape"].split(",")))
+        case "multiply" | "subtract":
+            y = inputs[1]
+            rank = max(x.dim(), y.dim())
+            x, y = (t.reshape(t.shape[0], *[1] * (rank - t.dim()), *t.shape[1:]) for t in (x, y))
+            return x * y if kind == "multiply" else x - y
+        case "repeat":
+            return x[:, None].expand(-1, int(options["count"]), *x.shape[1:])
     raise ValueError(f"no reference for the layer {kind}")
+
+
+def axis(options: Options, x: Tensor) -> int:
+    """The axis of `axis`, with the batch's before the others."""
+    return int(options.get("axis", "-1")) % (x.dim() - 1) + 1
 
 
 def next_state(

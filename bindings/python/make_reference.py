@@ -22,6 +22,8 @@ INPUTS = {
     "[lengths](lengths.md)",
 }
 
+OUTPUTS = {"y": "the parts, in their order"}
+
 INTRODUCTION = """\
 # Reference
 
@@ -91,14 +93,20 @@ def _contents() -> str:
 
 
 def _layer(layer: dict[str, Any]) -> str:
-    inputs = [[f"`{name}`", INPUTS[name]] for name in layer["inputs"]]
-    inputs += [[f"`{name}`, optional", INPUTS[name]] for name in layer["optional_inputs"]]
+    inputs = [[_port(port), INPUTS[port["name"]]] for port in layer["inputs"]]
+    outputs = [[_port(port), OUTPUTS[port["name"]]] for port in layer["outputs"] if port["count"] != "one"]
     return "\n".join([
         f"### {layer['kind']}\n",
         f"{_sentence(layer['summary'])} In Python `nn.{layer['class']}`.\n",
         _table(["input", ""], inputs),
+        *([_table(["output", ""], outputs)] if outputs else []),
         _options(layer["options"]),
     ])  # fmt: skip
+
+
+def _port(port: dict[str, Any]) -> str:
+    count = {"one": "", "optional": ", optional", "many": ", one or more"}
+    return f"`{port['name']}`" + count.get(port["count"], f", as many as `{port['count']}` has numbers")
 
 
 def _optimizer(optimizer: dict[str, Any]) -> str:

@@ -103,6 +103,9 @@ enum CommonOption {
       name, .choice(Initializer.names), default: .string(value.rawValue), "how the first values are drawn")
   }
 
+  static let axis = OptionSpecification(
+    "axis", .axis, default: .int(-1), "the axis, counted without the batch; negative ones count from the end")
+
   static func padding(_ summary: String = "zeros around the input") -> OptionSpecification {
     OptionSpecification("padding", .padding, default: .string("valid"), summary)
   }
@@ -115,5 +118,19 @@ enum CommonOption {
 }
 
 extension Options {
+  /// The axis of `CommonOption.axis`, from the front. Throws: `.shape` where the input has no such axis.
+  func axis(of input: ValueType) throws(NNKitError) -> Int {
+    let (axis, rank) = (int("axis"), input.shape.rank)
+    guard (-rank..<rank).contains(axis) else {
+      throw NNKitError(
+        .shape,
+        rank == 0
+          ? "axis=\(axis): the input has shape \(input.shape), one number a sample; expected at least one axis"
+          : "the input has shape \(input.shape), and no axis \(axis); expected one of \(-rank) to \(rank - 1), counted "
+            + "without the batch")
+    }
+    return axis < 0 ? axis + rank : axis
+  }
+
   func initializer(_ name: String) -> Initializer { Initializer(rawValue: string(name)) ?? .glorotUniform }
 }

@@ -25,7 +25,7 @@ public struct GRU: Layer {
     summary: "gated recurrent unit over a sequence [T, I]: the last state [U], or all states [T, U]; "
       + "h' = (1 - z) h + z g (PyTorch and Keras call 1 - z their z), gates lie in the order z, r, g; "
       + CommonOption.lengthsSummary,
-    optionalInputs: [LayerDefinition.lengths],
+    inputs: ["x", LayerDefinition.lengths],
     options: [
       CommonOption.units("hidden units"),
       CommonOption.returnSequences,

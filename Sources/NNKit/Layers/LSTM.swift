@@ -25,7 +25,7 @@ public struct LSTM: Layer {
     summary: "long short-term memory over a sequence [T, I]: the last state [U], or all states [T, U]; "
       + "gates lie in the order i, f, g, o; "
       + CommonOption.lengthsSummary,
-    optionalInputs: [LayerDefinition.lengths],
+    inputs: ["x", LayerDefinition.lengths],
     options: [
       CommonOption.units("hidden units"),
       CommonOption.returnSequences,

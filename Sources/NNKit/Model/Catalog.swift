@@ -14,8 +14,8 @@ public enum Catalog {
   private struct Contents: Encodable {
     var layers = LayerCatalog.definitions.map { definition in
       Layer(
-        kind: definition.kind, className: definition.className, summary: definition.summary, inputs: definition.inputs,
-        optionalInputs: definition.optionalInputs, outputs: definition.outputs,
+        kind: definition.kind, className: definition.className, summary: definition.summary,
+        inputs: definition.inputs.map { Port($0) }, outputs: definition.outputs.map { Port($0) },
         options: (definition.options + [LayerDefinition.nameOption]).map { Option($0) })
     }
     var losses = LossDefinition.all.map { Named(name: $0.name, summary: $0.summary, metrics: $0.metrics) }
@@ -50,15 +50,30 @@ public enum Catalog {
     var kind: String
     var className: String
     var summary: String
-    var inputs: [String]
-    var optionalInputs: [String]
-    var outputs: [String]
+    var inputs: [Port]
+    var outputs: [Port]
     var options: [Option]
 
     enum CodingKeys: String, CodingKey {
       case kind, summary, inputs, outputs, options
       case className = "class"
-      case optionalInputs = "optional_inputs"
+    }
+  }
+
+  /// "count": "one", "optional", "many", or the name of a list option that has as many numbers.
+  private struct Port: Encodable {
+    var name: String
+    var count: String
+
+    init(_ port: NNKit.Port) {
+      name = port.name
+      count =
+        switch port.count {
+        case .one: "one"
+        case .optional: "optional"
+        case .many: "many"
+        case .asMany(let option): option
+        }
     }
   }
 
@@ -90,6 +105,8 @@ public enum Catalog {
       case exclusiveMaximum = "exclusive_maximum"
       case minimumCount = "minimum_count"
       case maximumCount = "maximum_count"
+      /// Whether the list may have any count between these; else it has the largest, or one number for all.
+      case anyCount = "any_count"
     }
 
     func encode(to encoder: any Encoder) throws {
@@ -125,6 +142,17 @@ public enum Catalog {
         try container.encode(range.upperBound, forKey: .maximum)
         try container.encode(1, forKey: .minimumCount)
         try container.encode(count, forKey: .maximumCount)
+      case .axis:
+        try container.encode("int", forKey: .type)
+        try container.encode(OptionSpecification.axes.lowerBound, forKey: .minimum)
+        try container.encode(OptionSpecification.axes.upperBound, forKey: .maximum)
+      case .numbers(_, let range):
+        try container.encode("int_list", forKey: .type)
+        try container.encode(range.lowerBound, forKey: .minimum)
+        try container.encode(range.upperBound, forKey: .maximum)
+        try container.encode(true, forKey: .anyCount)
+        try container.encode(1, forKey: .minimumCount)
+        try container.encode(OptionSpecification.maximumNumbers, forKey: .maximumCount)
       case .padding:
         try container.encode("padding", forKey: .type)
         try container.encode(["valid", "same"], forKey: .choices)

@@ -47,6 +47,9 @@ public struct Graph: Sendable {
   /// What graphs return after an error.
   static let noValue = Value(index: -1)
 
+  /// Stands where a layer has an optional input and is given none.
+  public static let absent = Value(index: -2)
+
   /// An empty graph.
   public init() {}
 
@@ -77,7 +80,7 @@ public struct Graph: Sendable {
   /// Adds a layer with one input and one output, by its kind and options (`key=value key=value`) in the catalog.
   @discardableResult
   public mutating func layer(_ kind: String, _ options: String = "", _ input: Value) -> Value {
-    layer(kind, options, [input])?.first ?? Graph.noValue
+    single(kind, layer(kind, options, [input]))
   }
 
   /// Adds a layer with any number of inputs, by its kind and options in the catalog, and returns its outputs; nil after
@@ -104,17 +107,10 @@ public struct Graph: Sendable {
       guard !graph.names.contains(name) else {
         throw NNKitError(.invalidArgument, "there is a layer named \"\(name)\" already; choose another name")
       }
-      let inputCounts = definition.inputs.count...definition.inputs.count + definition.optionalInputs.count
-      guard inputCounts.contains(layerInputs.count) else {
-        let expected = inputCounts.map { String($0) }.joined(separator: " or ")
-        throw NNKitError(
-          .invalidArgument,
-          "\(place) was given \(layerInputs.count) inputs; it takes \(expected): "
-            + (definition.inputs + definition.optionalInputs).joined(separator: ", "))
-      }
-      var (nodeInputs, inputTypes) = (layerInputs, [ValueType]())
+      var nodeInputs = try definition.present(layerInputs, place)
+      var inputTypes: [ValueType] = []
       for value in nodeInputs { inputTypes.append(try graph.type(of: value, for: place)) }
-      if nodeInputs.count < inputCounts.upperBound, definition.optionalInputs.first == LayerDefinition.lengths,
+      if nodeInputs.count < definition.inputs.count, definition.inputs.last == LayerDefinition.lengths,
         let lengths = graph.lengths[nodeInputs[0].index]
       {
         nodeInputs.append(lengths)
@@ -188,8 +184,9 @@ public struct Graph: Sendable {
   ) throws(NNKitError) -> Value? {
     let recurrent = operation as? any StreamingOperation
     let own = recurrent?.lengths(of: inputs)
-    guard recurrent != nil || operation.actsPerStep(types) else { return nil }
-    let all = inputs.compactMap { lengths[$0.index] } + (own.map { [$0] } ?? [])
+    let steps = recurrent == nil ? operation.stepInputs(types) : inputs.map { _ in true }
+    guard steps.contains(true) else { return nil }
+    let all = zip(inputs, steps).compactMap { $1 ? lengths[$0.index] : nil } + (own.map { [$0] } ?? [])
     if let first = all.first, let other = all.first(where: { $0 != first }) {
       let names = [first, other].map { value in
         "\"\(self.inputs.first { $0.value == value }?.name ?? "")\""

@@ -30,6 +30,19 @@ package struct OptionSpecification: Sendable {
     case list(count: Int, ClosedRange<Int>)
     /// `valid`, `same`, or 1, 2 or 4 numbers.
     case padding
+    /// The number of an axis of the input, without the batch; negative ones count from the end.
+    case axis
+    /// As many numbers as wanted.
+    case numbers(NumbersRole, ClosedRange<Int>)
+  }
+
+  /// What a list of numbers is, for whoever draws options.
+  package enum NumbersRole: Sendable, Equatable {
+    case shape
+    /// The order of axes.
+    case axes
+    /// Sizes that add up to that of an axis.
+    case parts
   }
 
   package let name: String
@@ -66,8 +79,17 @@ package struct OptionSpecification: Sendable {
     case .list(let count, let range):
       "one number or \(count) numbers with commas between them, each from \(range.lowerBound) to \(range.upperBound)"
     case .padding: "valid, same, or 1, 2 or 4 numbers (all sides; vertical,horizontal; top,bottom,left,right)"
+    case .axis: "a whole number from \(Self.axes.lowerBound) to \(Self.axes.upperBound)"
+    case .numbers(_, let range):
+      "numbers with commas between them, each from \(range.lowerBound) to \(range.upperBound)"
     }
   }
+
+  /// What a number of an axis may be: those of a sample of the largest rank.
+  package static let axes = -(Shape.maximumRank - 1)...Shape.maximumRank - 2
+
+  /// The most numbers of a list.
+  package static let maximumNumbers = 1024
 
   /// The upper bound of a number that may be as large as a single-precision one can be.
   package static let largestFloat = Double(Float.greatestFiniteMagnitude)
@@ -117,19 +139,28 @@ package struct OptionSpecification: Sendable {
     case .choice(let choices):
       return ForeignNames.own(String(text), among: choices, ForeignNames.values).map { .string($0) }
     case .list(let count, let range):
-      guard let values = integers(text, in: range), values.count == count || values.count == 1 else { return nil }
+      guard let values = integers(text, in: range, most: 8), values.count == count || values.count == 1 else {
+        return nil
+      }
       return .list(values.count == count ? values : Array(repeating: values[0], count: count))
     case .padding:
       if text == "valid" || text == "same" { return .string(String(text)) }
-      guard let values = integers(text, in: 0...maximumSize), [1, 2, 4].contains(values.count) else { return nil }
+      guard let values = integers(text, in: 0...maximumSize, most: 8), [1, 2, 4].contains(values.count) else {
+        return nil
+      }
       return .list(values)
+    case .axis:
+      guard let value = Int(text), Self.axes.contains(value) else { return nil }
+      return .int(value)
+    case .numbers(_, let range):
+      return integers(text, in: range, most: Self.maximumNumbers).map { .list($0) }
     }
   }
 
-  private func integers(_ text: Substring, in range: ClosedRange<Int>) -> [Int]? {
+  private func integers(_ text: Substring, in range: ClosedRange<Int>, most: Int) -> [Int]? {
     var values: [Int] = []
-    for part in text.split(separator: ",", maxSplits: 8, omittingEmptySubsequences: false) {
-      guard let value = Int(part), range.contains(value) else { return nil }
+    for part in text.split(separator: ",", maxSplits: most, omittingEmptySubsequences: false) {
+      guard let value = Int(part), range.contains(value), values.count < most else { return nil }
       values.append(value)
     }
     return values

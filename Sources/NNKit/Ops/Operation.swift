@@ -19,8 +19,12 @@ package protocol Operation: Sendable {
   /// Whether the operation adds its gradient of an input to that which other readers of the input have.
   func addsToGradient(ofInput index: Int) -> Bool
 
-  /// Whether each time step of the output, along the first axis, is made of the same time step of the inputs alone.
+  /// Whether each time step of the outputs, along the first axis, is made of the same time step of the inputs alone.
   func actsPerStep(_ inputs: [ValueType]) -> Bool
+
+  /// Of each input: whether it has the time steps of the outputs, of which each step is made. The others are read whole by
+  /// every step. All true where `actsPerStep`, all false where not, unless the operation knows better.
+  func stepInputs(_ inputs: [ValueType]) -> [Bool]
 
   /// Whether the backward pass may compute the output again, by the forward steps, instead of keeping it.
   var canComputeAgain: Bool { get }
@@ -46,6 +50,7 @@ extension Operation {
   package func readsPending(_ index: Int, _ input: ValueType) -> Bool { false }
   package func addsToGradient(ofInput index: Int) -> Bool { false }
   package func actsPerStep(_ inputs: [ValueType]) -> Bool { false }
+  package func stepInputs(_ inputs: [ValueType]) -> [Bool] { inputs.map { _ in actsPerStep(inputs) } }
   package var canComputeAgain: Bool { false }
 }
 

@@ -137,16 +137,16 @@ struct PlannedNetwork {
   private func inputTensors(_ node: PlannedNode, _ plan: PlanBuilder) throws(NNKitError) -> [Tensor] {
     var inputs = node.inputs.compactMap { tensors[$0.index] }
     for (position, value) in node.inputs.enumerated() {
-      guard let lengths = lengths(value), mixesSteps(node) else { continue }
+      guard let lengths = lengths(value), mixesSteps(node, ofInput: position) else { continue }
       inputs[position] = try plan.zeroBehindLengths(inputs[position], lengths)
     }
     return inputs
   }
 
-  /// Whether a node's output has no steps of its own, or makes one of several of its inputs, without knowing lengths.
-  private func mixesSteps(_ node: PlannedNode) -> Bool {
+  /// Whether a node's output has no steps of its own, or makes one of several of this input's, without knowing lengths.
+  private func mixesSteps(_ node: PlannedNode, ofInput position: Int) -> Bool {
     !(node.operation is any StreamingOperation)
-      && !node.operation.actsPerStep(node.inputs.compactMap { tensors[$0.index]?.type })
+      && !node.operation.stepInputs(node.inputs.compactMap { tensors[$0.index]?.type })[position]
   }
 
   /// Adds one time step of a recurrent layer and its state, which lies in the plan's memory during the step only.
@@ -244,7 +244,7 @@ struct PlannedNetwork {
         updatedState += parameters[index].filter { !$0.specification.trainable }.map(\.range)
         for (position, value) in node.inputs.enumerated() where wanted[value.index] {
           guard var dInput = dInputs[position] else { continue }
-          if let lengths = lengths(value), mixesSteps(node) {
+          if let lengths = lengths(value), mixesSteps(node, ofInput: position) {
             dInput = try plan.zeroBehindLengths(dInput, lengths)
           }
           if addends[position] != nil { contributions[value.index].removeAll() }

@@ -29,16 +29,20 @@ package func carriedLengths(of graph: Graph) -> [Value?] {
     default: readers[value.index] = .other
     }
   }
+  func isRead(_ value: Value) -> Bool { if case .none = readers[value.index] { false } else { true } }
   for node in graph.nodes.reversed() {
     node.outputs.forEach(finish)
-    let isLive = node.outputs.contains { if case .none = readers[$0.index] { false } else { true } }
-    guard isLive else { continue }
+    guard node.outputs.contains(where: isRead) else { continue }
     if let recurrent = node.operation as? any StreamingOperation {
       read(node.inputs[0], recurrent.lengths(of: node.inputs))
       for input in node.inputs.dropFirst() { read(input, nil) }
     } else {
-      let actsPerStep = node.operation.actsPerStep(node.inputs.map { graph.types[$0.index] })
-      for input in node.inputs { read(input, actsPerStep ? lengths[node.outputs[0].index] : nil) }
+      let steps = node.operation.stepInputs(node.inputs.map { graph.types[$0.index] })
+      // Of several outputs all that are read have them, or the inputs are read to their ends.
+      let common = Set(node.outputs.filter(isRead).map { lengths[$0.index] })
+      for (input, isStep) in zip(node.inputs, steps) {
+        read(input, isStep && common.count == 1 ? common.first ?? nil : nil)
+      }
     }
   }
   for input in graph.inputs { finish(input.value) }

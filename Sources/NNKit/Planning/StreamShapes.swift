@@ -81,7 +81,8 @@ private func timedTogether(_ node: Graph.Node, _ graph: Graph) -> [Value] {
   if let operation = node.operation as? any StreamingOperation {
     return operation.returnsSequences ? [node.inputs[0], node.outputs[0]] : [node.inputs[0]]
   }
-  return node.operation.actsPerStep(node.inputs.map { graph.types[$0.index] }) ? node.inputs + node.outputs : []
+  let steps = node.operation.stepInputs(node.inputs.map { graph.types[$0.index] })
+  return steps.contains(true) ? zip(node.inputs, steps).filter(\.1).map(\.0) + node.outputs : []
 }
 
 private func check(_ graph: Graph, _ nodes: [Graph.Node], _ hasTime: [Bool]) throws(NNKitError) {
@@ -89,9 +90,17 @@ private func check(_ graph: Graph, _ nodes: [Graph.Node], _ hasTime: [Bool]) thr
     throw NNKitError(
       .unsupported, "the model has no recurrent layer, so that a stream would have no state; run it in a session")
   }
+  // What is made of a whole sequence, a last state say, is there at its end only: no step can be made of it.
+  var comesOfSequence = hasTime
   for node in nodes {
     let timed = timedTogether(node, graph)
-    guard (node.inputs + node.outputs).allSatisfy({ !hasTime[$0.index] || timed.contains($0) }) else {
+    let readsEnd = node.inputs.contains { comesOfSequence[$0.index] && !hasTime[$0.index] }
+    for output in node.outputs where node.inputs.contains(where: { comesOfSequence[$0.index] }) {
+      comesOfSequence[output.index] = true
+    }
+    let makesSteps = node.outputs.contains { hasTime[$0.index] }
+    guard (node.inputs + node.outputs).allSatisfy({ !hasTime[$0.index] || timed.contains($0) }), !(readsEnd && makesSteps)
+    else {
       throw NNKitError(
         .unsupported,
         "layer \"\(node.name)\" (\(node.kind)) needs the whole sequence: it cannot be streamed, where one time step comes "

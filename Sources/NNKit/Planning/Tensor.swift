@@ -28,7 +28,7 @@ package struct Tensor: Sendable {
 
   /// The same memory seen with another shape of the same number of elements.
   package func reshaped(_ shape: Shape) -> Tensor {
-    Tensor(buffer: buffer, batch: batch, type: ValueType(type.dataType, shape))
+    Tensor(buffer: buffer, batch: batch, type: ValueType(type.dataType, shape), isModelInput: isModelInput)
   }
 }
 

@@ -55,16 +55,10 @@ package struct GraphCoverage: Sendable {
     for _ in 0..<6 {
       var program = GraphProgram(seed: 0)
       program.input(0, type.shape.sizes, type.dataType)
-      let options = definition.options.compactMap { option in
-        option.draw(&random, .small, channels: max(1, type.shape.sizes.last ?? 1)).map {
-          GraphProgram.Option(name: option.name, value: $0)
-        }
-      }
-      program.layers = [
-        GraphProgram.Layer(
-          kind: definition.kind, options: options, inputs: definition.inputs.map { _ in 0 },
-          outputs: definition.outputs.indices.map { $0 + 1 })
-      ]
+      let options = definition.drawOptions(&random, .small, input: type)
+      let inputs = definition.inputs.map { _ in 0 }
+      let outputs = (0..<(definition.outputCount(options.text) ?? 0)).map { $0 + 1 }
+      program.layers = [GraphProgram.Layer(kind: definition.kind, options: options, inputs: inputs, outputs: outputs)]
       guard let (graph, values) = try? program.graph() else { continue }
       types += program.layers[0].outputs.compactMap { id in values[id].flatMap { try? graph.type(of: $0) } }
     }

@@ -66,21 +66,25 @@ package struct GraphGenerator {
   private mutating func attempt(_ definition: LayerDefinition, _ source: GraphProgram.ValueID) -> Bool {
     guard let type = types[source] else { return false }
     var inputs = [source]
-    // Other inputs: the same value, or one of the same type.
-    for _ in definition.inputs.dropFirst() {
-      let alike = ids.filter { types[$0] == type }
+    // Other inputs: the same value, or one of the same type; in a list also one of other sizes, and now and then any.
+    let takesMany = definition.inputs.last?.count == .many
+    let others = takesMany ? random.integer(0...3) : definition.inputs.count { $0.count == .one } - 1
+    for _ in 0..<others {
+      let isAny = random.chance(0.2)
+      let alike = ids.filter { id in
+        isAny || (takesMany ? types[id]?.shape.rank == type.shape.rank : types[id] == type)
+      }
       inputs.append(random.chance(0.15) ? source : random.choose(alike))
     }
     if inputs.count > 1 && random.chance(0.5) { inputs.swapAt(0, 1) }
     let before = (program, types, ids)
-    for _ in definition.optionalInputs where random.chance(0.5) { inputs.append(numberPerSample()) }
-    let options = definition.options.compactMap { option in
-      option.draw(&random, scale, channels: max(1, type.shape.sizes.last ?? 1)).map {
-        GraphProgram.Option(name: option.name, value: $0)
-      }
+    for port in definition.inputs where port.count == .optional && random.chance(0.5) {
+      inputs.append(numberPerSample())
     }
+    let options = definition.drawOptions(&random, scale, input: type)
     let first = (ids.max() ?? 0) + 1
-    let outputs = definition.outputs.indices.map { first + $0 }
+    guard let count = definition.outputCount(options.text) else { return false }
+    let outputs = (0..<count).map { first + $0 }
     program.layers.append(
       GraphProgram.Layer(kind: definition.kind, options: options, inputs: inputs, outputs: outputs))
     if accepts(outputs) { return true }
@@ -92,17 +96,16 @@ package struct GraphGenerator {
   private mutating func accepts(_ outputs: [GraphProgram.ValueID]) -> Bool {
     guard let (graph, values) = try? program.graph(), let layer = graph.nodes.last else { return false }
     let layerTypes = outputs.compactMap { values[$0].flatMap { try? graph.type(of: $0) } }
-    guard layerTypes.count == outputs.count, let shape = layerTypes.first?.shape else { return false }
-    let elements = layerTypes.map { count($0.shape) }.reduce(0, +)
+    guard layerTypes.count == outputs.count, let concrete = program.types(of: graph) else { return false }
+    let shape = concrete[layer.outputs[0].index].shape
+    let elements = layer.outputs.map { count(concrete[$0.index].shape) }.reduce(0, +)
     let weights = layer.parameterCount
     // Those of the input, where a layer goes through time and keeps the last step.
-    let source = layer.inputTypes(graph)[0].shape
+    let source = concrete[layer.inputs[0].index].shape
     let rows = max(elements / max(1, shape.sizes.last ?? 1), count(source) / max(1, source.sizes.last ?? 1))
     guard elements <= scale.elements, weights <= scale.work else { return false }
     let layerWork = elements + rows * weights
     guard work + layerWork <= scale.work else { return false }
-    // With concrete sizes: a window may be larger than a time that is open.
-    guard layer.accepts(program.concrete(layerTypes: graph, layer)) else { return false }
     work += layerWork
     for (id, type) in zip(outputs, layerTypes) {
       types[id] = type
@@ -112,9 +115,7 @@ package struct GraphGenerator {
   }
 
   /// Elements of a whole batch.
-  private func count(_ shape: Shape) -> Int {
-    shape.sizes.reduce(program.batch) { $0 * ($1 == Shape.open ? program.time : $1) }
-  }
+  private func count(_ shape: Shape) -> Int { shape.sizes.reduce(program.batch, *) }
 
   // MARK: Inputs and outputs
 
@@ -176,22 +177,9 @@ package struct GraphGenerator {
 
 extension RandomSource: RandomNumberGenerator {}
 
-extension GraphProgram {
-  /// The types of a layer's inputs, without open sizes.
-  func concrete(layerTypes graph: Graph, _ node: Graph.Node) -> [ValueType] {
-    node.inputTypes(graph).map { type in
-      ValueType(type.dataType, Shape(type.shape.sizes.map { $0 == Shape.open ? time : $0 }))
-    }
-  }
-}
-
 extension Graph.Node {
   /// How many numbers the layer's parameters hold.
   var parameterCount: Int {
     operation.parameters.reduce(0) { $0 + $1.shape.sizes.reduce(1, *) }
   }
-
-  func inputTypes(_ graph: Graph) -> [ValueType] { inputs.compactMap { try? graph.type(of: $0) } }
-
-  func accepts(_ types: [ValueType]) -> Bool { (try? operation.outputTypes(types)) != nil }
 }

@@ -19,7 +19,7 @@ package struct GraphProgram: Sendable {
     package var inputs: [ValueID]
     package var outputs: [ValueID]
 
-    package var optionText: String { options.map { "\($0.name)=\($0.value)" }.joined(separator: " ") }
+    package var optionText: String { options.text }
   }
 
   package struct Option: Sendable {
@@ -61,6 +61,22 @@ package struct GraphProgram: Sendable {
   /// The shapes of the inputs, without open sizes.
   package var inputShapes: [Shape] {
     inputs.map { Shape($0.sizes.map { $0 == Shape.open ? time : $0 }) }
+  }
+
+  /// The type of each value of the program's graph, without open sizes; nil where a layer does not take such sizes: a window
+  /// may be larger than a time that was open, and two open sizes may differ.
+  package func types(of graph: Graph) -> [ValueType]? {
+    var types: [ValueType?] = Array(repeating: nil, count: graph.types.count)
+    for (input, shape) in zip(graph.inputs, inputShapes) {
+      types[input.value.index] = ValueType(graph.types[input.value.index].dataType, shape)
+    }
+    for node in graph.nodes {
+      guard let outputs = try? node.operation.outputTypes(node.inputs.compactMap { types[$0.index] }) else {
+        return nil
+      }
+      for (value, type) in zip(node.outputs, outputs) { types[value.index] = type }
+    }
+    return types.compactMap { $0 }
   }
 
   /// The inputs and layers that the outputs depend on, and no others.

@@ -25,16 +25,38 @@ package enum GraphScale: Sendable {
   }
 }
 
+extension LayerDefinition {
+  /// Options for a layer whose first input has this type.
+  func drawOptions(_ random: inout RandomSource, _ scale: GraphScale, input: ValueType) -> [GraphProgram.Option] {
+    var drawn: [GraphProgram.Option] = []
+    // An axis first: others depend on it.
+    for option in options.filter({ $0.kind == .axis }) + options.filter({ $0.kind != .axis }) {
+      let axis = drawn.first { $0.name == "axis" }.flatMap { Int($0.value) } ?? -1
+      if let value = option.draw(&random, scale, input.shape, axis: axis) {
+        drawn.append(GraphProgram.Option(name: option.name, value: value))
+      }
+    }
+    return drawn
+  }
+}
+
+extension [GraphProgram.Option] {
+  var text: String { map { "\($0.name)=\($0.value)" }.joined(separator: " ") }
+}
+
 extension OptionSpecification {
   /// A value that the option may have, as text; nil: it is left out.
   ///
   /// From the option's type and range alone, so that options are drawn as soon as they are in the catalogue.
-  /// `channels`: the size of the input's last axis, for what must divide it.
-  func draw(_ random: inout RandomSource, _ scale: GraphScale, channels: Int) -> String? {
+  /// `input`: the shape of the layer's first input, for what must fit it; `axis`: the one that the layer is about.
+  fileprivate func draw(_ random: inout RandomSource, _ scale: GraphScale, _ input: Shape, axis: Int) -> String? {
+    let (channels, rank) = (max(1, input.sizes.last ?? 1), input.rank)
+    let size = (-rank..<rank).contains(axis) ? max(1, input[axis < 0 ? axis + rank : axis]) : 1
     let mayBeLeftOut = defaultValue != nil || optional
     if mayBeLeftOut && random.chance(0.4) { return nil }
     switch kind {
     case .int(let range):
+      if range.lowerBound < -1 { return String(random.integer(-size...size)) }
       if name == "groups" { return String(random.choose((1...channels).filter { channels % $0 == 0 })) }
       return String(drawSize(&random, scale).clamped(to: range))
     case .float(let low, let high, let upperOpen):
@@ -58,7 +80,43 @@ extension OptionSpecification {
         let count = random.choose([1, 2, 4])
         return (0..<count).map { _ in String(random.integer(0...3)) }.joined(separator: ",")
       }
+    case .axis:
+      return String(random.integer(-max(1, rank)...max(0, rank - 1)))
+    case .numbers(.axes, _):
+      let order = Array(0..<rank).shuffled(using: &random)
+      return order.map { String(random.chance(0.2) ? $0 - rank : $0) }.joined(separator: ",")
+    case .numbers(.parts, _):
+      return parts(&random, of: size).map { String($0) }.joined(separator: ",")
+    case .numbers(.shape, _):
+      var sizes = factors(&random, of: input.sizes.filter { $0 != Shape.open }.reduce(1, *))
+      if input.isOpen {
+        sizes.insert(-1, at: random.chance(0.8) ? 0 : random.integer(0...sizes.count))
+      } else if random.chance(0.3) {
+        sizes[random.integer(0...sizes.count - 1)] = -1
+      }
+      return sizes.map { String($0) }.joined(separator: ",")
     }
+  }
+
+  /// One to four numbers with this sum.
+  private func parts(_ random: inout RandomSource, of sum: Int) -> [Int] {
+    var (parts, rest) = ([Int](), sum)
+    while rest > 1 && parts.count < 3 && random.chance(0.7) {
+      parts.append(random.integer(1...rest - 1))
+      rest -= parts[parts.count - 1]
+    }
+    return parts + [rest]
+  }
+
+  /// One to four numbers with this product.
+  private func factors(_ random: inout RandomSource, of product: Int) -> [Int] {
+    var (factors, rest) = ([Int](), product)
+    while factors.count < 3 && random.chance(0.6) {
+      let divisors = (1...min(rest, 64)).filter { rest % $0 == 0 }
+      factors.append(random.choose(divisors))
+      rest /= factors[factors.count - 1]
+    }
+    return factors + [rest]
   }
 
   /// Units, filters, rows of a table.

@@ -38,6 +38,7 @@ package enum ProgramExport {
   private static func input(_ input: GraphProgram.Input, _ tensor: ReferenceTensor) -> String {
     "{\(field("id", String(input.id))),\(field("type", text(input.type.rawValue))),"
       + "\(field("shape", list(([tensor.batch] + tensor.shape.sizes).map { String($0) }))),"
+      + "\(field("declared", list(input.sizes.map { String($0) }))),"
       + "\(field("values", numbers(tensor.values)))}"
   }
 
@@ -49,16 +50,21 @@ package enum ProgramExport {
         + "\(field("offset", String(parameter.offset))),"
         + "\(field("trainable", String(parameter.specification.trainable)))}"
     }
+    // As they are declared, with open sizes.
+    let shapes = node.outputs.map { (try? model.graph.type(of: $0).shape.sizes) ?? [] }
     return "{\(field("kind", text(layer.kind))),\(field("options", text(node.options))),"
-      + "\(field("inputs", list(layer.inputs.map { String($0) }))),\(field("output", String(layer.outputs[0]))),"
+      + "\(field("inputs", list(layer.inputs.map { String($0) }))),"
+      + "\(field("outputs", list(layer.outputs.map { String($0) }))),"
+      + "\(field("shapes", list(shapes.map { sizes in list(sizes.map { String($0) }) }))),"
       + "\(field("parameters", list(parameters))),\(field("masks", masks(index, program, model)))}"
   }
 
   /// Of a dropout and each step: 1 where an element is kept.
   private static func masks(_ index: Int, _ program: GraphProgram, _ model: Model) -> String {
     guard let dropout = model.graph.nodes[index].operation as? DropoutOperation, dropout.rate > 0 else { return "[]" }
-    let sizes = model.graph.nodes[index].inputTypes(model.graph)[0].shape.sizes
-    let count = sizes.reduce(program.batch) { $0 * ($1 == Shape.open ? program.time : $1) }
+    let input = model.graph.nodes[index].inputs[0]
+    let sizes = program.types(of: model.graph)?[input.index].shape.sizes ?? []
+    let count = sizes.reduce(program.batch, *)
     let threshold = UInt32(min(dropout.rate * 0x1p32, 0x1p32 - 1))
     return list(
       (0..<UInt64(steps)).map { step in

@@ -99,11 +99,11 @@ final class BatchViews {
     for (input, description) in zip(data.inputs, program.inputs) {
       inputs.append(try view(input.values, description.type, [input.batch] + input.shape.sizes))
     }
-    let types = try program.graph().graph.outputTypes
-    for (target, type) in zip(data.targets, types) {
-      let targetType = try program.lossDefinition.loss.targetType(type)
-      let sizes = targetType.shape.sizes.map { $0 == Shape.open ? program.time : $0 }
-      targets.append(try view(target, targetType.dataType, [program.batch] + sizes))
+    let graph = try program.graph().graph
+    let types = program.types(of: graph) ?? []
+    for (target, output) in zip(data.targets, graph.outputs) {
+      let targetType = try program.lossDefinition.loss.targetType(types[output.value.index])
+      targets.append(try view(target, targetType.dataType, [program.batch] + targetType.shape.sizes))
     }
   }
 

@@ -27,6 +27,8 @@ NOISE_FACTOR = 12
 REFERENCE_BOUND = 1e-7
 PER_STEP = {"add", "activation", "dropout", "embedding"}
 PER_ROW = {"dense", "batchnorm", "softmax", "log_softmax"}
+ALONG_AXIS = {"concat", "split", "slice"}
+REPEATED = {"multiply", "subtract"}
 RECURRENT = {"lstm", "gru"}
 
 # At its corner this library's has the slope of the right side, PyTorch's that of the left one.
@@ -48,58 +50,75 @@ class Network:
         for layer in self.layers:
             layer["parsed"] = references.parse(layer["options"])
         self.inputs = {i["id"]: exact(i["values"]).reshape(i["shape"]) for i in record["inputs"]}
-        self.ranks = {i["id"]: len(i["shape"]) - 1 for i in record["inputs"]}
+        self.shapes = {i["id"]: i["declared"] for i in record["inputs"]}
+        for layer in self.layers:
+            self.shapes.update(zip(layer["outputs"], layer["shapes"], strict=True))
         self.lengths = self._lengths()
         self.parameters: dict[int, Tensor] = {}
         self.state: dict[int, Tensor] = {}
 
-    def _is_per_step(self, layer: dict, rank: int) -> bool:
-        return layer["kind"] in PER_STEP or (layer["kind"] in PER_ROW and rank > 1)
+    def _steps(self, layer: dict) -> list[bool]:
+        """Of each input: whether it has the steps, along the first axis, of which those of the outputs are made."""
+        if layer["kind"] in REPEATED:
+            after = layer["shapes"][0]
+            return [len(after) > 1 and len(self.shapes[i]) == len(after) and self.shapes[i][0] == after[0]
+                    for i in layer["inputs"]]  # fmt: skip
+        return [self._is_per_step(layer)] * len(layer["inputs"])
+
+    def _is_per_step(self, layer: dict) -> bool:
+        kind, options = layer["kind"], layer["parsed"]
+        before, after = self.shapes[layer["inputs"][0]], layer["shapes"][0]
+        if kind in ALONG_AXIS:
+            return int(options["axis"]) % len(before) != 0
+        if kind == "permute":
+            return len(before) > 1 and int(options["axes"].split(",")[0]) % len(before) == 0
+        if kind == "reshape":
+            return len(before) > 1 and len(after) > 1 and before[0] == after[0]
+        return kind in PER_STEP or (kind in PER_ROW and len(before) > 1)
 
     def _lengths(self) -> dict[int, int | None]:
         """Of each value: the input that holds the lengths of its sequences."""
         carried: dict[int, int | None] = {i["id"]: None for i in self.record["inputs"]}
-        ranks = self.ranks
         for layer in self.layers:
             first, kind = layer["inputs"][0], layer["kind"]
-            sequences = layer["parsed"].get("return_sequences") == "true"
+            known = None
             layer["lengths"] = None
             if kind in RECURRENT:
                 layer["lengths"] = layer["inputs"][1] if len(layer["inputs"]) > 1 else carried[first]
-            carried[layer["output"]] = None
-            if kind in RECURRENT and sequences:
-                carried[layer["output"]] = layer["lengths"]
-            elif self._is_per_step(layer, ranks[first]):
-                known = [carried[i] for i in layer["inputs"] if carried[i] is not None]
-                carried[layer["output"]] = known[0] if known else None
-            change = {"embedding": 1, "globalavgpool2d": -2}.get(kind, 0)
-            if kind == "flatten":
-                change = 1 - ranks[first]
-            if kind in RECURRENT and not sequences:
-                change = -1
-            ranks[layer["output"]] = ranks[first] + change
+                if layer["parsed"].get("return_sequences") == "true":
+                    known = layer["lengths"]
+            else:
+                steps = zip(layer["inputs"], self._steps(layer), strict=True)
+                known = next((carried[i] for i, is_step in steps if is_step and carried[i] is not None), None)
+            for output in layer["outputs"]:
+                carried[output] = known
         # A value that nobody reads beyond some lengths has them, too.
         live = set(self.record["outputs"])
         for layer in reversed(self.layers):
-            if layer["output"] in live:
+            if live.intersection(layer["outputs"]):
                 live.update(layer["inputs"])
-        for value in [layer["output"] for layer in reversed(self.layers)] + [i["id"] for i in self.record["inputs"]]:
+        self.live = live
+        made = [output for layer in reversed(self.layers) for output in layer["outputs"]]
+        for value in made + [i["id"] for i in self.record["inputs"]]:
             if carried[value] is not None or value in self.record["outputs"]:
                 continue
             reads = set()
-            for layer in (layer for layer in self.layers if layer["output"] in live):
+            for layer in filter(self._is_live, self.layers):
                 for position, source in enumerate(layer["inputs"]):
                     if source != value:
                         continue
                     if layer["kind"] in RECURRENT:
                         reads.add(layer["lengths"] if position == 0 else None)
+                    elif self._steps(layer)[position]:
+                        reads.update(carried[output] for output in layer["outputs"] if output in live)
                     else:
-                        per_step = self._is_per_step(layer, ranks[layer["inputs"][0]])
-                        reads.add(carried[layer["output"]] if per_step else None)
+                        reads.add(None)
             if len(reads) == 1:
                 carried[value] = reads.pop()
-        self.live = live
         return carried
+
+    def _is_live(self, layer: dict) -> bool:
+        return not self.live.isdisjoint(layer["outputs"])
 
     def real(self, value: int, steps: int) -> Tensor | None:
         """`[N, T]`: whether each step is data."""
@@ -131,15 +150,15 @@ class Network:
     def run(self, step: int | None) -> dict[int, Tensor]:
         """All values; `step`: of training, nil at inference."""
         values = {value: self.without_padding(value, tensor) for value, tensor in self.inputs.items()}
-        for layer in self.layers:
-            if layer["output"] not in self.live:
-                continue
-            mixes = layer["kind"] not in RECURRENT and not self._is_per_step(layer, self.ranks[layer["inputs"][0]])
-            inputs = [self.without_padding(i, values[i]) if mixes else values[i] for i in layer["inputs"]]
-            values[layer["output"]] = self.compute(layer, inputs, step)
+        for layer in filter(self._is_live, self.layers):
+            keeps = [layer["kind"] in RECURRENT or is_step for is_step in self._steps(layer)]
+            inputs = [values[i] if kept else self.without_padding(i, values[i])
+                      for i, kept in zip(layer["inputs"], keeps, strict=True)]  # fmt: skip
+            results = self.compute(layer, inputs, step)
+            values.update(zip(layer["outputs"], results if isinstance(results, tuple) else (results,), strict=True))
         return values
 
-    def compute(self, layer: dict, inputs: list[Tensor], step: int | None) -> Tensor:
+    def compute(self, layer: dict, inputs: list[Tensor], step: int | None) -> Tensor | tuple:
         kind, options, parameters = layer["kind"], layer["parsed"], self.parameters_of(layer)
         if kind == "dropout":
             if step is None or not layer["masks"]:
@@ -161,7 +180,7 @@ class Network:
         options = layer["parsed"]
         mean, variance = parameters["moving_mean"], parameters["moving_variance"]
         if step is not None:
-            real = self.real(layer["output"], x.shape[1]) if x.dim() > 2 else None
+            real = self.real(layer["outputs"][0], x.shape[1]) if x.dim() > 2 else None
             rows = x[real] if real is not None else x
             rows = rows.reshape(-1, x.shape[-1])
             kept, count = float(options["momentum"]), rows.shape[0]

@@ -101,8 +101,9 @@ def test_the_reference_has_everything_of_the_catalog() -> None:
     catalog = nn.catalog()
     for layer in catalog["layers"]:
         section = text.split(f"\n### {layer['kind']}\n")[1].split("\n### ")[0]
-        for name in [*layer["inputs"], *layer["optional_inputs"], *(option["name"] for option in layer["options"])]:
-            assert f"`{name}`" in section, (layer["kind"], name)
+        outputs = [port for port in layer["outputs"] if port["count"] != "one"]
+        for each in [*layer["inputs"], *outputs, *layer["options"]]:
+            assert f"`{each['name']}`" in section, (layer["kind"], each["name"])
     for each in ("losses", "metrics", "optimizers"):
         assert all(entry["name"] in text for entry in catalog[each])
     assert all(f"### `{name}`" in text for name in catalog["functions"])

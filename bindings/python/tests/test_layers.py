@@ -19,6 +19,10 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "Embedding": {"vocabulary": 9, "units": 4},
     "LSTM": {"units": 6},
     "GRU": {"units": 6, "reset_after": True},
+    "Split": {"sizes": (1, 2)},
+    "Permute": {"axes": (1, 0)},
+    "Reshape": {"shape": (-1, 4)},
+    "Repeat": {"count": 3},
 }
 
 

@@ -159,7 +159,7 @@ class Field:
         literal = "None" if optional else None
         notes = []
         if kind == "int":
-            self.type = "u64" if option["maximum"] > UNBOUNDED else "usize"
+            self.type = "isize" if option["minimum"] < 0 else "u64" if option["maximum"] > UNBOUNDED else "usize"
             self.default = literal or str(default or 0)
         elif kind == "float":
             self.type = "f64"
@@ -168,6 +168,9 @@ class Field:
             self.type, self.default = "bool", literal or str(bool(default)).lower()
         elif kind == "string":
             self.type, self.default = "String", literal or "String::new()"
+        elif kind == "int_list" and option.get("any_count"):
+            self.type = "Vec<isize>" if option["minimum"] < 0 else "Vec<usize>"
+            self.default = literal or f"vec!{list(default or [])!r}"
         elif kind == "int_list":
             count = option["maximum_count"]
             self.type = f"[usize; {count}]"
@@ -201,7 +204,7 @@ def _range(option: Entry) -> str:
 
 def _struct(name: str, summary: list[str], fields: list[Field]) -> str:
     has_default = all(field.default for field in fields)
-    zero = all(field.default in ("0", "0.0", "[0, 0]", "false", "None") for field in fields)
+    zero = all(field.default in ("0", "0.0", "[0, 0]", "false", "None", "vec![]") for field in fields)
     exact = not any("f64" in field.type or "Optimizer" in field.type for field in fields)
     required = [field for field in fields if field.required]
     traits = ["Clone", "Debug", "PartialEq", *(["Eq", "Hash"] if exact else []), *(["Default"] if zero else [])]
@@ -235,14 +238,21 @@ def _writes(fields: list[Field]) -> str:
 
 def _layer(layer: Entry, choices: Choices) -> str:
     name, fields = layer["class"], [Field(option, choices) for option in layer["options"]]
-    inputs = [*layer["inputs"], *(f"{each} (optional)" for each in layer["optional_inputs"])]
-    summary = [_sentence(layer["summary"]), "", f"Inputs: {', '.join(inputs)}."]
+    summary = [_sentence(layer["summary"]), "", f"Inputs: {', '.join(map(_port, layer['inputs']))}."]
+    if layer["outputs"][0]["count"] != "one":
+        summary.append(f"Outputs: {', '.join(map(_port, layer['outputs']))}.")
     return (
         _struct(name, summary, fields) + f"impl Layer for {name} {{\n"
         f'    fn kind(&self) -> &str {{\n        "{layer["kind"]}"\n    }}\n\n'
         "    fn options(&self) -> Result<String, Error> {\n        let mut options = OptionWriter::new();\n"
         f"{_writes(fields)}        options.finish()\n    }}\n}}\n"
     )
+
+
+def _port(port: Entry) -> str:
+    name, count = port["name"], port["count"]
+    texts = {"one": name, "optional": f"{name} (optional)", "many": f"{name} (one or more)"}
+    return texts.get(count, f"{name}, as many as `{count}` has numbers")
 
 
 def _options_impl(name: str, writes: str) -> str:

@@ -104,20 +104,23 @@ def constants(header: str) -> str:
         "//!",
         NOTICE,
         "",
-        "use crate::types::{nnk_dtype, nnk_status};",
+        f"use crate::types::{{{', '.join(sorted(owner for owner, _ in _ENUMS.findall(header) if owner))}}};",
         "",
     ]
     for name, value in re.findall(r"^#define (NNK_VERSION_\w+) (\d+)$", header, re.M):
         lines += [f"/// The header's version: {name[12:].lower()}.", f"pub const {name}: u32 = {value};"]
     comment, value = re.search(r"/\*([^/]*)\*/\n#define NNK_ABI_VERSION (\d+)", header).groups()
     lines += ["", *_doc(comment, ""), f"pub const NNK_ABI_VERSION: u32 = {value};"]
-    for owner, body in re.findall(r"(?:typedef int32_t (\w+);\s*)?\benum \{(.*?)\};", header, re.S):
+    for owner, body in _ENUMS.findall(header):
         lines.append("")
         for name, number, text in re.findall(r"(NNK_\w+) = (-?\d+),?[ ]*(?:/\*(.*?)\*/)?", body, re.S):
             lines += _doc(_sentence(text or _WITHOUT_COMMENT[name]), "")
             lines.append(f"pub const {name}: {owner or 'i32'} = {number};")
     return "\n".join([*lines, ""])
 
+
+_ENUMS = re.compile(r"(?:typedef int32_t (\w+);\s*)?\benum \{(.*?)\};", re.S)
+"""The enums, each with the type that its constants have."""
 
 _WITHOUT_COMMENT = {"NNK_OK": "success", "NNK_FLOAT32": "32-bit floating point", "NNK_INT32": "32-bit integers"}
 

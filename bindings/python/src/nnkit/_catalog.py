@@ -35,6 +35,8 @@ class Option(NamedTuple):
     excludes_highest: bool = False
     numbers: int = 1
     """Of a list: how many numbers there are, where it is not one that stands for all."""
+    any_count: bool = False
+    """Of a list: whether there may be any count up to that many."""
 
     @classmethod
     def read(cls, entry: Mapping[str, Any]) -> Option:
@@ -51,6 +53,7 @@ class Option(NamedTuple):
             entry["exclusive_maximum"] if excludes else entry.get("maximum", math.inf),
             excludes,
             entry.get("maximum_count", 1),
+            bool(entry.get("any_count", False)),
         )
 
     def checked(self, value: Any, owner: str) -> Any:
@@ -84,7 +87,8 @@ class Option(NamedTuple):
             return True
         if self.excludes_highest and numbers[0] >= self.highest:
             return False
-        return len(numbers) in (1, self.numbers) and all(self.lowest <= number <= self.highest for number in numbers)
+        counts = range(1, self.numbers + 1) if self.any_count else (1, self.numbers)
+        return len(numbers) in counts and all(self.lowest <= number <= self.highest for number in numbers)
 
     @property
     def expectation(self) -> str:
@@ -92,7 +96,7 @@ class Option(NamedTuple):
         words = _TYPES[self.type][0]
         if self.type == "enum":
             return "one of " + ", ".join(map(repr, self.choices))
-        if self.type == "int_list":
+        if self.type == "int_list" and not self.any_count:
             return f"an integer or {self.numbers} integers{self.range_text}"
         return words + self.range_text
 
@@ -222,6 +226,21 @@ _LARGEST_SIZE = 1 << 24
 _NAME = Option("name", "string", False, None, (), "its name in the model, in messages and in parameter names")
 
 
+class Port(NamedTuple):
+    """An input or output of a layer."""
+
+    name: str
+    count: str
+    """"one", "optional", "many", or the name of the option that has as many numbers."""
+
+    @property
+    def text(self) -> str:
+        """The name, and how many there may be."""
+        return {"one": self.name, "optional": f"{self.name} (optional)", "many": f"{self.name} (one or more)"}.get(
+            self.count, f"{self.name}, as many as '{self.count}' has numbers"
+        )
+
+
 class Entry(NamedTuple):
     """A layer or an optimizer in the catalog."""
 
@@ -229,9 +248,8 @@ class Entry(NamedTuple):
     class_name: str
     summary: str
     options: tuple[Option, ...]
-    inputs: tuple[str, ...] = ()
-    optional_inputs: tuple[str, ...] = ()
-    outputs: tuple[str, ...] = ()
+    inputs: tuple[Port, ...] = ()
+    outputs: tuple[Port, ...] = ()
 
 
 class Described(Fixed):
@@ -336,8 +354,7 @@ def make_class(entry: Entry, base: type[Described], module: str) -> type[Describ
     """A subclass of `base` for one entry, with documentation and signature from the catalog."""
     lines = [_sentence(entry.summary), ""]
     if entry.inputs:
-        names = [*entry.inputs, *(f"{name} (optional)" for name in entry.optional_inputs)]
-        lines += [f"Inputs: {', '.join(names)}.", ""]
+        lines += [f"Inputs: {', '.join(port.text for port in entry.inputs)}.", ""]
     lines.append("Arguments:")
     for option in entry.options:
         default = "" if option.required or option.default is None else f" Default: {option.default}."
@@ -386,9 +403,8 @@ def layer_entries() -> list[Entry]:
             layer["class"],
             layer["summary"],
             (*(option for option in map(Option.read, layer["options"]) if option.name != "name"), _NAME),
-            tuple(layer["inputs"]),
-            tuple(layer.get("optional_inputs") or ()),
-            tuple(layer["outputs"]),
+            tuple(Port(**port) for port in layer["inputs"]),
+            tuple(Port(**port) for port in layer["outputs"]),
         )
         for layer in _catalog["layers"]
     ]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ._attributes import Fixed
-from ._catalog import Described
+from ._catalog import Described, Port
 from ._handles import GraphHandle
 from ._ports import DTYPES
 from ._shown import shown
@@ -182,19 +182,35 @@ class Layer(Described):
         """The layer's output for `inputs`; a tuple if it has several."""
         entry = self._entry
         values = (inputs,) if isinstance(inputs, Value) else inputs
+        if isinstance(values, (list, tuple)):
+            # An optional input is left out at the end, or None there.
+            optional = [port.count == "optional" for port in entry.inputs]
+            while values and values[-1] is None and len(values) <= len(optional) and optional[len(values) - 1]:
+                values = values[:-1]
         if not isinstance(values, (list, tuple)) or not all(isinstance(value, Value) for value in values):
             raise TypeError(
                 f"{entry.class_name} was called with {_type_of(inputs)}; a layer is called with a value: what "
                 f"nn.Input or another layer returned, or a list of these. Arrays go to the model that is built of it"
             )
-        least, most = len(entry.inputs), len(entry.inputs) + len(entry.optional_inputs)
-        if not least <= len(values) <= most:
-            wanted = str(least) if least == most else f"{least} to {most}"
-            names = ", ".join([*entry.inputs, *(f"{name} (optional)" for name in entry.optional_inputs)])
+        least, most = sum(port.count != "optional" for port in entry.inputs), len(entry.inputs)
+        takes_many = entry.inputs[-1].count == "many"
+        if len(values) < least or (len(values) > most and not takes_many):
+            wanted = f"{least} or more" if takes_many else str(least) if least == most else f"{least} to {most}"
+            names = ", ".join(port.text for port in entry.inputs)
             raise TypeError(f"{entry.class_name} takes {wanted} inputs ({names}), got {len(values)}")
         node = LayerNode(self, tuple(values))
-        outputs = tuple(Value(node, index) for index in range(len(entry.outputs)))
-        return outputs[0] if len(outputs) == 1 else outputs
+        outputs = tuple(Value(node, index) for index in range(self._output_count))
+        return outputs[0] if [port.count for port in entry.outputs] == ["one"] else outputs
+
+    @property
+    def _output_count(self) -> int:
+        def count(port: Port) -> int:
+            if port.count == "one":
+                return 1
+            numbers = self.options[port.count]
+            return len(numbers) if isinstance(numbers, tuple) else 1
+
+        return sum(map(count, self._entry.outputs))
 
 
 def _type_of(value: object) -> str:
@@ -275,8 +291,7 @@ def _add(
         if isinstance(node, LayerNode):
             arguments = [values[id(value.node), value.index] for value in node.inputs]
             options = node.layer._text()
-            count = len(node.layer._entry.outputs)
-            for index, result in enumerate(graph.layer(node.layer.kind, options, arguments, count)):
+            for index, result in enumerate(graph.layer(node.layer.kind, options, arguments, node.layer._output_count)):
                 values[id(node), index] = result
             layers.append(node)
         elif (id(node), 0) not in values:

@@ -2,7 +2,7 @@
 //!
 //! Made from include/nnkit.h by `python3 bindings/rust/generator`.
 
-use crate::types::{nnk_dtype, nnk_status};
+use crate::types::{nnk_dtype, nnk_status, nnk_value};
 
 /// The header's version: major.
 pub const NNK_VERSION_MAJOR: u32 = 0;
@@ -47,6 +47,9 @@ pub const NNK_FLOAT32: nnk_dtype = 1;
 pub const NNK_INT32: nnk_dtype = 2;
 /// Accepted where `NNK_INT32` is, if every value fits into 32 bits.
 pub const NNK_INT64: nnk_dtype = 3;
+
+/// In place of an optional input that a layer is not given. Since ABI version 2.
+pub const NNK_ABSENT: nnk_value = -2;
 
 /// An optimizer step has ended; only with report=step or report=batch.
 pub const NNK_EVENT_STEP: i32 = 0;

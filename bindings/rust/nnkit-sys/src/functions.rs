@@ -77,7 +77,8 @@ functions! {
     ) -> nnk_value;
 
     /// Adds a layer with `n_inputs` inputs and `n_outputs` outputs and writes the outputs to `outputs`; the catalog
-    /// says what each is.
+    /// says what each is and its "count": "one"; "optional", which may be `NNK_ABSENT`, or left out at the end; "many",
+    /// one or more; or the name of an option, whose list has as many numbers.
     ///
     /// Returns: `NNK_OK`, INVALID_HANDLE, or the graph's first error: INVALID_ARGUMENT, SHAPE, TYPE, OUT_OF_MEMORY.
     fn nnk_graph_layer_multi(

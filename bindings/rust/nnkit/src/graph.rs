@@ -50,6 +50,11 @@ pub struct Value {
     index: sys::nnk_value,
 }
 
+impl Value {
+    /// Stands for an optional input that a layer is not given, in any graph.
+    pub const ABSENT: Value = Value { graph: 0, index: sys::NNK_ABSENT };
+}
+
 impl AsRef<[Value]> for Value {
     fn as_ref(&self) -> &[Value] {
         std::slice::from_ref(self)
@@ -164,6 +169,31 @@ impl Graph {
         }
     }
 
+    /// Adds a layer that has several outputs, such as [`Split`](crate::layers::Split), and returns these.
+    ///
+    /// ```
+    /// use nnkit::layers::{Concat, Split};
+    /// use nnkit::{DType, Graph};
+    ///
+    /// let mut g = Graph::new();
+    /// let x = g.input("x", DType::F32, &[8]);
+    /// let parts = g.layer_multi(Split::new(vec![3, 5]), x, 2);
+    /// let joined = g.layer(Concat::default(), [parts[1], parts[0]]);
+    /// g.output("y", joined);
+    /// assert_eq!(g.shape(parts[1])?, [5]);
+    /// g.build("")?;
+    /// # Ok::<(), nnkit::Error>(())
+    /// ```
+    pub fn layer_multi(&mut self, layer: impl Layer, inputs: impl AsRef<[Value]>, outputs: usize) -> Vec<Value> {
+        match layer.options() {
+            Ok(options) => self.add_multi(layer.kind(), &options, inputs, outputs),
+            Err(error) => {
+                self.attempt(|_, _| Err(error));
+                vec![self.no_value(); outputs.min(MOST_OUTPUTS)]
+            }
+        }
+    }
+
     /// Adds a layer by its kind and options, as [`catalog_json`](crate::catalog_json) lists them.
     pub fn add(&mut self, kind: &str, options: &str, inputs: impl AsRef<[Value]>) -> Value {
         match inputs.as_ref() {
@@ -268,7 +298,7 @@ impl Graph {
     }
 
     fn index(&self, value: Value) -> Result<sys::nnk_value> {
-        match value.graph == self.id {
+        match value.graph == self.id || value == Value::ABSENT {
             true => Ok(value.index),
             false => Err(Error::new(ErrorKind::InvalidArgument, "the value belongs to another graph")),
         }

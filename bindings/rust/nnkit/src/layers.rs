@@ -646,3 +646,206 @@ impl Layer for GRU {
         options.finish()
     }
 }
+
+/// One value of several, side by side along an axis; along all other axes they have the same sizes.
+///
+/// Inputs: x (one or more).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Concat {
+    /// The axis, counted without the batch; negative ones count from the end. From -7 to 6. Default: `-1`.
+    pub axis: isize,
+    /// The layer's name, unique in the graph; by default the kind and a number.
+    pub name: Option<String>,
+}
+
+impl Default for Concat {
+    fn default() -> Self {
+        Self { axis: -1, name: None }
+    }
+}
+
+impl Layer for Concat {
+    fn kind(&self) -> &str {
+        "concat"
+    }
+
+    fn options(&self) -> Result<String, Error> {
+        let mut options = OptionWriter::new();
+        options.put("axis", &self.axis);
+        options.put("name", &self.name);
+        options.finish()
+    }
+}
+
+/// Several values of one, which lie side by side along an axis: one for each size.
+///
+/// Inputs: x.
+/// Outputs: y, as many as `sizes` has numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Split {
+    /// The parts' sizes, which add up to the axis's. From 1 to 16777216. Must be given: the 0 of `Default` is refused.
+    pub sizes: Vec<usize>,
+    /// The axis, counted without the batch; negative ones count from the end. From -7 to 6. Default: `-1`.
+    pub axis: isize,
+    /// The layer's name, unique in the graph; by default the kind and a number.
+    pub name: Option<String>,
+}
+
+impl Split {
+    /// With what must be given; the rest has its defaults.
+    pub fn new(sizes: Vec<usize>) -> Self {
+        Self { sizes, axis: -1, name: None }
+    }
+}
+
+impl Default for Split {
+    fn default() -> Self {
+        Self { sizes: vec![], axis: -1, name: None }
+    }
+}
+
+impl Layer for Split {
+    fn kind(&self) -> &str {
+        "split"
+    }
+
+    fn options(&self) -> Result<String, Error> {
+        let mut options = OptionWriter::new();
+        options.put("sizes", &self.sizes);
+        options.put("axis", &self.axis);
+        options.put("name", &self.name);
+        options.finish()
+    }
+}
+
+/// Some neighbouring elements along an axis: those from start to before stop.
+///
+/// Inputs: x.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Slice {
+    /// The first element; negative ones count from the end. From -16777216 to 16777216. Default: `0`.
+    pub start: isize,
+    /// The element behind the last one; negative ones count from the end; without it all elements from start on. From
+    /// -16777216 to 16777216.
+    pub stop: Option<isize>,
+    /// The axis, counted without the batch; negative ones count from the end. From -7 to 6. Default: `-1`.
+    pub axis: isize,
+    /// The layer's name, unique in the graph; by default the kind and a number.
+    pub name: Option<String>,
+}
+
+impl Default for Slice {
+    fn default() -> Self {
+        Self { start: 0, stop: None, axis: -1, name: None }
+    }
+}
+
+impl Layer for Slice {
+    fn kind(&self) -> &str {
+        "slice"
+    }
+
+    fn options(&self) -> Result<String, Error> {
+        let mut options = OptionWriter::new();
+        options.put("start", &self.start);
+        options.put("stop", &self.stop);
+        options.put("axis", &self.axis);
+        options.put("name", &self.name);
+        options.finish()
+    }
+}
+
+/// The axes in another order: axes=2,0,1 makes \[C, H, W\] of \[H, W, C\].
+///
+/// Inputs: x.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Permute {
+    /// For each axis of the result, which one of the input it is; counted without the batch, negative ones from the
+    /// end. From -7 to 6. Must be given: the 0 of `Default` is refused.
+    pub axes: Vec<isize>,
+    /// The layer's name, unique in the graph; by default the kind and a number.
+    pub name: Option<String>,
+}
+
+impl Permute {
+    /// With what must be given; the rest has its defaults.
+    pub fn new(axes: Vec<isize>) -> Self {
+        Self { axes, name: None }
+    }
+}
+
+impl Layer for Permute {
+    fn kind(&self) -> &str {
+        "permute"
+    }
+
+    fn options(&self) -> Result<String, Error> {
+        let mut options = OptionWriter::new();
+        options.put("axes", &self.axes);
+        options.put("name", &self.name);
+        options.finish()
+    }
+}
+
+/// The same elements in the same order under another shape.
+///
+/// Inputs: x.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Reshape {
+    /// The sizes without the batch; one may be -1: what remains, or, of an input with an open axis, that axis. From -1
+    /// to 16777216. Must be given: the 0 of `Default` is refused.
+    pub shape: Vec<isize>,
+    /// The layer's name, unique in the graph; by default the kind and a number.
+    pub name: Option<String>,
+}
+
+impl Reshape {
+    /// With what must be given; the rest has its defaults.
+    pub fn new(shape: Vec<isize>) -> Self {
+        Self { shape, name: None }
+    }
+}
+
+impl Layer for Reshape {
+    fn kind(&self) -> &str {
+        "reshape"
+    }
+
+    fn options(&self) -> Result<String, Error> {
+        let mut options = OptionWriter::new();
+        options.put("shape", &self.shape);
+        options.put("name", &self.name);
+        options.finish()
+    }
+}
+
+/// A new first axis along which all is equal: \[C\] becomes \[count, C\], a sequence of equal steps.
+///
+/// Inputs: x.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Repeat {
+    /// The size of the new axis. From 1 to 16777216. Must be given: the 0 of `Default` is refused.
+    pub count: usize,
+    /// The layer's name, unique in the graph; by default the kind and a number.
+    pub name: Option<String>,
+}
+
+impl Repeat {
+    /// With what must be given; the rest has its defaults.
+    pub fn new(count: usize) -> Self {
+        Self { count, name: None }
+    }
+}
+
+impl Layer for Repeat {
+    fn kind(&self) -> &str {
+        "repeat"
+    }
+
+    fn options(&self) -> Result<String, Error> {
+        let mut options = OptionWriter::new();
+        options.put("count", &self.count);
+        options.put("name", &self.name);
+        options.finish()
+    }
+}

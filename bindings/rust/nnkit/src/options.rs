@@ -79,7 +79,7 @@ macro_rules! displayed {
     )*};
 }
 
-displayed! { usize u64 bool String }
+displayed! { usize u64 isize bool String }
 
 impl OptionValue for f64 {
     fn value(&self) -> Option<String> {
@@ -90,6 +90,12 @@ impl OptionValue for f64 {
 impl<const N: usize> OptionValue for [usize; N] {
     fn value(&self) -> Option<String> {
         Some(self.map(|size| size.to_string()).join(","))
+    }
+}
+
+impl<T: Display> OptionValue for Vec<T> {
+    fn value(&self) -> Option<String> {
+        Some(self.iter().map(T::to_string).collect::<Vec<_>>().join(","))
     }
 }
 

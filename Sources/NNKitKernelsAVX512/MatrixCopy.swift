@@ -1,0 +1,1 @@
+../NNKitKernels/MatrixCopy.swift
