@@ -8,10 +8,10 @@
 
 enum { CHILD_SECONDS = 60 };
 
-/* ----------------------------------------------------------------------- what every function gives, whatever it does */
+/* -------------------------------------------------------------------- what every function gives, whatever it does */
 
-/* Calls every function that is given a handle, each of which must give `expected`; where that may be NULL for the default
- * runtime, `of_runtime`. */
+/* Calls every function that is given a handle, each of which must give `expected`; where that may be NULL for the
+ * default runtime, `of_runtime`. */
 static void call_with_handles(const objects *o, nnk_status expected, nnk_status of_runtime) {
     network *n = o->n;
     const nnk_value pair[2] = {0, 0};
