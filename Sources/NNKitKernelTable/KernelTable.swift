@@ -8,7 +8,7 @@
 /// nothing is read or written outside what the arguments describe. Inputs and outputs do not overlap unless
 /// the kernel says that they may. All sums run in an order fixed by the sizes.
 ///
-/// A class, because a plan's steps all keep it: as a value it would take about a kilobyte of stack wherever it is passed.
+/// A class, because all steps of a plan keep it: a value would take about a kilobyte of stack wherever it is passed.
 public final class KernelTable: Sendable {
   public let level: InstructionSetLevel
   /// How many rows the largest register tile of a product has; row counts that are multiples run fastest.

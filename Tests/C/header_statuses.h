@@ -46,8 +46,8 @@ static inline char *header_text_of(const char *library) {
     return text;
 }
 
-/* The statuses of the list in a comment: its words in capitals behind "Returns:", up to the next full stop, but for what
- * stands in parentheses. A comment without a list, and a word that is no status, fail. */
+/* The statuses of the list in a comment: its words in capitals behind "Returns:", up to the next full stop, but for
+ * what stands in parentheses. A comment without a list, and a word that is no status, fail. */
 static inline unsigned listed_in(const char *comment, const char *end, const char *function) {
     const char *p = strstr(comment, "Returns:");
     unsigned listed = 0;

@@ -8,10 +8,10 @@
 
 enum { CHILD_SECONDS = 60 };
 
-/* ----------------------------------------------------------------------- what every function gives, whatever it does */
+/* -------------------------------------------------------------------- what every function gives, whatever it does */
 
-/* Calls every function that is given a handle, each of which must give `expected`; where that may be NULL for the default
- * runtime, `of_runtime`. */
+/* Calls every function that is given a handle, each of which must give `expected`; where that may be NULL for the
+ * default runtime, `of_runtime`. */
 static void call_with_handles(const objects *o, nnk_status expected, nnk_status of_runtime) {
     network *n = o->n;
     const nnk_value pair[2] = {0, 0};
@@ -43,6 +43,7 @@ static void call_with_handles(const objects *o, nnk_status expected, nnk_status 
     REACH(expected, nnk_model_parameters_changed, (o->model));
     REACH(expected, nnk_trainer_create, (o->model, "loss=softmax_cross_entropy", &trainer));
     REACH(expected, nnk_trainer_freeze, (o->trainer, "*", 0, &count));
+    REACH(expected, nnk_trainer_is_frozen, (o->trainer, "logits/kernel", &count));
     REACH(expected, nnk_trainer_set, (o->trainer, "learning_rate=0.01"));
     REACH(expected, nnk_trainer_get, (o->trainer, "learning_rate", &number));
     REACH(expected, nnk_trainer_fit, (o->trainer, o->dataset, "batch_size=4", NULL, NULL));
@@ -267,8 +268,10 @@ static void levels(void *every) {
 
 /* ------------------------------------------------------------------------------------------- calls inside of calls */
 
-static void *write_state_elsewhere(void *trainer) {
+static void *call_elsewhere(void *trainer) {
+    int32_t frozen;
     REACH(NNK_ERROR_BUSY, nnk_trainer_write_state, ((nnk_trainer *)trainer, take, &state));
+    REACH(NNK_ERROR_BUSY, nnk_trainer_is_frozen, ((nnk_trainer *)trainer, "", &frozen));
     return NULL;
 }
 
@@ -290,7 +293,7 @@ static int call_again(const nnk_progress *progress, void *user) {
     REACH(busy, nnk_trainer_backward, (o->trainer, n->outputs, 1, NULL, 0));
     REACH(busy, nnk_trainer_apply, (o->trainer));
     REACH(busy, nnk_trainer_read_state, (o->trainer, state.bytes, state.count));
-    if (pthread_create(&thread, NULL, write_state_elsewhere, o->trainer) != 0) exit(3);
+    if (pthread_create(&thread, NULL, call_elsewhere, o->trainer) != 0) exit(3);
     pthread_join(thread, NULL);
     return 1;
 }
