@@ -116,7 +116,8 @@ test-python: $(VENV)/installed
 	$(VENV)/bin/python -m pytest bindings/python/tests
 
 test-scenario: $(LIBRARY) $(VENV)/installed  ## one scenario in every language, at every level: the same bits
-	Tests/scenario/run.sh $(DIST) $(abspath .build/rust) $(VENV)/bin/python
+	$(SWIFT) build -c release --product scenario
+	Tests/scenario/run.sh $(DIST) $(abspath .build/rust) $(VENV)/bin/python $(BUILD)/scenario
 
 test-outside: dist wheel  ## programs that know only the installed tree, the tarball or the wheel, each in a fresh folder
 	$(PIP) install cmake

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # One scenario in every language, at every instruction-set level: each prints the same, line by line.
 #
-#   Tests/scenario/run.sh <dist-dir> <target-dir> <python> [<swift program>]
+#   Tests/scenario/run.sh <dist-dir> <target-dir> <python> <swift program>
 #
 # <dist-dir> holds lib/libnnkit.so and include/nnkit.h; Cargo builds in <target-dir>; <python> is one that can import
 # nnkit, or with NumPy alone: then the package is that of the source; <swift program> is the built product `scenario`.
 # The exit status is 1 where a program fails or prints something else than the C program that was linked: then the first
 # line that differs is shown. scenario.c says what the scenario is.
 set -euo pipefail
-if [ $# -lt 3 ] || [ $# -gt 4 ] || [ ! -f "$1/lib/libnnkit.so" ]; then
-  echo "usage: $0 <dist-dir> <target-dir> <python> [<swift program>]; make lib makes <dist-dir>" >&2
+if [ $# -ne 4 ] || [ ! -f "$1/lib/libnnkit.so" ]; then
+  echo "usage: $0 <dist-dir> <target-dir> <python> <swift program>; make lib makes <dist-dir>" >&2
   exit 2
 fi
 here=$(cd "$(dirname "$0")" && pwd)
@@ -18,7 +18,7 @@ dist=$(cd "$1" && pwd)
 mkdir -p "$2"
 target=$(cd "$2" && pwd)
 python=$(command -v "$3")
-swift=${4:+$(realpath "$4")}
+swift=$(realpath "$4")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export CARGO_NET_OFFLINE=true NNKIT_LIBRARY=$dist/lib/libnnkit.so LD_LIBRARY_PATH=$dist/lib
@@ -32,13 +32,9 @@ rust() { (cd "$here/rust" && CARGO_TARGET_DIR=$target/$1 "${CARGO:-cargo}" build
 NNKIT_LIB_DIR=$dist/lib rust scenario
 rust scenario-dlopen --features dlopen
 
-names=("C" "C by dlopen" "Python" "Rust" "Rust by dlopen")
+names=("C" "C by dlopen" "Python" "Rust" "Rust by dlopen" "Swift")
 programs=("$work/c" "$work/c-dlopen" "$here/scenario.py" "$target/scenario/debug/scenario"
-  "$target/scenario-dlopen/debug/scenario")
-if [ -n "$swift" ]; then
-  names+=("Swift")
-  programs+=("$swift")
-fi
+  "$target/scenario-dlopen/debug/scenario" "$swift")
 for program in "$work/c" "$target/scenario/debug/scenario"; do
   readelf -d "$program" | grep -q 'NEEDED.*libnnkit' || { echo "$program is not linked" >&2 && exit 1; }
 done

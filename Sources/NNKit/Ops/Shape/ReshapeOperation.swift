@@ -11,7 +11,7 @@ package struct ReshapeOperation: Operation {
     let shape = try outputTypes([input])[0].shape
     guard input.shape.rank > 1, shape.rank > 1, shape[0] == input.shape[0] else { return }
     keepsSteps = true
-    self.sizes = [-1] + shape.sizes.dropFirst()
+    if !shape.sizes.dropFirst().contains(Shape.open) { self.sizes = [-1] + shape.sizes.dropFirst() }
   }
 
   package func outputTypes(_ inputs: [ValueType]) throws(NNKitError) -> [ValueType] {
