@@ -258,7 +258,8 @@ functions! {
     /// Writes 1 to \*frozen where the parameter of this name, as `nnk_model_info_json` has it, is frozen, else 0. The
     /// callback of `nnk_trainer_fit` may call it for that trainer.
     ///
-    /// Returns: `NNK_OK`, INVALID_ARGUMENT (no parameter of this name), INVALID_HANDLE, BUSY. Since ABI version 2.
+    /// Returns: `NNK_OK`, INVALID_ARGUMENT (no parameter of this name), INVALID_HANDLE, OUT_OF_MEMORY, BUSY. Since ABI
+    /// version 2.
     fn nnk_trainer_is_frozen(trainer: *mut nnk_trainer, name: *const c_char, frozen: *mut i32) -> nnk_status;
 
     /// Changes settings of a trainer, all or none of them: "learning_rate=3e-4 weight_decay=1e-4". A setting is any

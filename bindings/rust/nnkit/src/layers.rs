@@ -849,3 +849,45 @@ impl Layer for Repeat {
         options.finish()
     }
 }
+
+/// The product of two values, elementwise; axes of size 1, or missing in front, are repeated.
+///
+/// Inputs: x, y.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Multiply {
+    /// The layer's name, unique in the graph; by default the kind and a number.
+    pub name: Option<String>,
+}
+
+impl Layer for Multiply {
+    fn kind(&self) -> &str {
+        "multiply"
+    }
+
+    fn options(&self) -> Result<String, Error> {
+        let mut options = OptionWriter::new();
+        options.put("name", &self.name);
+        options.finish()
+    }
+}
+
+/// The difference of two values, x - y, elementwise; axes of size 1, or missing in front, are repeated.
+///
+/// Inputs: x, y.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Subtract {
+    /// The layer's name, unique in the graph; by default the kind and a number.
+    pub name: Option<String>,
+}
+
+impl Layer for Subtract {
+    fn kind(&self) -> &str {
+        "subtract"
+    }
+
+    fn options(&self) -> Result<String, Error> {
+        let mut options = OptionWriter::new();
+        options.put("name", &self.name);
+        options.finish()
+    }
+}
