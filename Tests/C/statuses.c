@@ -271,7 +271,7 @@ static void levels(void *every) {
 static void *call_elsewhere(void *trainer) {
     int32_t frozen;
     REACH(NNK_ERROR_BUSY, nnk_trainer_write_state, ((nnk_trainer *)trainer, take, &state));
-    REACH(NNK_ERROR_BUSY, nnk_trainer_is_frozen, ((nnk_trainer *)trainer, "", &frozen));
+    REACH(NNK_ERROR_BUSY, nnk_trainer_is_frozen, ((nnk_trainer *)trainer, "logits/kernel", &frozen));
     return NULL;
 }
 

@@ -132,5 +132,5 @@ def test_a_gate_for_each_channel_keeps_the_lengths_of_a_sequence() -> None:
     for sample, count in enumerate(steps):
         behind[sample, count:] = np.nan
     data = [drawn(3, 6, 3), steps, drawn(3, 4)]
-    assert model.evaluate(data, behind, verbose=0) == model.evaluate(data, target, verbose=0)
+    assert model.evaluate(data, behind) == model.evaluate(data, target)
     assert np.isfinite(model.train_on_batch(data, behind))
