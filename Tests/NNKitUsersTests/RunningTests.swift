@@ -143,9 +143,9 @@ func tagger(seed: UInt64 = 3) throws -> Model {
   }
 
   @Test func anotherThreadEndsARun() throws {
-    let deep = try Model(input: [64]) { for _ in 0..<200 { Dense(units: 64, activation: .tanh) } }
-    let session = try Session(deep, maximumBatch: 256)
-    let samples = ramp(256 * 64)
+    let deep = try Model(input: [64]) { for _ in 0..<100 { Dense(units: 64, activation: .tanh) } }
+    let session = try Session(deep, maximumBatch: 64)
+    let samples = ramp(64 * 64)
     let whole = try session.predict(samples)
     let isDone = Atomic(false)
     var ended: NNKitError?
