@@ -108,6 +108,12 @@ func tagger(seed: UInt64 = 3) throws -> Model {
     #expect(code { _ = try Session(model, maximumBatch: 1000, maximumBytes: 100) } == .outOfMemory)
     #expect(code { _ = try Session(model, maximumBatch: 0) } == .invalidArgument)
     #expect(code { _ = try Session.bytes(model, maximumBatch: -1) } == .invalidArgument)
+    let three = HostArray.float32(ramp(6), shape: [3, 2])
+    #expect(try three.samples(1..<3) == .float32(Array(ramp(6)[2...]), shape: [2, 2]))
+    #expect(code { _ = try three.samples(1..<4) } == .invalidArgument)
+    #expect(code { _ = try three.samples(-1..<1) } == .invalidArgument)
+    #expect(code { _ = try HostArray.int32([1, 2], shape: [3]).samples(0..<1) } == .shape)
+    #expect(code { _ = try HostArray.int32([], shape: [0, 1 << 40, 1 << 40]).samples(0..<0) } == .shape)
     let numbers = ramp(6)
     numbers.withUnsafeBufferPointer { memory in
       #expect(code { _ = try HostView(reading: memory, shape: [2, 4]) } == .shape)
@@ -137,9 +143,9 @@ func tagger(seed: UInt64 = 3) throws -> Model {
   }
 
   @Test func anotherThreadEndsARun() throws {
-    let deep = try Model(input: [64]) { for _ in 0..<200 { Dense(units: 64, activation: .tanh) } }
-    let session = try Session(deep, maximumBatch: 256)
-    let samples = ramp(256 * 64)
+    let deep = try Model(input: [64]) { for _ in 0..<100 { Dense(units: 64, activation: .tanh) } }
+    let session = try Session(deep, maximumBatch: 64)
+    let samples = ramp(64 * 64)
     let whole = try session.predict(samples)
     let isDone = Atomic(false)
     var ended: NNKitError?

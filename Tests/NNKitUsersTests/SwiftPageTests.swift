@@ -2,13 +2,13 @@ import Foundation
 import NNKit
 import Testing
 
-/// docs/swift.md: its blocks are compiled and run, one after another.
+/// docs/swift.md and the README: their Swift is compiled and run.
 @Suite struct SwiftPageTests {
   @Test func theBlocksRun() throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "\(UUID())").path(percentEncoded: false)
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }
-    // The page begins here.
+    // docs/swift.md begins here.
     let model = try Model(input: [12, 12, 1], seed: 7) {
       Conv2D(filters: 8, kernel: 3, padding: .same, activation: .relu, kernelInitializer: .heNormal, name: "first")
       MaxPool2D(size: 2)
@@ -126,24 +126,42 @@ import Testing
     let state = try trainer.state()
     try trainer.fit(dataset)
     try trainer.restore(state)
-    // The page ends here.
+    // docs/swift.md ends here.
     #expect(logits.count == 400 && copy.info.seed == 7 && results.map(\.shape) == [[2, 2], [2, 8]])
   }
 
-  @Test func theBlocksAreThoseOfThePage() throws {
-    let page = try String(contentsOf: root.appending(path: "docs/swift.md"), encoding: .utf8)
-    let source = try String(contentsOf: URL(filePath: #filePath), encoding: .utf8)
-    let lines = source.components(separatedBy: "\n")
-    let first = try #require(lines.firstIndex { $0.hasSuffix("// The page begins here.") })
-    let last = try #require(lines.firstIndex { $0.hasSuffix("// The page ends here.") })
-    let compiled = lines[first + 1..<last].map { $0.hasPrefix("    ") ? String($0.dropFirst(4)) : $0 }
-    let blocks = page.components(separatedBy: "```swift\n").dropFirst().map { $0.components(separatedBy: "```")[0] }
-    let written = blocks.joined(separator: "\n").replacingOccurrences(of: "import NNKit\n\n", with: "")
-    #expect(blocks.count == 12)
-    #expect(compiled.joined(separator: "\n") + "\n" == written)
+  @Test func theBlockOfTheReadmeRuns() throws {
+    let dataset = try Dataset(
+      inputs: [.float32(ramp(64 * 28 * 28), shape: [64, 28, 28, 1])],
+      targets: [.int32((0..<64).map { $0 % 10 }, shape: [64])])
+    defer { try? FileManager.default.removeItem(atPath: "digits.nnkit") }
+    // README.md begins here.
+    let model = try Model(input: [28, 28, 1], seed: 7) {
+      Conv2D(filters: 32, kernel: 3, padding: .same, activation: .relu)
+      MaxPool2D(size: 2)
+      Flatten()
+      Dense(units: 10)
+    }
+    let trainer = try Trainer(
+      model, loss: .softmaxCrossEntropy, optimizer: .adam(learningRate: 1e-3), metric: .accuracy)
+    try trainer.fit(dataset, epochs: 5, batchSize: 64) { print($0) }
+    try model.save(to: "digits.nnkit")
+    let state = try trainer.state()  // all that training goes on from; trainer.restore reads it
+    // README.md ends here.
+    #expect(try !state.isEmpty && Model(contentsOf: "digits.nnkit").data() == model.data())
   }
 
-  private var root: URL {
-    URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+  @Test(arguments: [("docs/swift.md", 12), ("README.md", 1)])
+  func theBlocksAreThoseOfThePage(page: String, count: Int) throws {
+    let root = URL(filePath: #filePath).appending(path: "../../..").standardized
+    let text = try String(contentsOf: root.appending(path: page), encoding: .utf8)
+    let lines = try String(contentsOf: URL(filePath: #filePath), encoding: .utf8).components(separatedBy: "\n")
+    let first = try #require(lines.firstIndex { $0.hasSuffix("// \(page) begins here.") })
+    let last = try #require(lines.firstIndex { $0.hasSuffix("// \(page) ends here.") })
+    let compiled = lines[first + 1..<last].map { $0.hasPrefix("    ") ? String($0.dropFirst(4)) : $0 }
+    let blocks = text.components(separatedBy: "```swift\n").dropFirst().map { $0.components(separatedBy: "```")[0] }
+    let written = blocks.joined(separator: "\n").replacingOccurrences(of: "import NNKit\n\n", with: "")
+    #expect(blocks.count == count)
+    #expect(compiled.joined(separator: "\n") + "\n" == written)
   }
 }

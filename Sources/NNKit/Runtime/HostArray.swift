@@ -26,7 +26,8 @@ public enum HostArray: Sendable, Equatable {
     guard let samples = shape.first, range.lowerBound >= 0, range.upperBound <= samples else {
       throw NNKitError(.invalidArgument, "there are no samples \(range) in an array of shape \(shape)")
     }
-    let (sizes, count) = ([range.count] + shape.dropFirst(), shape.dropFirst().reduce(1, *))
+    let sizes = [range.count] + shape.dropFirst()
+    let count = try checkedProduct(Array(shape.dropFirst()), of: "a sample of the shape \(shape)")
     let elements = range.lowerBound * count..<range.upperBound * count
     return switch self {
     case .float32(let values, _): .float32(Array(values[elements]), shape: sizes)
