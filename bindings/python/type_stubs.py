@@ -105,8 +105,8 @@ def _initializers(options: list[dict[str, Any]], foreign: dict[str, Any], is_lay
         parameters = ["self"]
         for option in options:
             name = name_of.get(option["name"], option["name"])
-            # What has another name than the catalog's has no place either.
-            if name != option["name"] and "*" not in parameters:
+            # What has another name than the catalog's has no place either, nor has what need not be given.
+            if (name != option["name"] or (required and option["name"] not in required)) and "*" not in parameters:
                 parameters.append("*")
             parameters.append(_parameter(option, name, foreign))
         others = [

@@ -34,6 +34,8 @@ public final class Dataset: @unchecked Sendable {
   }
 
   private init(_ inputs: [HostView], _ targets: [HostView], _ copies: TensorCopies?) throws(NNKitError) {
+    // An initialiser owns what it is given, and may let it go where an error begins: sizes are read in its message.
+    defer { withExtendedLifetime((inputs, targets)) {} }
     guard let first = inputs.first?.view else {
       throw NNKitError(.invalidArgument, "a dataset needs at least one input array")
     }

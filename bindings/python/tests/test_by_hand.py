@@ -135,3 +135,41 @@ def test_what_does_not_fit_is_refused(call: Any, kind: type[Exception], message:
 def test_without_compile_there_is_no_forward(x: np.ndarray) -> None:
     with pytest.raises(RuntimeError, match="forward needs a compiled model"):
         dense_model().forward(x)
+
+
+LOOKS = {
+    "nothing": lambda model, x, y: None,
+    "predict": lambda model, x, y: model.predict(x),
+    "evaluate": lambda model, x, y: model.evaluate(x, y),
+    "weights": lambda model, x, y: model.weights["dense/kernel"].sum(),
+    "a refused call": lambda model, x, y: pytest.raises(nn.NNKitError, model.predict, x[:, :1]),
+}
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=list(LOOKS))
+@pytest.mark.parametrize("views", [True, False], ids=["views are out", "no views are out"])
+def test_what_changes_nothing_lets_a_forward_pass_be(look: Any, views: bool, x: np.ndarray, y: np.ndarray) -> None:
+    model = compiled(dense_model())
+    if views:
+        assert model.weights
+    outputs = model.forward(x)
+    look(model, x, y)
+    model.backward(np.ones_like(outputs))
+
+
+@pytest.mark.parametrize("early", [True, False], ids=["view taken before", "view taken between"])
+def test_what_changes_parameters_ends_a_forward_pass(early: bool, x: np.ndarray) -> None:
+    model = compiled(dense_model())
+    if early:
+        assert model.weights
+    outputs = model.forward(x)
+    model.weights["dense/kernel"][0, 0] += 1
+    with pytest.raises(nn.InvalidArgumentError, match="parameters have changed"):
+        model.backward(np.ones_like(outputs))
+    # And what is written back counts for the next run.
+    before = model.predict(x)
+    model.forward(x)
+    model.weights["dense/kernel"][0, 0] -= 1
+    assert not np.array_equal(model.predict(x), before)
+    model.weights["dense/kernel"][0, 0] += 1
+    assert np.array_equal(model.predict(x), before)

@@ -64,7 +64,11 @@ def test_every_loss_of_the_catalog_trains(loss: str, x: np.ndarray, y: np.ndarra
 
 
 def test_positional_arguments_come_in_the_order_of_the_catalog() -> None:
-    assert nn.Conv2D(8, 3, 2, "same").options == {"filters": 8, "kernel": 3, "stride": 2, "padding": "same"}
+    assert nn.Conv2D(8, (3, 2)).options == {"filters": 8, "kernel": (3, 2)}
+    assert nn.MaxPool2D(2, 1).options == {"size": 2, "stride": 1}
+    # PyTorch's Conv2d(in_channels, out_channels, kernel_size) is no layer of three filters.
+    with pytest.raises(TypeError, match=r"takes 2 positional arguments at most \(filters, kernel\), got 3; .*by name"):
+        nn.Conv2D(3, 16, 3)
 
 
 def test_none_means_the_default() -> None:

@@ -99,7 +99,7 @@ def test_depthwise_separable_blocks_learn_a_small_set_by_heart(random: np.random
     labels = random.integers(0, 4, size=48).astype(np.int32)
     model = nn.Sequential(
         [
-            nn.Conv2D(8, 3, 2, "same", bias=False),
+            nn.Conv2D(8, 3, stride=2, padding="same", bias=False),
             nn.BatchNorm(activation="relu"),
             *separable(16, 1),
             *separable(32, 2),

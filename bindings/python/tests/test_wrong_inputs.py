@@ -183,7 +183,7 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "Keras' place of the activation": (
         lambda: nn.Dense(3, "relu"),
         TypeError,
-        "argument 'bias' must be True or False, got 'relu' .*; is it meant for activation='relu'?",
+        r"takes 1 positional arguments at most \(units\), got 2; is it meant for activation='relu'\?",
     ),
     "a name of two words": (lambda: nn.Dense(3, name="a b"), ValueError, "Dense: argument 'name': 'a b' cannot be"),
     "an image with its channels in front": (

@@ -251,6 +251,16 @@ class Entry(NamedTuple):
     inputs: tuple[Port, ...] = ()
     outputs: tuple[Port, ...] = ()
 
+    @property
+    def positional(self) -> tuple[Option, ...]:
+        """The options that may be given by their place: those that must be given, or, where none must, all.
+
+        What comes behind has another meaning in other libraries: Conv2D(3, 16, 3) is none of a stride.
+        """
+        required = sum(option.required for option in self.options)
+        own = tuple(option for option in self.options if option is not _NAME)
+        return own[:required] if required else own
+
 
 class Described(Fixed):
     """Something of the catalog with options: a layer or an optimizer.
@@ -269,11 +279,13 @@ class Described(Fixed):
             kinds = ", ".join(each.__name__ for each in kind.__subclasses__())
             raise TypeError(f"nn.{kind.__name__} is what these have in common: {kinds}; make one of them")
         entry = self._entry
-        positional = [option for option in entry.options if option is not _NAME]
+        positional = entry.positional
         if len(arguments) > len(positional):
+            meant = _hint_of_place(arguments[len(positional)], entry.options)
             raise TypeError(
                 f"{entry.class_name} takes {len(positional)} positional arguments at most "
                 f"({', '.join(option.name for option in positional) or 'none'}), got {len(arguments)}"
+                + (meant or "; give the others by name (how many inputs there are follows from the layer before)")
             )
         given = {option.name: value for option, value in zip(positional, arguments)}
         names = [option.name for option in entry.options]
@@ -362,7 +374,7 @@ def make_class(entry: Entry, base: type[Described], module: str) -> type[Describ
     parameters = [
         inspect.Parameter(
             option.name,
-            inspect.Parameter.KEYWORD_ONLY if option is _NAME else inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            inspect.Parameter.POSITIONAL_OR_KEYWORD if option in entry.positional else inspect.Parameter.KEYWORD_ONLY,
             default=inspect.Parameter.empty if option.required else option.default,
         )
         for option in entry.options

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ._attributes import Fixed
 from ._catalog import number, option_text, truth
 from ._handles import ModelHandle
@@ -21,13 +24,16 @@ from .weights import Weights
 class TrainableModel(Fixed):
     """The half of `nn.Model` that trains."""
 
-    __slots__ = ("_handle", "_info", "_sessions", "_training", "_weights")
+    __slots__ = ("_forwarded", "_handle", "_info", "_sessions", "_training", "_waits_for_backward", "_weights")
 
     _handle: ModelHandle
     _info: dict[str, Any]
     _sessions: Sessions
     _training: Training | None
     _weights: Weights | None
+    _waits_for_backward: bool
+    _forwarded: NDArray[np.float32] | None
+    """The parameters that the pass which waits was run with, where views of them are out."""
 
     # ---------------------------------------------------------------------------------------------- weights
 
@@ -36,12 +42,23 @@ class TrainableModel(Fixed):
         """The parameters by name, as arrays that show them in place: writing to one changes the model."""
         if self._weights is None:
             self._weights = Weights(self._handle.parameters(), self._info["parameters"])
+            if self._waits_for_backward:
+                self._forwarded = self._weights._buffer.copy()
         return self._weights
 
-    def _announce_writes(self) -> None:
-        # A write through a NumPy view cannot be seen: once views are out, every use may follow one.
-        if self._weights is not None:
-            self._handle.parameters_changed()
+    def _announce_writes(self, keeps_pass: bool = False) -> None:
+        """Says that parameters may have changed, before they are used.
+
+        A write through a NumPy view cannot be seen: once views are out, every use may follow one. Said of parameters
+        that are as they were, it would end a forward pass that waits for its backward pass: there they are compared.
+        """
+        if self._weights is None:
+            return
+        known, values = self._forwarded, self._weights._buffer
+        if keeps_pass and known is not None and np.array_equal(known.view(np.uint32), values.view(np.uint32)):
+            return
+        self._forwarded = None
+        self._handle.parameters_changed()
 
     # --------------------------------------------------------------------------------------------- training
 
@@ -63,6 +80,7 @@ class TrainableModel(Fixed):
             clip_norm: the largest norm that the gradients may have together; None: any.
         """
         before, self._training = self._training, Training(self._handle, self._info, optimizer, loss, metrics, clip_norm)
+        self._waits_for_backward, self._forwarded = False, None
         warn_of_softmax(self._info, self._training.loss)
         if before is not None:
             before.optimizer._retire()
@@ -140,7 +158,7 @@ class TrainableModel(Fixed):
         training = self._compiled("evaluate")
         inputs = as_inputs(x, "x", self._info)
         targets = training.targets(y, "y", inputs)
-        self._announce_writes()
+        self._announce_writes(keeps_pass=True)
         return training.evaluate(inputs, targets, option_text(batch_size=batch_size))
 
     def train_on_batch(self, x: Arrays, y: Arrays) -> float:
@@ -153,7 +171,7 @@ class TrainableModel(Fixed):
     def compute_gradients(self, x: Arrays, y: Arrays) -> float:
         """The first half of `train_on_batch`: puts the gradients into `gradients` and returns the mean loss."""
         training = self._compiled("compute_gradients")
-        self._announce_writes()
+        self._announce_writes(keeps_pass=True)
         inputs = as_inputs(x, "x", self._info)
         return training.trainer.gradients(inputs, training.targets(y, "y", inputs))
 
@@ -166,6 +184,9 @@ class TrainableModel(Fixed):
         inputs = as_inputs(x, "x", self._info)
         outputs = self._sessions.empty_outputs(inputs)
         training.forward(inputs, outputs)
+        self._waits_for_backward = True
+        if self._weights is not None:
+            self._forwarded = self._weights._buffer.copy()
         return outputs[0] if len(outputs) == 1 else outputs
 
     def backward(self, gradients: Any, inputs: bool = False) -> Any:
@@ -178,7 +199,11 @@ class TrainableModel(Fixed):
             inputs: whether the gradients by the inputs are computed and returned too; a list where the model has
                 several, None for one of integers.
         """
-        found = self._compiled("backward").backward(gradients, truth(inputs, "inputs"))
+        training = self._compiled("backward")
+        if self._forwarded is not None:
+            self._announce_writes(keeps_pass=True)
+        found = training.backward(gradients, truth(inputs, "inputs"))
+        self._waits_for_backward, self._forwarded = False, None
         return found[0] if found is not None and len(found) == 1 else found
 
     def apply_gradients(self) -> None:

@@ -66,6 +66,7 @@ class Model(TrainableModel):
         self._sessions = Sessions(handle, self._info)
         self._training = None
         self._weights = None
+        self._waits_for_backward, self._forwarded = False, None
 
     # ------------------------------------------------------------------------------------------- what it is
 
@@ -128,7 +129,7 @@ class Model(TrainableModel):
         """
         batch_size = _BATCH_SIZE.checked(batch_size, "predict")
         inputs = as_inputs(x, "x", self._info)
-        self._announce_writes()
+        self._announce_writes(keeps_pass=True)
         outputs = self._sessions.run(inputs, batch_size)
         return outputs[0] if len(outputs) == 1 else outputs
 
@@ -154,7 +155,7 @@ class Model(TrainableModel):
                 raise InvalidArgumentError(f"streams[{index}] is {shown(stream)}; expected what stream() returned")
             handles.append(stream._handle)
         inputs = as_inputs(x, "x", self._info)
-        self._announce_writes()
+        self._announce_writes(keeps_pass=True)
         outputs = self._sessions.step(handles, inputs)
         return outputs[0] if len(outputs) == 1 else outputs
 
