@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -191,3 +192,12 @@ def test_every_error_is_what_python_would_raise_too() -> None:
         assert issubclass(kind, nn.NNKitError)
         assert issubclass(kind, python_kind)
         assert str(kind("what was wrong")) == "what was wrong"
+
+
+def test_without_tqdm_an_epoch_is_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    model = nn.Sequential([nn.Dense(2)], input_shape=(3,))
+    model.compile("sgd", loss="mean_squared_error")
+    model.fit(np.zeros((4, 3)), np.zeros((4, 2)))
+    assert capsys.readouterr().out.startswith("Epoch 1/1 ")

@@ -87,7 +87,7 @@ def test_a_residual_network_learns_and_its_statistics_follow_the_data(random: np
 def separable(filters: int, stride: int) -> list[nn.Layer]:
     """A block of MobileNet: a depthwise convolution, which keeps channels apart, then a 1x1 one, which mixes them."""
     return [
-        nn.Conv2D(filters // 2, 3, stride, "same", groups=filters // 2, bias=False),
+        nn.Conv2D(filters // 2, 3, stride=stride, padding="same", groups=filters // 2, bias=False),
         nn.BatchNorm(activation="relu"),
         nn.Conv2D(filters, 1, bias=False),
         nn.BatchNorm(activation="relu"),

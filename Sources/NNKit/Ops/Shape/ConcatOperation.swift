@@ -18,7 +18,10 @@ package struct ConcatOperation: Operation {
     }
     try requireFloat(inputs[0])
     let along = inputs.map(\.shape.sizes[axis])
-    sizes[axis] = along.contains(Shape.open) ? Shape.open : try sum(along)
+    guard inputs.count == 1 || !along.contains(Shape.open) else {
+      throw NNKitError(.shape, "axis \(axis) of an input is open; expected one whose size is known in all inputs")
+    }
+    sizes[axis] = inputs.count == 1 ? along[0] : try sum(along)
     return [ValueType(.float32, Shape(sizes))]
   }
 

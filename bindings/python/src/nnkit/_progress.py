@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from typing import Any, NamedTuple
 
@@ -117,8 +118,10 @@ class Bars(Display):
 
 
 def display_for(verbose: int) -> Display:
-    """0: nothing; 1: a bar for each epoch; 2: a line for each epoch."""
+    """0: nothing; 1: a bar for each epoch, or, without tqdm, a line; 2: a line for each epoch."""
     kinds = {0: Display, 1: Bars, 2: Lines}
     if not isinstance(verbose, int) or verbose not in kinds:
         raise ValueError(f"verbose is 0 (nothing), 1 (a progress bar) or 2 (a line an epoch), got {shown(verbose)}")
+    if verbose == 1 and importlib.util.find_spec("tqdm") is None:
+        return Lines()
     return kinds[int(verbose)]()

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._attributes import Fixed
-from ._catalog import number, option_text, truth
+from ._catalog import function_option, number, option_text, truth
 from ._handles import ModelHandle
 from ._inference import Sessions
 from ._ports import Arrays, as_inputs
@@ -19,6 +19,10 @@ from ._training import Training, warn_of_softmax
 from .history import History
 from .optimizers import Optimizer
 from .weights import Weights
+
+
+_EPOCHS = function_option("nnk_trainer_fit", "epochs")
+_BATCH_SIZE = function_option("nnk_trainer_fit", "batch_size")
 
 
 class TrainableModel(Fixed):
@@ -125,7 +129,7 @@ class TrainableModel(Fixed):
             validation_data: `(x, y)` to measure loss and metric on after every epoch.
             validation_split: the share of the samples, from the end, to hold out for that instead.
             shuffle: take the samples in a new order each epoch.
-            verbose: 0: silent; 1: a progress bar for each epoch; 2: a line for each epoch.
+            verbose: 0: silent; 1: a progress bar for each epoch (without tqdm, a line); 2: a line for each epoch.
             callbacks: each is called with an `EpochReport` after every epoch; one that returns True ends the fit.
             step_callbacks: each is called with a `StepReport` after every optimizer step, and ends the fit in the same
                 way. Both may set options of `model.optimizer` and save the model.
@@ -143,8 +147,8 @@ class TrainableModel(Fixed):
             held_out = as_inputs(validation_data[0], "validation x", self._info)
             validation = held_out, training.targets(validation_data[1], "validation y", held_out)
         options = option_text(
-            epochs=epochs,
-            batch_size=batch_size,
+            epochs=_EPOCHS.checked(epochs, "fit"),
+            batch_size=_BATCH_SIZE.checked(batch_size, "fit"),
             shuffle=truth(shuffle, "shuffle"),
             validation_split=validation_split if validation is None else None,
         )
@@ -159,6 +163,7 @@ class TrainableModel(Fixed):
         inputs = as_inputs(x, "x", self._info)
         targets = training.targets(y, "y", inputs)
         self._announce_writes(keeps_pass=True)
+        batch_size = _BATCH_SIZE.checked(batch_size, "evaluate")
         return training.evaluate(inputs, targets, option_text(batch_size=batch_size))
 
     def train_on_batch(self, x: Arrays, y: Arrays) -> float:
