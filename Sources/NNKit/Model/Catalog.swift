@@ -126,7 +126,7 @@ package enum Catalog {
         try container.encode(count, forKey: .maximumCount)
       case .padding:
         try container.encode("padding", forKey: .type)
-        try container.encode(["valid", "same"], forKey: .choices)
+        try container.encode(OptionSpecification.namedPaddings, forKey: .choices)
       }
     }
   }
