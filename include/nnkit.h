@@ -277,7 +277,8 @@ NNK_API nnk_status nnk_model_write(nnk_model *model, nnk_writer writer, void *us
 NNK_API nnk_status nnk_model_read(nnk_runtime *runtime, const void *bytes, int64_t count, nnk_model **out);
 
 /* The model as JSON: {"inputs":[{"name","dtype","shape","step_shape"}], "outputs":[..., each with "source", the name
- * of the layer or input that computes it], "layers":[{"name","kind", "options","inputs","output_shape","parameters"}],
+ * of the layer or input that computes it, and with "open_as", the name of the input whose open dimensions it has, where
+ * its shape has any], "layers":[{"name","kind", "options","inputs","output_shape","parameters"}],
  * "parameters":[{"name","shape","offset","count", "trainable"}], "parameter_count"}. An offset counts float32 elements
  * in the parameter buffer; a step_shape is there where nnk_streams_step can be used, and is the shape that it takes or
  * gives, without n. Writes the string's address to *out. It stays until the next call of this function in this thread.
@@ -497,8 +498,8 @@ NNK_API nnk_status nnk_trainer_read_state(nnk_trainer *trainer, const void *byte
 typedef struct nnk_session nnk_session;
 
 /* Plans the model and allocates what its runs need. Options: max_batch=1, max_time=0 (the longest open time
- * dimension; 0: planned at the first run), max_bytes=0 (0: no limit below the machine's memory). The session
- * keeps the model alive.
+ * dimension, for which every input is planned; 0: planned at the first run), max_bytes=0 (0: no limit below the
+ * machine's memory). Inputs may have time dimensions of different sizes. The session keeps the model alive.
  * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, OUT_OF_MEMORY. */
 NNK_API nnk_status nnk_session_create(nnk_model *model, const char *options, nnk_session **out);
 NNK_API void nnk_session_destroy(nnk_session *session);

@@ -155,7 +155,7 @@ public enum Catalog {
         try container.encode(OptionSpecification.maximumNumbers, forKey: .maximumCount)
       case .padding:
         try container.encode("padding", forKey: .type)
-        try container.encode(["valid", "same"], forKey: .choices)
+        try container.encode(OptionSpecification.namedPaddings, forKey: .choices)
       }
     }
   }

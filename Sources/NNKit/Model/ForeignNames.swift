@@ -109,6 +109,19 @@ package enum ForeignNames {
   private static let sizeFollows = "sizes of inputs follow from the layers before; leave it out"
   private static let twoClasses = "for two classes give the model 2 logits and use softmax_cross_entropy"
 
+  /// A word as names here are written: small letters, and `_` between words.
+  static func plain(_ word: some StringProtocol) -> String {
+    String(word.lowercased().map { $0 == "-" ? "_" : $0 })
+  }
+
+  /// What to do in place of `word`, which is none of `own`, as a part of a sentence: advice, or the name that was meant.
+  /// nil: that cannot be told.
+  static func hint(_ word: some StringProtocol, meant: (String) -> String?, among own: [String]) -> String? {
+    let word = plain(word.prefix(64))
+    if let advice = advice[word] { return advice }
+    return (meant(word) ?? nearest(word, in: own)).map { "did you mean \($0)?" }
+  }
+
   /// `name` as one of `own`: itself, or what it stands for in `table`. nil: neither.
   static func own(_ name: String, among own: [String], _ table: [String: String]) -> String? {
     if own.contains(name) { return name }

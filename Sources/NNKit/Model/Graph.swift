@@ -90,7 +90,7 @@ public struct Graph: Sendable {
       try checkMemory()
       guard let definition = LayerCatalog.definition(of: kind) else {
         var message = "there is no layer kind \"\(excerpt(kind))\""
-        let word = String(kind.prefix(64)).lowercased()
+        let word = ForeignNames.plain(kind.prefix(64))
         if let near = ForeignNames.kinds[word] ?? nearest(word, in: LayerCatalog.kinds) {
           message += "; did you mean \(near)?"
         }

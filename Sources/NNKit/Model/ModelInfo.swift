@@ -26,14 +26,20 @@ public struct ModelInfo: Encodable, Sendable {
     public let port: Port
     /// The name of the layer, or input, that computes it.
     public let source: String?
+    /// The name of the input that has the same open dimension; nil where there is none.
+    public let openAs: String?
 
-    private enum Key: String, CodingKey { case source }
+    private enum Key: String, CodingKey {
+      case source
+      case openAs = "open_as"
+    }
 
     /// As one object with the fields of both.
     public func encode(to encoder: any Encoder) throws {
       try port.encode(to: encoder)
       var container = encoder.container(keyedBy: Key.self)
       try container.encode(source, forKey: .source)
+      try container.encodeIfPresent(openAs, forKey: .openAs)
     }
   }
 
@@ -100,9 +106,19 @@ public struct ModelInfo: Encodable, Sendable {
     var producers: [Int: String] = [:]
     for input in graph.inputs { producers[input.value.index] = input.name }
     for node in graph.nodes { for output in node.outputs { producers[output.index] = node.name } }
+    // Where an output is open, so is an input of its layer, in the same dimensions; of several all are equal.
+    var openAs: [Int: String] = [:]
+    for input in graph.inputs where graph.types[input.value.index].shape.isOpen {
+      openAs[input.value.index] = input.name
+    }
+    for node in graph.nodes {
+      let name = node.inputs.lazy.compactMap { openAs[$0.index] }.first
+      for output in node.outputs where graph.types[output.index].shape.isOpen { openAs[output.index] = name }
+    }
     inputs = graph.inputs.enumerated().map { port($1, steps?.inputs[$0]) }
     outputs = graph.outputs.enumerated().map {
-      Output(port: port($1, steps?.outputs[$0]), source: producers[$1.value.index])
+      Output(
+        port: port($1, steps?.outputs[$0]), source: producers[$1.value.index], openAs: openAs[$1.value.index])
     }
     layers = zip(graph.nodes, model.parametersByNode).map { node, parameters in
       Layer(

@@ -91,6 +91,8 @@ package struct OptionSpecification: Sendable {
   /// The most numbers of a list.
   package static let maximumNumbers = 1024
 
+  package static let namedPaddings = ["valid", "same"]
+
   /// The upper bound of a number that may be as large as a single-precision one can be.
   package static let largestFloat = Double(Float.greatestFiniteMagnitude)
 
@@ -104,17 +106,16 @@ package struct OptionSpecification: Sendable {
     }
     // The text may be a list, as of a kernel, with the next option behind a comma: "kernel=3,stride=2".
     if text.hasSuffix(",") || text.contains("=") { return Options.separatorAdvice }
-    var problem = "expected \(expectation)"
-    guard case .choice(let choices) = kind else { return problem }
-    let word = text.prefix(64).lowercased()
-    if let advice = ForeignNames.advice[word] {
-      problem += "; \(advice)"
-    } else if let near = ForeignNames.own(word, among: choices, ForeignNames.values) {
-      problem += "; did you mean \(near)?"
-    } else if let near = nearest(word, in: choices) {
-      problem += "; did you mean \(near)?"
+    let problem = "expected \(expectation)"
+    let choices: [String]
+    switch kind {
+    case .choice(let names): choices = names
+    case .padding where text.first?.isLetter == true: choices = OptionSpecification.namedPaddings
+    default: return problem
     }
-    return problem
+    let hint = ForeignNames.hint(
+      text, meant: { ForeignNames.own($0, among: choices, ForeignNames.values) }, among: choices)
+    return problem + (hint.map { "; \($0)" } ?? "")
   }
 
   /// Reads the text of a value; nil where it does not fit.
@@ -144,7 +145,7 @@ package struct OptionSpecification: Sendable {
       }
       return .list(values.count == count ? values : Array(repeating: values[0], count: count))
     case .padding:
-      if text == "valid" || text == "same" { return .string(String(text)) }
+      if Self.namedPaddings.contains(String(text)) { return .string(String(text)) }
       guard let values = integers(text, in: 0...maximumSize, most: 8), [1, 2, 4].contains(values.count) else {
         return nil
       }
@@ -238,13 +239,10 @@ package struct Options: Sendable {
   ) -> NNKitError {
     let names = specifications.map(\.name)
     var message = "\(owner) has no option \"\(excerpt(key))\""
-    let word = String(key.prefix(64))
-    if word.hasPrefix(",") {
+    if key.hasPrefix(",") {
       message += "; \(separatorAdvice)"
-    } else if let advice = ForeignNames.advice[word] {
-      message += "; \(advice)"
-    } else if let near = nearest(word, in: names) {
-      message += "; did you mean \(near)?"
+    } else if let hint = ForeignNames.hint(key, meant: { specification($0, specifications)?.name }, among: names) {
+      message += "; \(hint)"
     }
     message += names.isEmpty ? " (it takes none)" : " (it takes \(names.joined(separator: ", ")))"
     return NNKitError(.invalidArgument, message)

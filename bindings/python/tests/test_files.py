@@ -355,3 +355,61 @@ def test_a_path_with_a_zero_character_is_refused_and_not_cut(tmp_path: Path) -> 
 def test_a_path_of_the_wrong_type_is_a_type_error() -> None:
     with pytest.raises(TypeError):
         nn.load(3)  # type: ignore[arg-type]
+
+
+class Answers(io.RawIOBase):
+    """A file without a buffer that answers what it is told, and then seven bytes at a time or all that is left."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers, self.content = list(answers), b""
+
+    def write(self, piece: Any) -> Any:
+        answer = self.answers.pop(0) if self.answers else min(7, len(piece))
+        if isinstance(answer, (int, np.integer)) and answer > 0:
+            self.content += bytes(piece[:answer])
+        return answer
+
+    def read(self, size: int = -1) -> Any:
+        return self.answers.pop(0) if self.answers else b""
+
+
+@pytest.mark.parametrize("answer", [-1, 1 << 40, "7", 7.0, b"7", -(1 << 70)])
+def test_a_write_that_answers_nonsense_is_an_error(answer: Any, saved: Path) -> None:
+    for target in (Answers(7, answer), types.SimpleNamespace(write=lambda piece: answer)):
+        with pytest.raises(OSError, match=r"expected how many it took, 1 to \d+") as caught:
+            dense_model().save(target)  # type: ignore[arg-type]
+        assert isinstance(caught.value, nn.ModelFileError)
+    every = Answers(0, 7, 0, np.int64(7), True)
+    dense_model(seed=3).save(every)  # type: ignore[arg-type]
+    assert every.content == saved.read_bytes()
+
+
+def test_a_file_that_takes_nothing_is_an_error() -> None:
+    with pytest.raises(OSError, match=r"returned 0 for \d+ bytes again"):
+        dense_model().save(Answers(7, 0, 0))  # type: ignore[arg-type]
+    with pytest.raises(OSError, match="does not block, and takes no more now"):
+        dense_model().save(Answers(7, None))  # type: ignore[arg-type]
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with open(reading, "rb"), open(writing, "wb", buffering=0) as full:
+        while full.write(b"x" * 4096) is not None:
+            pass
+        with pytest.raises(OSError, match="does not block"):
+            dense_model().save(full)
+
+
+@pytest.mark.parametrize("answer", [3, 2.5, object(), [1, 2]])
+def test_a_read_that_answers_nonsense_is_an_error(answer: Any) -> None:
+    for source in (Answers(answer), types.SimpleNamespace(read=lambda: answer)):
+        with pytest.raises(TypeError, match="expected bytes"):
+            nn.load(source)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="gives text"):
+        nn.load(types.SimpleNamespace(read=lambda: "abc"))  # type: ignore[arg-type]
+
+
+def test_a_file_that_does_not_block_is_read_whole_or_not_at_all(saved: Path) -> None:
+    content = saved.read_bytes()
+    assert nn.load(Answers(content[:9], bytearray(content[9:]))).parameter_count == dense_model().parameter_count  # type: ignore[arg-type]
+    for pieces in ([None], [content[:9], None]):
+        with pytest.raises(nn.ModelFileError, match="has nothing to read before its end"):
+            nn.load(Answers(*pieces))  # type: ignore[arg-type]

@@ -127,3 +127,28 @@ def test_a_setting_of_a_compiled_optimizer_has_its_own_name_alone() -> None:
     optimizer = compiled(dense_model()).optimizer
     with pytest.raises(AttributeError, match="did you mean 'learning_rate'"):
         optimizer.lr = 0.5
+
+
+@pytest.mark.parametrize(
+    ("make", "meant"),
+    [
+        (lambda: dense_model().compile(loss="MSE"), "did you mean 'mean_squared_error'?"),
+        (lambda: dense_model().compile(loss="Mean-Squared-Error"), "did you mean 'mean_squared_error'?"),
+        (lambda: dense_model().compile(loss="Categorical-CrossEntropy"), FOREIGN["advice"]["categorical_crossentropy"]),
+        (lambda: dense_model().compile("SGD", loss="mse"), "did you mean 'sgd'?"),
+        (lambda: dense_model().compile("Adam", loss="mse"), "did you mean 'adam'?"),
+        (lambda: nn.Dense(2, activation="ReLU"), "did you mean 'relu'?"),
+        (lambda: nn.Dense(2, activation="Hard-Swish"), "did you mean 'hard_swish'?"),
+        (lambda: nn.Dense(2, activation="Swish"), "did you mean 'silu'?"),
+        (lambda: nn.Conv2D(2, 3, padding="SAME"), "did you mean 'same'?"),
+        (lambda: nn.Conv2D(2, 3, padding="Valid"), "did you mean 'valid'?"),
+    ],
+)
+def test_letters_of_another_size_lead_to_the_name(make: Any, meant: str) -> None:
+    with pytest.raises(nn.InvalidArgumentError) as caught:
+        make()
+    assert str(caught.value).endswith(meant)
+    with pytest.raises(TypeError, match="did you mean 'learning_rate'"):
+        nn.Adam(**{"LR": 0.5})
+    with pytest.raises(TypeError, match="did you mean 'kernel_initializer'"):
+        nn.Dense(2, **{"Kernel-Initializer": "zeros"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from typing import Any
 
@@ -260,6 +261,34 @@ def test_many_threads_predict_at_once_and_get_the_same_bits(images: np.ndarray) 
     for thread in threads:
         thread.join()
     assert results == [True] * 8
+
+
+def test_threads_that_take_turns_anywhere_predict_in_many_shapes() -> None:
+    model = dense_model()
+    x = np.linspace(-1, 1, 160, dtype=np.float32).reshape(40, 4)
+    expected = model.predict(x)
+    failed: list[BaseException] = []
+
+    def work(first: int) -> None:
+        try:
+            for turn in range(150):
+                count = 1 + (first + turn) % 12
+                assert np.allclose(model.predict(x[:count]), expected[:count], atol=1e-6)
+        except BaseException as error:
+            failed.append(error)
+
+    before = sys.getswitchinterval()
+    try:
+        for interval in (1e-6, 1e-5, 1e-4):
+            sys.setswitchinterval(interval)
+            threads = [threading.Thread(target=work, args=(first,)) for first in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert not failed
 
 
 def test_sessions_are_kept_and_limited(random: np.random.Generator) -> None:

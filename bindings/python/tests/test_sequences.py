@@ -126,3 +126,40 @@ def test_every_output_ends_at_its_own_lengths(random: np.random.Generator) -> No
         assert math.isclose(loss, expected, rel_tol=1e-5)
     assert math.isclose(model.compute_gradients(data, targets), expected, rel_tol=1e-5)
     assert all(np.isfinite(gradient).all() for gradient in model.gradients.values())
+
+
+def test_inputs_may_have_sequences_of_different_lengths(random: np.random.Generator) -> None:
+    a, b = nn.Input((None, 2), name="a"), nn.Input((None, 3), name="b")
+    words = nn.Input((None,), "int32", name="words")
+    last = nn.Add()([nn.LSTM(4)(a), nn.LSTM(4)(b)])
+    states = [nn.LSTM(4, return_sequences=True)(value) for value in (b, a)]
+    model = nn.Model([a, b, words], [last, *states, nn.Dense(5)(nn.Embedding(9, 3)(words)), a], seed=2)
+    assert [entry.get("open_as") for entry in model.info["outputs"]] == [None, "b", "a", "words", "a"]
+    assert all("open_as" not in entry for entry in model.info["inputs"])
+    model.compile("sgd", loss="mean_squared_error")
+    for samples, sizes in ((5, (3, 5, 4)), (5, (5, 3, 1)), (4, (3, 5, 4)), (5, (3, 5, 4))):
+        x = [
+            random.normal(size=(samples, sizes[0], 2)).astype(np.float32),
+            random.normal(size=(samples, sizes[1], 3)).astype(np.float32),
+            random.integers(0, 9, size=(samples, sizes[2])),
+        ]
+        shapes = [(samples, 4), (samples, sizes[1], 4), (samples, sizes[0], 4), (samples, sizes[2], 5), x[0].shape]
+        predicted, trained = model.predict(x, batch_size=2), model.forward(x)
+        assert [output.shape for output in predicted] == [output.shape for output in trained] == shapes
+        for ours, whole, each in zip(predicted, trained, model.predict(x, batch_size=100)):
+            assert np.allclose(ours, whole, atol=1e-6) and np.allclose(ours, each, atol=1e-6)
+        assert np.array_equal(predicted[4], x[0])
+        assert model.evaluate(x, predicted, batch_size=3)["loss"] < 1e-10
+        gradients = model.backward(trained, inputs=True)
+        assert [None if each is None else each.shape for each in gradients] == [x[0].shape, x[1].shape, None]
+
+
+def test_inputs_that_must_be_equally_long_say_so(random: np.random.Generator) -> None:
+    a, b = nn.Input((None, 2), name="a"), nn.Input((None, 2), name="b")
+    model = nn.Model([a, b], nn.Add()([a, b]))
+    assert model.predict([np.ones((2, 3, 2)), np.ones((2, 3, 2))]).shape == (2, 3, 2)
+    with pytest.raises(nn.ShapeError, match=r"shapes \[3, 2\] and \[5, 2\]"):
+        model.predict([np.ones((2, 3, 2)), np.ones((2, 5, 2))])
+    for wrong in (np.ones(2), np.ones((2, 3)), np.ones(())):
+        with pytest.raises(nn.ShapeError):
+            model.predict([wrong, np.ones((2, 3, 2))])

@@ -6,6 +6,7 @@ import copy
 import math
 import os
 import signal
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -479,17 +480,54 @@ def test_a_callback_may_predict_save_and_build(x: np.ndarray, y: np.ndarray, tmp
 
 def test_a_model_in_training_is_busy(x: np.ndarray, y: np.ndarray) -> None:
     model = compiled(dense_model())
-    errors: list[Exception] = []
+    told: list[str] = []
 
     def callback(report: nn.EpochReport) -> None:
-        for call in (model.evaluate, model.train_on_batch, model.compute_gradients):
-            try:
+        for call in (model.evaluate, model.train_on_batch, model.compute_gradients, lambda *_: model.freeze("*")):
+            with pytest.raises(nn.BusyError) as caught:
                 call(x, y)
-            except nn.BusyError as error:
-                errors.append(error)
+            told.append(str(caught.value))
+        with pytest.raises(nn.BusyError, match="another fit of this model has not ended"):
+            model.fit(x, y, verbose=0)
+        # What a callback may do with the trainer.
+        model.optimizer.learning_rate = 2 * model.optimizer.learning_rate
+        copy.copy(model).fit(x, y, verbose=0)
+        assert model.gradients["dense/kernel"].any()
 
     model.fit(x, y, verbose=0, callbacks=[callback])
-    assert len(errors) == 3
+    expected = "the trainer is in the very call that this callback belongs to; do this when that call has returned"
+    assert told == [expected] * 4
+    model.fit(x, y, verbose=0)
+
+
+def test_fits_of_one_model_in_several_threads_have_their_own_validation_samples(x: np.ndarray, y: np.ndarray) -> None:
+    model = dense_model()
+    model.compile(nn.SGD(0.0), loss="softmax_cross_entropy")
+    validation = {count: (np.full((count, 4), count, np.float32), np.zeros(count, np.int32)) for count in range(1, 7)}
+    expected = {count: model.evaluate(*samples)["loss"] for count, samples in validation.items()}
+    wrong: list[Any] = []
+
+    def work(count: int) -> None:
+        for _ in range(40):
+            try:
+                history = model.fit(x[:8], y[:8], validation_data=validation[count], verbose=0).history
+            except nn.BusyError:
+                continue
+            if history["val_loss"] != [expected[count]]:
+                wrong.append(history)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=work, args=(count,)) for count in validation]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert not wrong
+    assert "val_loss" not in model.fit(x, y, verbose=0).history
 
 
 def test_a_model_and_its_data_may_be_let_go_inside_the_callback(random: np.random.Generator) -> None:

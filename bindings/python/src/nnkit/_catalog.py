@@ -73,7 +73,7 @@ class Option(NamedTuple):
         if isinstance(value, str) and self.choices:
             own = own_name(value, self.choices, FOREIGN["values"])
             if own is None:
-                raise InvalidArgumentError(problem + hint(value, self.choices))
+                raise InvalidArgumentError(problem + hint(value, self.choices, FOREIGN["values"]))
             return own
         if not self._allows(value):
             raise InvalidArgumentError(problem)
@@ -132,14 +132,14 @@ def own_name(name: str, own: Iterable[str], foreign: Mapping[str, Any]) -> str |
     return next((each for each in ([stands_for] if isinstance(stands_for, str) else stands_for) if each in own), None)
 
 
-def hint(name: str, own: Iterable[str]) -> str:
-    """What to write in place of `name`, which is none of `own`, if that can be told."""
-    name = name.lower()
-    if name in FOREIGN["advice"]:
-        return f"; {FOREIGN['advice'][name]}"
-    same = own_name(name, own, FOREIGN["values"]) or own_name(name, own, FOREIGN["options"])
-    near = [same] if same else difflib.get_close_matches(name, own, 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+def hint(name: str, own: Iterable[str], foreign: Mapping[str, Any]) -> str:
+    """What to write in place of `name`, which is none of `own`, if that can be told. Letters of any size count, and -
+    as _."""
+    plain = name.lower().replace("-", "_")
+    if plain in FOREIGN["advice"]:
+        return f"; {FOREIGN['advice'][plain]}"
+    meant = own_name(plain, own, foreign) or next(iter(difflib.get_close_matches(plain, own, 1)), None)
+    return f"; did you mean {meant!r}?" if meant else ""
 
 
 def _tuple_of_list(value: Any) -> Any:
@@ -358,7 +358,7 @@ def _hint_of_place(value: Any, options: Iterable[Option]) -> str:
 
 
 def _unknown_argument(owner: str, name: str, options: Mapping[str, Option]) -> str:
-    advice = hint(name, options)
+    advice = hint(name, options, FOREIGN["options"])
     return f"{owner} has no argument '{name}'{advice}{'' if advice[-1:] == '?' else '.'} It takes {', '.join(options)}"
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,40 +16,47 @@ from ._handles import ModelHandle, SessionHandle, StreamHandle
 # Each holds an arena of its own: a program that predicts in many shapes must not keep one for every shape it saw.
 MAXIMUM_KEPT_SHAPES = 8
 
+_Key: TypeAlias = "tuple[int, tuple[int, ...]]"
+
 
 class Sessions:
-    """Planned sessions of one model by (batch size, time steps), reused; safe to use from several threads."""
+    """Planned sessions of one model by batch size and time steps, reused; safe to use from several threads."""
 
     def __init__(self, model: ModelHandle, info: dict[str, Any]) -> None:
         self._model = model
         self._input_shapes = [tuple(entry["shape"]) for entry in info["inputs"]]
         self._output_shapes = [tuple(entry["shape"]) for entry in info["outputs"]]
         self._output_types = [np.dtype(entry["dtype"]) for entry in info["outputs"]]
+        positions = {entry["name"]: index for index, entry in enumerate(info["inputs"])}
+        # Of each output: the input whose sizes its open dimensions have.
+        self._open_as = [positions.get(entry.get("open_as")) for entry in info["outputs"]]
         self._step_shapes = [tuple(entry.get("step_shape", ())) for entry in info["outputs"]]
-        self._free: OrderedDict[tuple[int, int], list[SessionHandle]] = OrderedDict()
+        # Each access is one operation that Python does not divide. A lock would be held where a process forks, or where
+        # the handler of a signal predicts.
+        self._free: OrderedDict[_Key, list[SessionHandle]] = OrderedDict()
 
     @contextmanager
-    def _borrowed(self, max_batch: int, time: int) -> Iterator[SessionHandle]:
-        # A session serves one call at a time: a second thread finds the list empty and makes another session.
-        key = (max_batch, time)
-        kept = self._free.pop(key, [])
-        session = kept.pop() if kept else self._new(max_batch, time)
-        if kept:
-            self._free.setdefault(key, []).extend(kept)
+    def _borrowed(self, max_batch: int, sizes: tuple[int, ...] = ()) -> Iterator[SessionHandle]:
+        # A session serves one call at a time: a second thread finds none that is free and makes another.
+        key = (max_batch, sizes)
+        try:
+            session = self._free[key].pop()
+        except LookupError:
+            session = SessionHandle(self._model, option_text(max_batch=max_batch))
         try:
             yield session
         finally:
+            # Where another thread drops the list meanwhile, the session goes with it.
             self._free.setdefault(key, []).append(session)
-            self._free.move_to_end(key)
-            while len(self._free) > MAXIMUM_KEPT_SHAPES:
-                self._free.popitem(last=False)
-
-    def _new(self, max_batch: int, time: int) -> SessionHandle:
-        return SessionHandle(self._model, option_text(max_batch=max_batch, max_time=time or None))
+            with suppress(KeyError):
+                self._free.move_to_end(key)
+            with suppress(KeyError):
+                while len(self._free) > MAXIMUM_KEPT_SHAPES:
+                    self._free.popitem(last=False)
 
     def run(self, inputs: Sequence[NDArray[Any]], batch_size: int) -> list[NDArray[Any]]:
         """The model's outputs for `inputs`, [N, ...] each, computed `batch_size` samples at a time."""
-        outputs, time = self.empty_outputs(inputs), self._time(inputs)
+        outputs = self.empty_outputs(inputs)
         count = len(outputs[0])
         if count == 0 and all(array.shape[:1] == (0,) for array in inputs):
             return outputs
@@ -57,7 +64,7 @@ class Sessions:
             size = count or 1  # Whole, so that the library's message has the shape that the program gave.
         else:
             size = max(min(batch_size, count), 1)
-        with self._borrowed(size, time) as session:
+        with self._borrowed(size, self._open_sizes(inputs)) as session:
             # One pass at least, so that the library reports inputs whose first axis is missing.
             for start in range(0, max(count, 1), size):
                 stop = start + size
@@ -69,10 +76,9 @@ class Sessions:
     def empty_outputs(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """Arrays for the model's outputs for `inputs`."""
         count = inputs[0].shape[0] if inputs[0].ndim else 0
-        time = self._time(inputs)
         return [
-            np.empty((count, *(time if size == -1 else size for size in shape)), dtype)
-            for shape, dtype in zip(self._output_shapes, self._output_types)
+            np.empty((count, *_closed(shape, None if position is None else inputs[position])), dtype)
+            for shape, dtype, position in zip(self._output_shapes, self._output_types, self._open_as)
         ]
 
     def step(self, streams: Sequence[StreamHandle], inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
@@ -80,17 +86,24 @@ class Sessions:
         outputs = [
             np.empty((len(streams), *shape), dtype) for shape, dtype in zip(self._step_shapes, self._output_types)
         ]
-        with self._borrowed(max(len(streams), 1), 0) as session:
+        with self._borrowed(max(len(streams), 1)) as session:
             session.step(streams, inputs, outputs)
         return outputs
 
-    def _time(self, inputs: Sequence[NDArray[Any]]) -> int:
-        """The size of the open time dimension in `inputs`; 0 if there is none."""
-        for array, shape in zip(inputs, self._input_shapes):
-            for axis, size in enumerate(shape, start=1):
-                if size == -1 and axis < array.ndim:
-                    return int(array.shape[axis])
-        return 0
+    def _open_sizes(self, inputs: Sequence[NDArray[Any]]) -> tuple[int, ...]:
+        """The sizes of the inputs' open dimensions, in order: with the batch, what a plan is made for."""
+        return tuple(
+            actual
+            for array, shape in zip(inputs, self._input_shapes)
+            for size, actual in zip(shape, array.shape[1:])
+            if size == -1
+        )
+
+
+def _closed(shape: tuple[int, ...], array: NDArray[Any] | None) -> tuple[int, ...]:
+    """`shape`, its open dimensions as `array` has them, [N, ...]; 0 where it has none."""
+    actual = () if array is None else array.shape[1:]
+    return tuple(size if size != -1 else actual[axis] if axis < len(actual) else 0 for axis, size in enumerate(shape))
 
 
 def _matches(array: NDArray[Any], shape: tuple[int, ...]) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from ._catalog import function_option, number, option_text
 from ._handles import DatasetHandle, ModelHandle, TrainerHandle
 from ._progress import EpochReport, StepReport, display_for
 from ._shown import shown
-from .errors import InvalidArgumentError, ShapeError
+from .errors import BusyError, InvalidArgumentError, ShapeError
 from .history import History
 from .optimizers import KINDS, Optimizer
 from .weights import Weights
@@ -77,6 +79,8 @@ class Training:
         self._outputs = info["outputs"]
         self._parameters = info["parameters"]
         self._gradients: Weights | None = None
+        # By process: a fork's child goes on without the fit that another thread was in.
+        self._fits: dict[int, object] = {}
         self._inputs: list[tuple[tuple[int, ...], np.dtype[Any]]] = []
 
     def arguments(self) -> dict[str, Any]:
@@ -231,14 +235,24 @@ class Training:
             return stop
 
         dataset = DatasetHandle(inputs, targets)
-        self.trainer.set_validation(DatasetHandle(*validation) if validation else None)
+        # A fit has its validation samples alone with the trainer, whatever other threads do.
+        process, mine = os.getpid(), object()
         try:
+            if self._fits.setdefault(process, mine) is not mine:
+                raise BusyError("another fit of this model has not ended; fit it when that has, or fit a copy of it")
+            self.trainer.set_validation(DatasetHandle(*validation) if validation else None)
             # Every batch is reported even to a silent fit: Python sees Ctrl-C only when it gets to run.
             self.trainer.fit(dataset, f"{options} report=batch", report)
         finally:
             display.close()
-            if validation:
-                self.trainer.set_validation(None)
+            if self._fits.get(process) is mine:
+                try:
+                    if validation:
+                        # Where another thread evaluates already, they stay until the next fit, which has its own.
+                        with suppress(BusyError):
+                            self.trainer.set_validation(None)
+                finally:
+                    del self._fits[process]
         return history
 
 

@@ -41,7 +41,7 @@ class Optimizer(_catalog.Described):
     def options(self) -> Mapping[str, Any]:
         """The options that were given or set, by name; not to be written to."""
         if self._trainer is not None:
-            for name, value in self._options.items():
+            for name, value in list(self._options.items()):  # Another thread may set one.
                 self._options[name] = type(value)(self._trainer.get(name))
         return super().options
 

@@ -35,6 +35,8 @@ pub struct PortInfo {
     /// The shape that [`Session::step`](crate::Session::step) takes or gives, without the number of streams; `None`
     /// where the model cannot be streamed.
     pub step_shape: Option<Vec<i64>>,
+    /// Of an output whose shape is open: the name of the input that has the same open dimensions.
+    pub open_as: Option<String>,
 }
 
 /// A layer of a model.
@@ -102,6 +104,7 @@ impl PortInfo {
             dtype,
             shape: shape(json.get("shape")?)?,
             step_shape: json.find("step_shape").map(shape).transpose()?,
+            open_as: json.find("open_as").map(Json::string).transpose()?,
         })
     }
 }
