@@ -307,7 +307,7 @@ def test_a_wrong_argument_of_compile_is_refused(options: dict[str, Any], kind: t
     ("options", "kind", "message"),
     [
         ({"epochs": 0}, ValueError, "epochs"),
-        ({"epochs": 2.5}, ValueError, "epochs"),
+        ({"epochs": 2.5}, TypeError, "epochs"),
         ({"epochs": [1]}, TypeError, "epochs"),
         ({"batch_size": 0}, ValueError, "batch_size"),
         ({"batch_size": -5}, ValueError, "batch_size"),

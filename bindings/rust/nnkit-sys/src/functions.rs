@@ -157,11 +157,12 @@ functions! {
     ) -> nnk_status;
 
     /// The model as JSON: {"inputs":\[{"name","dtype","shape","step_shape"}\], "outputs":\[..., each with "source", the
-    /// name of the layer or input that computes it\], "layers":\[{"name","kind",
-    /// "options","inputs","output_shape","parameters"}\], "parameters":\[{"name","shape","offset","count",
-    /// "trainable"}\], "parameter_count"}. An offset counts float32 elements in the parameter buffer; a step_shape is
-    /// there where `nnk_streams_step` can be used, and is the shape that it takes or gives, without n. Writes the
-    /// string's address to \*out. It stays until the next call of this function in this thread.
+    /// name of the layer or input that computes it, and with "open_as", the name of the input whose open dimensions it
+    /// has, where its shape has any\], "layers":\[{"name","kind", "options","inputs","output_shape","parameters"}\],
+    /// "parameters":\[{"name","shape","offset","count", "trainable"}\], "parameter_count"}. An offset counts float32
+    /// elements in the parameter buffer; a step_shape is there where `nnk_streams_step` can be used, and is the shape
+    /// that it takes or gives, without n. Writes the string's address to \*out. It stays until the next call of this
+    /// function in this thread.
     ///
     /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY.
     fn nnk_model_info_json(model: *mut nnk_model, out: *mut *const c_char) -> nnk_status;
@@ -428,8 +429,8 @@ functions! {
     fn nnk_trainer_read_state(trainer: *mut nnk_trainer, bytes: *const c_void, count: i64) -> nnk_status;
 
     /// Plans the model and allocates what its runs need. Options: max_batch=1, max_time=0 (the longest open time
-    /// dimension; 0: planned at the first run), max_bytes=0 (0: no limit below the machine's memory). The session keeps
-    /// the model alive.
+    /// dimension, for which every input is planned; 0: planned at the first run), max_bytes=0 (0: no limit below the
+    /// machine's memory). Inputs may have time dimensions of different sizes. The session keeps the model alive.
     ///
     /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, OUT_OF_MEMORY.
     fn nnk_session_create(model: *mut nnk_model, options: *const c_char, out: *mut *mut nnk_session) -> nnk_status;
