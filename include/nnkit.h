@@ -322,7 +322,9 @@ NNK_API void nnk_trainer_destroy(nnk_trainer *trainer);
  * again. In a pattern * stands for any characters and ? for any one: "encoder_*", "conv/kernel". A frozen parameter keeps
  * its value and has a gradient of zero, which takes no time unless the same step computes others; what lies before frozen
  * layers alone is not gone back to. A running statistic of batchnorm can be frozen too; training takes the batch's
- * statistics all the same. The optimizer's memory stays. *count (may be NULL): how many fit. Part of the state.
+ * statistics all the same. The optimizer's memory stays. *count (may be NULL): how many fit. Part of the state. What a
+ * program writes to the gradient of a frozen parameter counts nowhere: nnk_trainer_apply makes it zero. A change ends
+ * an nnk_trainer_forward that nnk_trainer_backward has not used yet.
  * Returns: NNK_OK, INVALID_ARGUMENT (no parameter fits), INVALID_HANDLE, BUSY. Since ABI version 2. */
 NNK_API nnk_status nnk_trainer_freeze(nnk_trainer *trainer, const char *pattern, int32_t frozen, int32_t *count);
 
@@ -376,7 +378,7 @@ typedef int (*nnk_progress_callback)(const nnk_progress *progress, void *user);
  * The trainer is busy until this returns. Shapes, and all labels and indices, of the validation samples too, are
  * checked before the first step. Where a later step fails, the steps before it have changed the model: the message
  * says which step of which epoch it was, what it met in which sample or parameter, and whose parameters the model
- * keeps. A step that fails changes nothing, and one that does not leaves every parameter finite.
+ * keeps. A step that fails changes nothing, and one that does not leaves every parameter finite, frozen ones too.
  * Returns: NNK_OK, INVALID_ARGUMENT (also for no sample to train on, or none to validate with where that was asked
  * for), INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, NUMERIC, BUSY. */
 NNK_API nnk_status nnk_trainer_fit(nnk_trainer *trainer, nnk_dataset *dataset, const char *options,
@@ -429,8 +431,8 @@ NNK_API nnk_status nnk_trainer_forward(nnk_trainer *trainer, const nnk_tensor *i
  * nothing is divided by N. n_input_gradients is 0, or the number of inputs: then the gradient of each input is written
  * to input_gradients[i], where its data is not NULL (that of an int32 input is). Without them, what they alone need is
  * not computed. Each call needs an nnk_trainer_forward of its own, and the parameters it was run with.
- * Returns: NNK_OK, INVALID_ARGUMENT (also without a forward pass that was not used, or where parameters have changed
- * since), INVALID_HANDLE, SHAPE, TYPE, BUSY. Since ABI version 2. */
+ * Returns: NNK_OK, INVALID_ARGUMENT (also without a forward pass that was not used, or where parameters, or which of
+ * them are frozen, have changed since), INVALID_HANDLE, SHAPE, TYPE, BUSY. Since ABI version 2. */
 NNK_API nnk_status nnk_trainer_backward(nnk_trainer *trainer, const nnk_tensor *output_gradients,
                                         int32_t n_output_gradients, nnk_tensor *input_gradients,
                                         int32_t n_input_gradients);

@@ -15,7 +15,7 @@ extension Trainer {
       let batch = try model.checkInputs({ model.graph.types[model.graph.inputs[$0].value.index] }, input)
       let bound = try plan(&plansByHand, .trainingByHand, batch: batch, input)
       try model.checkOutputs({ bound.plan.outputs[$0].type }, batch: batch, output)
-      forwardPass = nil
+      (forwardPass, freezingEndedPass) = (nil, false)
       try model.load(bound, input)
       let version = model.arena.version
       bound.runForward(seed: model.seed, step: model.passes.add(1, ordering: .relaxed).oldValue)
@@ -29,7 +29,7 @@ extension Trainer {
   /// counts as zero, whatever it is.
   ///
   /// Throws: `.invalidArgument` for a wrong number of tensors, without a forward pass that has not been used, or where
-  /// the parameters have changed since; `.shape`, `.type`; `.busy`.
+  /// the parameters, or which of them are frozen, have changed since; `.shape`, `.type`; `.busy`.
   package func backward(
     outputCount: Int, _ outputGradient: OptionalTensorSource, inputCount: Int, _ inputGradient: OptionalTensorSource
   ) throws(NNKitError) {
@@ -43,7 +43,10 @@ extension Trainer {
       }
       guard let (bound, version) = forwardPass else {
         throw NNKitError(
-          .invalidArgument, "there is no forward pass to go back; each backward pass needs a forward pass before it")
+          .invalidArgument,
+          freezingEndedPass
+            ? "parameters were frozen or unfrozen since the forward pass, which ended it; run it again"
+            : "there is no forward pass to go back; each backward pass needs a forward pass before it")
       }
       guard version == model.arena.version else {
         throw NNKitError(

@@ -106,6 +106,16 @@ WRONG: dict[str, tuple[Any, type[Exception], str]] = {
         ValueError,
         "parameters have changed since the forward pass",
     ),
+    "other parameters that are frozen": (
+        lambda model, x, y: [model.forward(x), model.freeze("*/bias"), model.backward(y)],
+        ValueError,
+        "frozen or unfrozen since the forward pass",
+    ),
+    "freezing, and no forward pass before it": (
+        lambda model, x, y: [model.forward(x), model.backward(y), model.freeze("*/bias"), model.backward(y)],
+        ValueError,
+        "no forward pass",
+    ),
     "another shape": (
         lambda model, x, y: [model.forward(x), model.backward(y[:3])],
         nn.ShapeError,
@@ -135,3 +145,12 @@ def test_what_does_not_fit_is_refused(call: Any, kind: type[Exception], message:
 def test_without_compile_there_is_no_forward(x: np.ndarray) -> None:
     with pytest.raises(RuntimeError, match="forward needs a compiled model"):
         dense_model().forward(x)
+
+
+def test_freezing_what_is_frozen_keeps_the_forward_pass(x: np.ndarray) -> None:
+    model = by_hand(dense_model())
+    model.freeze("*/bias")
+    output = model.forward(x)
+    model.freeze("*/bias")
+    model.backward(output)
+    assert model.gradients["dense/kernel"].any() and not model.gradients["dense/bias"].any()
