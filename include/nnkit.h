@@ -38,6 +38,9 @@
  * Callbacks   A callback returns. If it throws a C++ exception, the call ends with NNK_ERROR_INVALID_ARGUMENT.
  *             It must not leave by longjmp or pthread_exit; if it does, the object that was in the call can be
  *             used again, and the memory that the call had in use is never freed.
+ * Signals     A signal handler calls no function of this file: where it interrupted a call of its own thread that
+ *             holds a lock, it would wait for ever. It sets a flag, or posts a semaphore (sem_post): a thread that
+ *             waits for that calls nnk_session_cancel, and the callback of a fit that reads the flag returns 1.
  * Forks       A process may fork at any time, and its child train and run at once. Models are there as they were between
  *             two steps. Where another thread was inside a trainer, session or stream, the child makes a new one.
  * No memory   Memory that cannot be had is NNK_ERROR_OUT_OF_MEMORY; a function that returns a pointer gives NULL.
@@ -486,7 +489,8 @@ NNK_API nnk_status nnk_session_run(nnk_session *session, const nnk_tensor *input
 
 /* Ends the call that the session is in, nnk_session_run or nnk_streams_step, from any other thread: that call returns
  * NNK_ERROR_CANCELLED when the layer that it computes has ended, and has written no output and advanced no stream. Does
- * nothing where the session is in no call; one that begins later is not touched. The session can be used again.
+ * nothing where the session is in no call; one that begins later is not touched. The session can be used again. Not
+ * from a signal handler: see "Signals" at the top.
  * Returns: NNK_OK, INVALID_HANDLE. Since ABI version 2. */
 NNK_API nnk_status nnk_session_cancel(nnk_session *session);
 
