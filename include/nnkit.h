@@ -249,7 +249,8 @@ NNK_API nnk_status nnk_model_load(nnk_runtime *runtime, const char *path, nnk_mo
 
 /* Takes `count` bytes, at least 1, that follow those of the calls before; they stay during the call only. Returns 0 to
  * go on, anything else to stop: then the function that it was given to returns IO. Called in the calling thread. May
- * use other handles. `user` is what that function was given. Since ABI version 2. */
+ * use other handles; with the trainer of nnk_trainer_write_state it may do what an nnk_progress_callback may. `user` is
+ * what that function was given. Since ABI version 2. */
 typedef int (*nnk_writer)(const void *bytes, int64_t count, void *user);
 
 /* Gives `writer` the bytes that nnk_model_save would write, a piece at a time.
@@ -370,9 +371,10 @@ enum {
 };
 
 /* Called by nnk_trainer_fit and nnk_trainer_evaluate_reporting in the calling thread. `progress` is valid during the
- * call only. Returns 0 to go on, anything else to stop early: then the call returns NNK_OK. May use other handles,
- * change the trainer's settings (nnk_trainer_set), save the model and destroy any handle. It returns, and does not
- * throw: see "Callbacks" at the top. */
+ * call only. Returns 0 to go on, anything else to stop early: then the call returns NNK_OK. With the trainer of the
+ * call it may call nnk_trainer_set, nnk_trainer_get, nnk_trainer_write_state, nnk_trainer_gradients_view and
+ * nnk_trainer_destroy; every other function gives BUSY. Of all other handles, the model's too, it may make any use. It
+ * returns, and does not throw: see "Callbacks" at the top. */
 typedef int (*nnk_progress_callback)(const nnk_progress *progress, void *user);
 
 /* Trains. Options: epochs=1, batch_size=32, shuffle=true (a new order each epoch, from the model's seed),

@@ -148,11 +148,12 @@ functions! {
     ) -> nnk_status;
 
     /// The model as JSON: {"inputs":\[{"name","dtype","shape","step_shape"}\], "outputs":\[..., each with "source", the
-    /// name of the layer or input that computes it\], "layers":\[{"name","kind",
-    /// "options","inputs","output_shape","parameters"}\], "parameters":\[{"name","shape","offset","count",
-    /// "trainable"}\], "parameter_count"}. An offset counts float32 elements in the parameter buffer; a step_shape is
-    /// there where `nnk_streams_step` can be used, and is the shape that it takes or gives, without n. Writes the
-    /// string's address to \*out. It stays until the next call of this function in this thread.
+    /// name of the layer or input that computes it, and with "open_as", the name of the input whose open dimensions it
+    /// has, where its shape has any\], "layers":\[{"name","kind", "options","inputs","output_shape","parameters"}\],
+    /// "parameters":\[{"name","shape","offset","count", "trainable"}\], "parameter_count"}. An offset counts float32
+    /// elements in the parameter buffer; a step_shape is there where `nnk_streams_step` can be used, and is the shape
+    /// that it takes or gives, without n. Writes the string's address to \*out. It stays until the next call of this
+    /// function in this thread.
     ///
     /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE.
     fn nnk_model_info_json(model: *mut nnk_model, out: *mut *const c_char) -> nnk_status;
@@ -233,7 +234,9 @@ functions! {
     /// frozen parameter keeps its value and has a gradient of zero, which takes no time unless the same step computes
     /// others; what lies before frozen layers alone is not gone back to. A running statistic of batchnorm can be frozen
     /// too; training takes the batch's statistics all the same. The optimizer's memory stays. \*count (may be NULL):
-    /// how many fit. Part of the state.
+    /// how many fit. Part of the state. What a program writes to the gradient of a frozen parameter counts nowhere:
+    /// `nnk_trainer_apply` makes it zero. A change ends an `nnk_trainer_forward` that `nnk_trainer_backward` has not
+    /// used yet.
     ///
     /// Returns: `NNK_OK`, INVALID_ARGUMENT (no parameter fits), INVALID_HANDLE, BUSY. Since ABI version 2.
     fn nnk_trainer_freeze(
@@ -268,7 +271,7 @@ functions! {
     /// validation samples too, are checked before the first step. Where a later step fails, the steps before it have
     /// changed the model: the message says which step of which epoch it was, what it met in which sample or parameter,
     /// and whose parameters the model keeps. A step that fails changes nothing, and one that does not leaves every
-    /// parameter finite.
+    /// parameter finite, frozen ones too.
     ///
     /// Returns: `NNK_OK`, INVALID_ARGUMENT (also for no sample to train on, or none to validate with where that was
     /// asked for), INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, NUMERIC, BUSY.
@@ -364,8 +367,8 @@ functions! {
     /// is). Without them, what they alone need is not computed. Each call needs an `nnk_trainer_forward` of its own,
     /// and the parameters it was run with.
     ///
-    /// Returns: `NNK_OK`, INVALID_ARGUMENT (also without a forward pass that was not used, or where parameters have
-    /// changed since), INVALID_HANDLE, SHAPE, TYPE, BUSY. Since ABI version 2.
+    /// Returns: `NNK_OK`, INVALID_ARGUMENT (also without a forward pass that was not used, or where parameters, or
+    /// which of them are frozen, have changed since), INVALID_HANDLE, SHAPE, TYPE, BUSY. Since ABI version 2.
     fn nnk_trainer_backward(
         trainer: *mut nnk_trainer,
         output_gradients: *const nnk_tensor,
@@ -408,8 +411,8 @@ functions! {
     fn nnk_trainer_read_state(trainer: *mut nnk_trainer, bytes: *const c_void, count: i64) -> nnk_status;
 
     /// Plans the model and allocates what its runs need. Options: max_batch=1, max_time=0 (the longest open time
-    /// dimension; 0: planned at the first run), max_bytes=0 (0: no limit below the machine's memory). The session keeps
-    /// the model alive.
+    /// dimension, for which every input is planned; 0: planned at the first run), max_bytes=0 (0: no limit below the
+    /// machine's memory). Inputs may have time dimensions of different sizes. The session keeps the model alive.
     ///
     /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE, SHAPE, OUT_OF_MEMORY.
     fn nnk_session_create(model: *mut nnk_model, options: *const c_char, out: *mut *mut nnk_session) -> nnk_status;
@@ -433,7 +436,7 @@ functions! {
     /// Ends the call that the session is in, `nnk_session_run` or `nnk_streams_step`, from any other thread: that call
     /// returns `NNK_ERROR_CANCELLED` when the layer that it computes has ended, and has written no output and advanced
     /// no stream. Does nothing where the session is in no call; one that begins later is not touched. The session can
-    /// be used again.
+    /// be used again. Not from a signal handler: see "Signals" at the top.
     ///
     /// Returns: `NNK_OK`, INVALID_HANDLE. Since ABI version 2.
     fn nnk_session_cancel(session: *mut nnk_session) -> nnk_status;
