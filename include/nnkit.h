@@ -42,6 +42,9 @@
  * Callbacks   A callback returns. If it throws a C++ exception, the call ends with NNK_ERROR_INVALID_ARGUMENT.
  *             It must not leave by longjmp or pthread_exit; if it does, the object that was in the call can be
  *             used again, and the memory that the call had in use is never freed.
+ * Signals     A signal handler calls no function of this file: where it interrupted a call of its own thread that
+ *             holds a lock, it would wait for ever. It sets a flag, or posts a semaphore (sem_post): a thread that
+ *             waits for that calls nnk_session_cancel, and the callback of a fit that reads the flag returns 1.
  * Forks       A process may fork at any time, and its child train and run at once. Models are there as they were
  *             between two steps. Where another thread was inside a trainer, session or stream, the child makes a new
  *             one.
@@ -197,9 +200,9 @@ NNK_API nnk_value nnk_graph_input(nnk_graph *graph, const char *name, nnk_dtype 
  * layer takes name=... too. Gives the value, or -1 where this or an earlier call on the graph failed. */
 NNK_API nnk_value nnk_graph_layer(nnk_graph *graph, const char *kind, const char *options, nnk_value input);
 
-/* Adds a layer with `n_inputs` inputs and `n_outputs` outputs and writes the outputs to `outputs`; the catalog says what
- * each is and its "count": "one"; "optional", which may be NNK_ABSENT, or left out at the end; "many", one or more; or
- * the name of an option, whose list has as many numbers.
+/* Adds a layer with `n_inputs` inputs and `n_outputs` outputs and writes the outputs to `outputs`; the catalog says
+ * what each is and its "count": "one"; "optional", which may be NNK_ABSENT, or left out at the end; "many", one or
+ * more; or the name of an option, whose list has as many numbers.
  * Returns: NNK_OK, INVALID_HANDLE, or the graph's first error: INVALID_ARGUMENT, SHAPE, TYPE, OUT_OF_MEMORY. */
 NNK_API nnk_status nnk_graph_layer_multi(nnk_graph *graph, const char *kind, const char *options,
                                          const nnk_value *inputs, int32_t n_inputs, nnk_value *outputs,
@@ -263,7 +266,8 @@ NNK_API nnk_status nnk_model_load(nnk_runtime *runtime, const char *path, nnk_mo
 
 /* Takes `count` bytes, at least 1, that follow those of the calls before; they stay during the call only. Returns 0 to
  * go on, anything else to stop: then the function that it was given to returns IO. Called in the calling thread. May
- * use other handles. `user` is what that function was given. Since ABI version 2. */
+ * use other handles; with the trainer of nnk_trainer_write_state it may do what an nnk_progress_callback may. `user` is
+ * what that function was given. Since ABI version 2. */
 typedef int (*nnk_writer)(const void *bytes, int64_t count, void *user);
 
 /* Gives `writer` the bytes that nnk_model_save would write, a piece at a time.
@@ -343,13 +347,15 @@ NNK_API void nnk_trainer_destroy(nnk_trainer *trainer);
  * keeps its value and has a gradient of zero, which takes no time unless the same step computes others; what lies
  * before frozen layers alone is not gone back to. A running statistic of batchnorm can be frozen too; training takes
  * the batch's statistics all the same. The optimizer's memory stays. *count (may be NULL): how many fit. Part of the
- * state.
+ * state. What a program writes to the gradient of a frozen parameter counts nowhere: nnk_trainer_apply makes it zero.
+ * A change ends an nnk_trainer_forward that nnk_trainer_backward has not used yet.
  * Returns: NNK_OK, INVALID_ARGUMENT (no parameter fits), INVALID_HANDLE, OUT_OF_MEMORY, BUSY. Since ABI version 2. */
 NNK_API nnk_status nnk_trainer_freeze(nnk_trainer *trainer, const char *pattern, int32_t frozen, int32_t *count);
 
 /* Writes 1 to *frozen where the parameter of this name, as nnk_model_info_json has it, is frozen, else 0. The callback
  * of nnk_trainer_fit may call it for that trainer.
- * Returns: NNK_OK, INVALID_ARGUMENT (no parameter of this name), INVALID_HANDLE, OUT_OF_MEMORY, BUSY. Since ABI version 2. */
+ * Returns: NNK_OK, INVALID_ARGUMENT (no parameter of this name), INVALID_HANDLE, OUT_OF_MEMORY, BUSY. Since ABI
+ * version 2. */
 NNK_API nnk_status nnk_trainer_is_frozen(nnk_trainer *trainer, const char *name, int32_t *frozen);
 
 /* Changes settings of a trainer, all or none of them: "learning_rate=3e-4 weight_decay=1e-4". A setting is any option
@@ -391,9 +397,10 @@ enum {
 };
 
 /* Called by nnk_trainer_fit and nnk_trainer_evaluate_reporting in the calling thread. `progress` is valid during the
- * call only. Returns 0 to go on, anything else to stop early: then the call returns NNK_OK. May use other handles,
- * change the trainer's settings (nnk_trainer_set), save the model and destroy any handle. It returns, and does not
- * throw: see "Callbacks" at the top. */
+ * call only. Returns 0 to go on, anything else to stop early: then the call returns NNK_OK. With the trainer of the
+ * call it may call nnk_trainer_set, nnk_trainer_get, nnk_trainer_write_state, nnk_trainer_gradients_view and
+ * nnk_trainer_destroy; every other function gives BUSY. Of all other handles, the model's too, it may make any use. It
+ * returns, and does not throw: see "Callbacks" at the top. */
 typedef int (*nnk_progress_callback)(const nnk_progress *progress, void *user);
 
 /* Trains. Options: epochs=1, batch_size=32, shuffle=true (a new order each epoch, from the model's seed),
@@ -402,7 +409,7 @@ typedef int (*nnk_progress_callback)(const nnk_progress *progress, void *user);
  * The trainer is busy until this returns. Shapes, and all labels and indices, of the validation samples too, are
  * checked before the first step. Where a later step fails, the steps before it have changed the model: the message
  * says which step of which epoch it was, what it met in which sample or parameter, and whose parameters the model
- * keeps. A step that fails changes nothing, and one that does not leaves every parameter finite.
+ * keeps. A step that fails changes nothing, and one that does not leaves every parameter finite, frozen ones too.
  * Returns: NNK_OK, INVALID_ARGUMENT (also for no sample to train on, or none to validate with where that was asked
  * for), INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, NUMERIC, BUSY. */
 NNK_API nnk_status nnk_trainer_fit(nnk_trainer *trainer, nnk_dataset *dataset, const char *options,
@@ -456,8 +463,8 @@ NNK_API nnk_status nnk_trainer_forward(nnk_trainer *trainer, const nnk_tensor *i
  * nothing is divided by N. n_input_gradients is 0, or the number of inputs: then the gradient of each input is written
  * to input_gradients[i], where its data is not NULL (that of an int32 input is). Without them, what they alone need is
  * not computed. Each call needs an nnk_trainer_forward of its own, and the parameters it was run with.
- * Returns: NNK_OK, INVALID_ARGUMENT (also without a forward pass that was not used, or where parameters have changed
- * since), INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, BUSY. Since ABI version 2. */
+ * Returns: NNK_OK, INVALID_ARGUMENT (also without a forward pass that was not used, or where parameters, or which of
+ * them are frozen, have changed since), INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, BUSY. Since ABI version 2. */
 NNK_API nnk_status nnk_trainer_backward(nnk_trainer *trainer, const nnk_tensor *output_gradients,
                                         int32_t n_output_gradients, nnk_tensor *input_gradients,
                                         int32_t n_input_gradients);
@@ -513,7 +520,8 @@ NNK_API nnk_status nnk_session_run(nnk_session *session, const nnk_tensor *input
 
 /* Ends the call that the session is in, nnk_session_run or nnk_streams_step, from any other thread: that call returns
  * NNK_ERROR_CANCELLED when the layer that it computes has ended, and has written no output and advanced no stream. Does
- * nothing where the session is in no call; one that begins later is not touched. The session can be used again.
+ * nothing where the session is in no call; one that begins later is not touched. The session can be used again. Not
+ * from a signal handler: see "Signals" at the top.
  * Returns: NNK_OK, INVALID_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY. Since ABI version 2. */
 NNK_API nnk_status nnk_session_cancel(nnk_session *session);
 

@@ -19,7 +19,7 @@ func requireText(
 
 /// The text of options; NULL is "".
 func optionText(_ text: UnsafePointer<CChar>?) throws(NNKitError) -> String {
-  text == nil ? "" : try requireText(text, "options", limit: Options.maximumTextBytes)
+  text == nil ? "" : try requireText(text, "the text of options", limit: Options.maximumTextBytes)
 }
 
 /// The place for a result. Throws: `.invalidArgument` for NULL.

@@ -39,7 +39,7 @@ public func nnk_graph_input(
   value(of: "nnk_graph_input") { () throws(NNKitError) -> nnk_value in
     let box: GraphBox = try HandleTable.get(graph)
     let checked = Checked { () throws(NNKitError) -> (String, Shape, DataType) in
-      let name = try requireText(name, "name")
+      let name = try requireText(name, "the input's name")
       guard dtype == 1 || dtype == 2 else {
         throw NNKitError(
           .type, "input \"\(excerpt(name))\" has the dtype \(dtype); expected NNK_FLOAT32 (1) or NNK_INT32 (2)")
@@ -62,7 +62,7 @@ public func nnk_graph_layer(
   value(of: "nnk_graph_layer") { () throws(NNKitError) -> nnk_value in
     let box: GraphBox = try HandleTable.get(graph)
     let checked = Checked { () throws(NNKitError) -> (String, String) in
-      (try requireText(kind, "kind"), try optionText(options))
+      (try requireText(kind, "the layer's kind"), try optionText(options))
     }
     return try box.change { graph in
       switch checked {
@@ -85,7 +85,7 @@ public func nnk_graph_layer_multi(
     let checked = Checked { () throws(NNKitError) -> (String, String, [Value]) in
       let inputs = try requireArray(inputs, n_inputs, "inputs")
       _ = try requireArray(UnsafePointer(outputs), n_outputs, "outputs")
-      return (try requireText(kind, "kind"), try optionText(options), inputs.map { Value(index: Int($0)) })
+      return (try requireText(kind, "the layer's kind"), try optionText(options), inputs.map { Value(index: Int($0)) })
     }
     let values = try box.change { graph -> [Value] in
       switch checked {
@@ -112,7 +112,7 @@ public func nnk_graph_output(
 ) -> nnk_status {
   status(of: "nnk_graph_output") { () throws(NNKitError) in
     let box: GraphBox = try HandleTable.get(graph)
-    let checked = Checked { () throws(NNKitError) -> String in try requireText(name, "name") }
+    let checked = Checked { () throws(NNKitError) -> String in try requireText(name, "the output's name") }
     try box.change { graph in
       switch checked {
       case .success(let name): graph.output(name, Value(index: Int(value)))

@@ -24,7 +24,7 @@ public func nnk_model_destroy(_ model: OpaquePointer!) { call { HandleTable.remo
 public func nnk_model_save(_ handle: OpaquePointer!, _ path: UnsafePointer<CChar>!) -> nnk_status {
   status(of: "nnk_model_save") { () throws(NNKitError) in
     let model: Model = try HandleTable.get(handle)
-    try model.save(to: try requireText(path, "path"))
+    try model.save(to: try requireText(path, "the path"))
   }
 }
 
@@ -34,7 +34,7 @@ public func nnk_model_load(
 ) -> nnk_status {
   status(of: "nnk_model_load") { () throws(NNKitError) in
     let out = try requireOutput(out, "out")
-    let path = try requireText(path, "path")
+    let path = try requireText(path, "the path")
     out.pointee = try HandleTable.add(try Model(contentsOf: path, runtime: try runtime(runtimeHandle)))
   }
 }
@@ -90,7 +90,7 @@ public func nnk_model_input(
 ) -> nnk_status {
   status(of: "nnk_model_input") { () throws(NNKitError) in
     let model: Model = try HandleTable.get(handle)
-    try describe("inputs", index, model.inputTypes, model.inputNames, name, dtype, shape, rank)
+    try describe("input", index, model.inputTypes, model.inputNames, name, dtype, shape, rank)
   }
 }
 
@@ -101,7 +101,7 @@ public func nnk_model_output(
 ) -> nnk_status {
   status(of: "nnk_model_output") { () throws(NNKitError) in
     let model: Model = try HandleTable.get(handle)
-    try describe("outputs", index, model.outputTypes, model.outputNames, name, dtype, shape, rank)
+    try describe("output", index, model.outputTypes, model.outputNames, name, dtype, shape, rank)
   }
 }
 
@@ -113,7 +113,10 @@ private func describe(
   _ shape: UnsafeMutablePointer<Int64>?, _ rank: UnsafeMutablePointer<Int32>?
 ) throws(NNKitError) {
   guard types.indices.contains(Int(index)) else {
-    throw NNKitError(.invalidArgument, "there is no \(index); the model has \(types.count) \(what), counted from 0")
+    throw NNKitError(
+      .invalidArgument,
+      "there is no \(what) \(index); the model has \(types.count) \(what)\(types.count == 1 ? "" : "s"), counted from 0"
+    )
   }
   let type = types[Int(index)]
   guard shape == nil || rank != nil else {

@@ -45,7 +45,7 @@ public func nnk_trainer_get(
 ) -> nnk_status {
   status(of: "nnk_trainer_get") { () throws(NNKitError) in
     let trainer: Trainer = try HandleTable.get(handle)
-    let name = try requireText(name, "name")
+    let name = try requireText(name, "the setting's name")
     let value = try requireOutput(value, "value")
     value.pointee = try trainer.get(name)
   }
@@ -57,7 +57,7 @@ public func nnk_trainer_freeze(
 ) -> nnk_status {
   status(of: "nnk_trainer_freeze") { () throws(NNKitError) in
     let trainer: Trainer = try HandleTable.get(handle)
-    let pattern = try requireText(pattern, "pattern", limit: 4096)
+    let pattern = try requireText(pattern, "the pattern", limit: 4096)
     let fitting = try trainer.freeze(pattern, frozen != 0)
     count?.pointee = Int32(clamping: fitting)
   }

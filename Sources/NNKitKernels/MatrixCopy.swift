@@ -31,30 +31,63 @@ private func copyRows(_ copy: MatrixCopy, _ source: UnsafePointer<Float>) {
   }
 }
 
-/// Squares of so many rows and columns, whose cache lines stay until all their elements are used, on both sides.
-private let blockSide = 16
+/// Blocks of so many rows and columns, whose cache lines stay until all their elements are used, on both sides.
+private let (blockRows, blockColumns) = (64, 16)
 
 private func copyBlocks(_ copy: MatrixCopy, _ source: UnsafePointer<Float>) {
+  let isTransposition = copy.sourceRow == 1 && copy.targetColumn == 1
   var row = 0
   while row < copy.rows {
-    let rowEnd = row &+ blockSide < copy.rows ? row &+ blockSide : copy.rows
+    let rowEnd = row &+ blockRows < copy.rows ? row &+ blockRows : copy.rows
     var column = 0
     while column < copy.columns {
-      let columnEnd = column &+ blockSide < copy.columns ? column &+ blockSide : copy.columns
-      var i = row
-      while i < rowEnd {
-        let from = source + i &* copy.sourceRow
-        let to = copy.target + i &* copy.targetRow
-        var j = column
-        while j < columnEnd {
-          to[j &* copy.targetColumn] = from[j &* copy.sourceColumn]
-          j &+= 1
+      let columnEnd = column &+ blockColumns < copy.columns ? column &+ blockColumns : copy.columns
+      var j = column
+      if isTransposition {
+        while j &+ 4 <= columnEnd {
+          transposeColumns(copy, source, row, rowEnd, j)
+          j &+= 4
         }
-        i &+= 1
       }
+      if j < columnEnd { copyElements(copy, source, row, rowEnd, j, columnEnd) }
       column = columnEnd
     }
     row = rowEnd
+  }
+}
+
+/// Four columns, whose rows lie side by side in the source.
+@inline(__always)
+private func transposeColumns(
+  _ copy: MatrixCopy, _ source: UnsafePointer<Float>, _ row: Int, _ rowEnd: Int, _ column: Int
+) {
+  let from = source + column &* copy.sourceColumn
+  let step = copy.sourceColumn
+  var to = copy.target + row &* copy.targetRow + column
+  var i = row
+  while i &+ 4 <= rowEnd {
+    storeTransposed(
+      loadNarrow(from + i), loadNarrow(from + i + step), loadNarrow(from + i + 2 &* step),
+      loadNarrow(from + i + 3 &* step), to, stride: copy.targetRow &* 4)
+    to += 4 &* copy.targetRow
+    i &+= 4
+  }
+  if i < rowEnd { copyElements(copy, source, i, rowEnd, column, column &+ 4) }
+}
+
+private func copyElements(
+  _ copy: MatrixCopy, _ source: UnsafePointer<Float>, _ row: Int, _ rowEnd: Int, _ column: Int, _ columnEnd: Int
+) {
+  var i = row
+  while i < rowEnd {
+    let from = source + i &* copy.sourceRow
+    let to = copy.target + i &* copy.targetRow
+    var j = column
+    while j < columnEnd {
+      to[j &* copy.targetColumn] = from[j &* copy.sourceColumn]
+      j &+= 1
+    }
+    i &+= 1
   }
 }
 

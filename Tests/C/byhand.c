@@ -529,6 +529,7 @@ static void models_say_what_they_take_and_give(void) {
     CHECK(rank == 1);
     CHECK_STATUS(nnk_model_output(model, 2, &name, NULL, NULL, NULL), NNK_ERROR_INVALID_ARGUMENT);
     CHECK_STATUS(nnk_model_input(model, -1, &name, NULL, NULL, NULL), NNK_ERROR_INVALID_ARGUMENT);
+    CHECK(strstr(nnk_last_error(), "there is no input -1; the model has") != NULL);
     CHECK_STATUS(nnk_model_output(NULL, 0, &name, NULL, NULL, NULL), NNK_ERROR_INVALID_ARGUMENT);
     CHECK_STATUS(nnk_model_input((nnk_model *)graph, 0, &name, NULL, NULL, NULL), NNK_ERROR_INVALID_HANDLE);
     CHECK(!strcmp(kept, "passed_through"));

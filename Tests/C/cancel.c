@@ -6,6 +6,9 @@
 #include "networks.h"
 
 #include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <sys/time.h>
 #include <time.h>
 
 enum { WIDTH = 192, BATCH = 192, STEPS = 40 };
@@ -167,9 +170,71 @@ static void streams_advance_only_with_whole_steps(void) {
     free(x), free(expected), free(y);
 }
 
+/* ---------------------------------------------------------------------------------------------- signals */
+
+/* As the header says it: the handler posts a semaphore, and a thread that waits for that cancels. */
+static sem_t alarms;
+static nnk_session *present; /* the session of the latest round, or what was one */
+static int stopped, cancelled, wrong;
+
+static void handle_alarm(int number) {
+    (void)number;
+    sem_post(&alarms);
+}
+
+static void *cancels_at_alarms(void *argument) {
+    (void)argument;
+    while (sem_wait(&alarms) != 0 || !__atomic_load_n(&stopped, __ATOMIC_SEQ_CST)) {
+        const nnk_status status = nnk_session_cancel(__atomic_load_n(&present, __ATOMIC_SEQ_CST));
+        cancelled += status == NNK_OK;
+        wrong += status != NNK_OK && status != NNK_ERROR_INVALID_HANDLE;
+    }
+    return NULL;
+}
+
+static void signals_may_come_at_any_time(void) {
+    const int64_t width[1] = {WIDTH};
+    int64_t shape[2] = {BATCH, WIDTH};
+    const size_t bytes = (size_t)BATCH * WIDTH * sizeof(float);
+    const struct itimerval often = {{0, 1000}, {0, 1000}}, never = {{0, 0}, {0, 0}};
+    nnk_model *model = chain("dense", "units=192 activation=tanh", 4, width, 1);
+    float *x = numbers(BATCH * WIDTH), *expected = numbers(BATCH * WIDTH), *y = numbers(BATCH * WIDTH);
+    nnk_tensor input = nnk_tensor_view(x, NNK_FLOAT32, shape, 2), output = nnk_tensor_view(y, NNK_FLOAT32, shape, 2);
+    struct sigaction action;
+    pthread_t thread;
+    double began;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = handle_alarm;
+    if (sem_init(&alarms, 0, 0) != 0 || sigaction(SIGALRM, &action, NULL) != 0) exit(3);
+    REQUIRE_OK(nnk_session_create(model, "max_batch=192", &present));
+    REQUIRE_OK(nnk_session_run(present, &input, 1, &output, 1));
+    memcpy(expected, y, bytes);
+    if (pthread_create(&thread, NULL, cancels_at_alarms, NULL) != 0) exit(3);
+    setitimer(ITIMER_REAL, &often, NULL);
+    for (began = seconds(); seconds() - began < scaled(3, 1);) {
+        nnk_session *session = NULL;
+        nnk_status status;
+        REQUIRE_OK(nnk_session_create(model, "max_batch=192", &session));
+        nnk_session_destroy(__atomic_exchange_n(&present, session, __ATOMIC_SEQ_CST));
+        status = nnk_session_run(session, &input, 1, &output, 1);
+        CHECK(status == NNK_OK || status == NNK_ERROR_CANCELLED);
+        if (status == NNK_OK) CHECK(memcmp(y, expected, bytes) == 0);
+    }
+    setitimer(ITIMER_REAL, &never, NULL);
+    __atomic_store_n(&stopped, 1, __ATOMIC_SEQ_CST);
+    sem_post(&alarms);
+    pthread_join(thread, NULL);
+    CHECK(cancelled > 0 && wrong == 0);
+    sem_destroy(&alarms);
+    nnk_session_destroy(present);
+    nnk_model_destroy(model);
+    free(x), free(expected), free(y);
+}
+
 int main(int argc, char **argv) {
     nnkit_load(argc > 1 ? argv[1] : "libnnkit.so");
     runs_end_whole_or_without_a_trace();
     streams_advance_only_with_whole_steps();
+    signals_may_come_at_any_time();
     return check_summary();
 }

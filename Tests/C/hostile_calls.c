@@ -227,7 +227,8 @@ static void values(void) {
     CASE("output name given twice", ARGUMENT, SAYS("twice_given"),
          (nnk_graph_output(f.graph, "twice_given", f.value), nnk_graph_output(f.graph, "twice_given", f.value)));
     CASE("output with an empty name", ARGUMENT, ANYTHING, nnk_graph_output(f.graph, "", f.value));
-    CASE("output name that is not UTF-8", ARGUMENT, ANYTHING, nnk_graph_output(f.graph, "\xe2\x28", f.value));
+    CASE("output name that is not UTF-8", ARGUMENT, SAYS("the output's name is not valid UTF-8"),
+         nnk_graph_output(f.graph, "\xe2\x28", f.value));
     CASE("shape of a value that is not there", ARGUMENT, ANYTHING, nnk_graph_shape(f.graph, 7, out.sizes, &out.rank));
     CASE("shape with too little room", ARGUMENT, ANYTHING,
          (out.rank = 2, out_before.rank = 2, nnk_graph_shape(f.graph, f.value, out.sizes, &out.rank)));
@@ -347,12 +348,15 @@ static nnk_status fit_with_callback(reentry what) {
 }
 
 static void callbacks(void) {
-    CASE("fit inside fit's callback", BUSY, ANYTHING, fit_with_callback(CALL_FIT));
-    CASE("step inside fit's callback", BUSY, ANYTHING, fit_with_callback(CALL_STEP));
-    CASE("evaluate inside fit's callback", BUSY, ANYTHING, fit_with_callback(CALL_EVALUATE));
-    CASE("gradients inside fit's callback", BUSY, ANYTHING, fit_with_callback(CALL_GRADIENTS));
-    CASE("apply inside fit's callback", BUSY, ANYTHING, fit_with_callback(CALL_APPLY));
-    CASE("set_validation inside fit's callback", BUSY, ANYTHING, fit_with_callback(CALL_SET_VALIDATION));
+    CASE("fit inside fit's callback", BUSY, SAYS("that this callback belongs to"), fit_with_callback(CALL_FIT));
+    CASE("step inside fit's callback", BUSY, SAYS("that this callback belongs to"), fit_with_callback(CALL_STEP));
+    CASE("evaluate inside fit's callback", BUSY, SAYS("that this callback belongs to"),
+         fit_with_callback(CALL_EVALUATE));
+    CASE("gradients inside fit's callback", BUSY, SAYS("that this callback belongs to"),
+         fit_with_callback(CALL_GRADIENTS));
+    CASE("apply inside fit's callback", BUSY, SAYS("that this callback belongs to"), fit_with_callback(CALL_APPLY));
+    CASE("set_validation inside fit's callback", BUSY, SAYS("that this callback belongs to"),
+         fit_with_callback(CALL_SET_VALIDATION));
     CASE("set inside fit's callback", OK, ANYTHING, fit_with_callback(CALL_SET));
     CASE("a session inside fit's callback", OK, ANYTHING, fit_with_callback(CALL_OTHERS));
     CASE("save inside fit's callback", OK, ANYTHING, fit_with_callback(CALL_SAVE));
@@ -369,7 +373,8 @@ static void paths(void) {
     CASE("load a device", INOUT | FORMAT, ANYTHING, nnk_model_load(NULL, "/dev/null", &out.model));
     CASE("load a path of 10 MB", INOUT | ARGUMENT, ANYTHING,
          nnk_model_load(NULL, long_text("/", 'p', MEGABYTES_10), &out.model));
-    CASE("load a path that is not UTF-8", INOUT | ARGUMENT, ANYTHING, nnk_model_load(NULL, "/\xff\xfe", &out.model));
+    CASE("load a path that is not UTF-8", INOUT | ARGUMENT, SAYS("the path is not valid UTF-8"),
+         nnk_model_load(NULL, "/\xff\xfe", &out.model));
     CASE("save to an empty path", INOUT | ARGUMENT, ANYTHING, nnk_model_save(f.model, ""));
     CASE("save into a folder that is not there", INOUT, ANYTHING, nnk_model_save(f.model, "not/there/model.nnkit"));
     CASE("save to a path of 10 MB", INOUT | ARGUMENT, ANYTHING,

@@ -229,7 +229,8 @@ static void inputs(void) {
     CASE("input without a name", ARGUMENT, ANYTHING, input_status(NULL, NNK_FLOAT32, one, 1));
     CASE("input with an empty name", ARGUMENT, ANYTHING, input_status("", NNK_FLOAT32, one, 1));
     CASE("input name with a space", ARGUMENT, ANYTHING, input_status("a b", NNK_FLOAT32, one, 1));
-    CASE("input name that is not UTF-8", ARGUMENT, ANYTHING, input_status("\x80\x80", NNK_FLOAT32, one, 1));
+    CASE("input name that is not UTF-8", ARGUMENT, SAYS("the input's name is not valid UTF-8"),
+         input_status("\x80\x80", NNK_FLOAT32, one, 1));
     CASE("input name of 10 MB", ARGUMENT, ANYTHING,
          input_status(long_text("", 'n', MEGABYTES_10), NNK_FLOAT32, one, 1));
     CASE("input name given twice", ARGUMENT, "image", input_status("image", NNK_FLOAT32, one, 1));

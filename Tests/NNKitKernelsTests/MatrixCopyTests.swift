@@ -20,7 +20,7 @@ import Testing
   func elementsComeFromTheirPlacesAndNothingElseIsTouched(level: InstructionSetLevel, layout: Layout) {
     let table = kernels(level)
     var numbers = TestNumbers(seed: 61)
-    let counts = [0, 1, 3, table.vectorWidth - 1, table.vectorWidth, table.vectorWidth + 1, 16, 17, 37, 53]
+    let counts = [0, 1, 3, table.vectorWidth - 1, table.vectorWidth, table.vectorWidth + 1, 16, 17, 37, 70]
     for rows in counts {
       for columns in counts {
         for gap in [0, 3] {

@@ -48,6 +48,39 @@ private let walkingRows = Place.allCases.flatMap { place in
         { table.add(Addition(x: x.read, y: y.read, sum: sum.pointer, count: count, relu: true)) }
       )
     },
+    KernelRow("multiply", place.name) { table in
+      let count = place.bytes / 12
+      let (x, y, z) = (try Floats(count), try Floats(count), try Floats(count))
+      return (
+        .bytes(12 * count), { table.multiply(ElementPair(x: x.read, y: y.read, z: z.pointer, count: count)) }
+      )
+    },
+    KernelRow("copyMatrix", "rows of 48 of 96 columns, \(place.name)") { table in
+      let rows = place.bytes / (12 * 48)
+      let (x, y) = (try Floats(rows * 48), try Floats(rows * 96))
+      return (
+        .bytes(8 * rows * 48),
+        {
+          table.copyMatrix(
+            MatrixCopy(
+              source: x.read, sourceRow: 48, sourceColumn: 1, target: y.pointer, targetRow: 96, targetColumn: 1,
+              rows: rows, columns: 48))
+        }
+      )
+    },
+    KernelRow("copyMatrix", "transposed, 64 columns, \(place.name)") { table in
+      let rows = place.bytes / 512
+      let (x, y) = (try Floats(rows * 64), try Floats(rows * 64))
+      return (
+        .bytes(512 * rows),
+        {
+          table.copyMatrix(
+            MatrixCopy(
+              source: x.read, sourceRow: 1, sourceColumn: rows, target: y.pointer, targetRow: 64, targetColumn: 1,
+              rows: rows, columns: 64))
+        }
+      )
+    },
     KernelRow("columnSum", "64 columns, \(place.name)") { table in
       let rows = place.bytes / 256
       let (x, out) = (try Floats(rows * 64), try Floats(64))

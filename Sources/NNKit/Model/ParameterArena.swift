@@ -29,5 +29,8 @@ package final class ParameterArena: @unchecked Sendable {
     return copy
   }
 
+  /// The first element among `elements` that is not finite.
+  func firstNonFinite(in elements: Range<Int>) -> Int? { elements.first { !floats[$0].isFinite } }
+
   package func markChanged() { currentVersion.add(1, ordering: .acquiringAndReleasing) }
 }

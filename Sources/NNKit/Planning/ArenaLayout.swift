@@ -49,6 +49,10 @@ private func layOut(
 
 /// Which memory is taken at which times: a segment tree over time. To find the lowest gap and to take it goes through a
 /// few nodes for each doubling of the number of times, however many buffers there are.
+///
+/// Where buffers of different sizes alternate, neighbours in memory lie in different nodes, and a search would go from one
+/// to the next through all of them. So the times are divided into stretches, too, about as many as each has times: what
+/// is taken throughout a whole stretch is in one place, and a search jumps over it.
 private struct OccupiedMemory {
   /// The times at which any buffer's life begins, in ascending order: two lives meet where one of them begins.
   private let times: [Int]
@@ -56,6 +60,9 @@ private struct OccupiedMemory {
   private var throughout: [DisjointRanges]
   private var ever: [DisjointRanges]
   private let leaves: Int
+  /// Of each stretch of times: what is taken throughout.
+  private var throughoutStretch: [DisjointRanges]
+  private let stretch: Int
 
   init(lifetimes: [BufferLifetime]) {
     times = Set(lifetimes.lazy.filter { $0.bytes > 0 }.map(\.first)).sorted()
@@ -64,6 +71,8 @@ private struct OccupiedMemory {
     self.leaves = leaves
     throughout = Array(repeating: DisjointRanges(), count: 2 * leaves)
     ever = throughout
+    stretch = max(1, Int(Double(times.count).squareRoot()))
+    throughoutStretch = Array(repeating: DisjointRanges(), count: times.count / stretch + 1)
   }
 
   /// The leaves of a buffer's life.
@@ -98,9 +107,17 @@ private struct OccupiedMemory {
   }
 
   func lowestGap(of bytes: Int, during lifetime: BufferLifetime) -> Int {
+    let life = leaves(lifetime)
     var sets: [DisjointRanges] = []
+    // Each of them meets the life, so that what is taken throughout it is taken at some time of the life.
+    var last = -1
+    for time in [life.lowerBound, (life.lowerBound + life.upperBound) / 2, life.upperBound - 1] {
+      let place = time / stretch
+      if place != last && !throughoutStretch[place].isEmpty { sets.append(throughoutStretch[place]) }
+      last = place
+    }
     var seen: Set<Int> = []
-    forEachNode(leaves(lifetime)) { node in
+    forEachNode(life) { node in
       if !ever[node].isEmpty { sets.append(ever[node]) }
       var parent = node / 2
       while parent > 0, seen.insert(parent).inserted {
@@ -123,8 +140,9 @@ private struct OccupiedMemory {
   }
 
   mutating func insert(_ range: Range<Int>, during lifetime: BufferLifetime) {
+    let life = leaves(lifetime)
     var nodes: [Int] = []
-    forEachNode(leaves(lifetime)) { nodes.append($0) }
+    forEachNode(life) { nodes.append($0) }
     var above: Set<Int> = []
     for node in nodes {
       throughout[node].insert(range)
@@ -135,6 +153,8 @@ private struct OccupiedMemory {
         parent /= 2
       }
     }
+    let (first, end) = (ceilDivide(life.lowerBound, stretch), life.upperBound / stretch)
+    for place in first..<max(first, end) { throughoutStretch[place].insert(range) }
   }
 }
 

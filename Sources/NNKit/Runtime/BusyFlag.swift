@@ -18,17 +18,22 @@ final class BusyFlag: Sendable {
     // A call that forked in its callback goes on in both processes.
     let isFree = inside & ~Self.cancelBit != generation && (inside == 0 || !isCallingBack)
     guard isFree, busy.compareExchange(expected: inside, desired: generation, ordering: .acquiring).exchanged else {
-      throw NNKitError(.busy, "the \(what) is already in a call; wait for it to return, or use one \(what) per thread")
+      throw NNKitError(
+        .busy,
+        isCallingBack
+          ? "the \(what) is in the very call that this callback belongs to; a callback can change its settings and write "
+            + "its state, and everything else when that call has returned"
+          : "the \(what) is already in a call; wait for it to return, or use one \(what) per thread")
     }
     defer { leave() }
     return try withDefaultFloatEnvironment(body)
   }
 
   /// Runs `body`, which calls the host, inside of a call.
-  func callBack<Result>(_ body: () -> Result) -> Result {
-    callingBack.store(UInt(pthread_self()), ordering: .relaxed)
-    defer { callingBack.store(0, ordering: .relaxed) }
-    return body()
+  func callBack<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+    let outer = callingBack.exchange(UInt(pthread_self()), ordering: .relaxed)
+    defer { callingBack.store(outer, ordering: .relaxed) }
+    return try body()
   }
 
   /// As `enter`, and for the host while a call of the same thread calls it back: `body` changes nothing.

@@ -76,8 +76,8 @@ final class OptimizerState {
 
   /// Changes all trainable parameters by their gradients, which count `gradientScale` times. `slots` is the memory that
   /// the optimizer has made use of so far, `optimizer.slotCount` arrays at least; `gradientNorm` the finite norm of the
-  /// gradients. To be called alone with the parameters. Returns nil, or the index of a parameter's element that would
-  /// not be finite, and then nothing has changed.
+  /// gradients. To be called alone with the parameters. Returns nil, or the index of a parameter's element that is not
+  /// finite, frozen or not, or would not be, and then nothing has changed.
   func apply(
     _ optimizer: Optimizer, slots: [AlignedMemory], gradientScale: Float, gradientNorm: Double
   ) -> Int? {
@@ -88,7 +88,8 @@ final class OptimizerState {
       measure(next)
       after = bounds.after(next, gradient: gradientNorm)
     }
-    if after == nil, let bad = firstThatWouldNotBeFinite(next) {
+    let all = 0..<parameters.trainableCount
+    if after == nil, let bad = parameters.firstNonFinite(in: all) ?? firstThatWouldNotBeFinite(next) {
       boundsVersion = 0
       return bad
     }

@@ -103,6 +103,8 @@ struct MagnitudeBounds {
       largest = max(g, next.first, next.second, product, step, divisor, Double(update.stepSize))
     }
     largest = max(largest, next.weight)
-    return largest.isFinite && largest < Self.limit ? next : nil
+    // NaN gets past a comparison, and not past a sum.
+    let isFinite = (largest + next.weight + next.first + next.second).isFinite
+    return isFinite && largest < Self.limit ? next : nil
   }
 }

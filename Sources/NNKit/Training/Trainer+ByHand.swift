@@ -13,7 +13,7 @@ extension Trainer {
     try busy.enter("trainer") { () throws(NNKitError) in
       let bound = try planByHand(inputCount, input, outputCount)
       try model.checkOutputs({ bound.plan.outputs[$0].type }, batch: bound.plan.batch, output)
-      forwardPass = nil
+      (forwardPass, freezingEndedPass) = (nil, false)
       try model.load(bound, input)
       let version = model.arena.version
       bound.runForward(seed: model.seed, step: model.passes.add(1, ordering: .relaxed).oldValue)
@@ -52,7 +52,10 @@ extension Trainer {
   private func waitingPass() throws(NNKitError) -> (bound: BoundPlan, version: Int) {
     guard let forwardPass else {
       throw NNKitError(
-        .invalidArgument, "there is no forward pass to go back; each backward pass needs a forward pass before it")
+        .invalidArgument,
+        freezingEndedPass
+          ? "parameters were frozen or unfrozen since the forward pass, which ended it; run it again"
+          : "there is no forward pass to go back; each backward pass needs a forward pass before it")
     }
     return forwardPass
   }
@@ -62,7 +65,7 @@ extension Trainer {
   /// counts as zero, whatever it is.
   ///
   /// Throws: `.invalidArgument` for a wrong number of tensors, without a forward pass that has not been used, or where
-  /// the parameters have changed since; `.shape`, `.type`; `.busy`.
+  /// the parameters, or which of them are frozen, have changed since; `.shape`, `.type`; `.busy`.
   package func backward(
     outputCount: Int, _ outputGradient: OptionalTensorSource, inputCount: Int, _ inputGradient: OptionalTensorSource
   ) throws(NNKitError) {

@@ -7,14 +7,14 @@ extension Trainer {
   /// A frozen parameter keeps its value: its gradient is zero, and takes neither memory nor time where the step that
   /// computes it computes no other; what lies before it is not gone back to unless something there is trained. A running
   /// statistic can be frozen too; batch norm takes the batch's statistics in training all the same. The optimizer's
-  /// memory of frozen parameters stays.
+  /// memory of frozen parameters stays. A change ends a forward pass that `backward` has not used.
   ///
   /// Throws: `.invalidArgument` where no parameter fits; `.busy`.
   @discardableResult
   public func freeze(_ pattern: String, _ isFrozen: Bool = true) throws(NNKitError) -> Int {
     let fitting = model.parameters.filter { matches(pattern, $0.name) }
     guard !fitting.isEmpty else {
-      let near = nearest(pattern, in: model.parameterNames).map { "; did you mean \($0)?" } ?? ""
+      let near = nearest(pattern, in: model.parameterNames).map { "; did you mean \($0)?" } ?? "."
       throw NNKitError(
         .invalidArgument,
         "no parameter fits \"\(excerpt(pattern))\"\(near) Names are <layer>/<parameter>; * stands for any characters")
@@ -45,10 +45,12 @@ extension Trainer {
       (values + parameter.offset).update(repeating: 0, count: parameter.count)
     }
     frozen = new
+    frozenGradients = model.parameters.filter { $0.specification.trainable && new.contains($0.offset) }.map(\.range)
     pendingState.removeAll { new.contains($0.lowerBound) }
     trainingPlans = PlanCache()
     plansByHand = PlanCache()
-    forwardPass = nil
+    // Its plan leaves out the gradients of what was frozen then.
+    if forwardPass != nil { (forwardPass, freezingEndedPass) = (nil, true) }
     optimizer.setChanging(changingRanges)
   }
 

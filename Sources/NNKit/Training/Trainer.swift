@@ -19,10 +19,13 @@ public final class Trainer: @unchecked Sendable {
   var trainingPlans = PlanCache()
   private var evaluationPlans = PlanCache()
   var plansByHand = PlanCache()
-  /// The offsets of the parameters that stay as they are.
+  /// The offsets of the parameters that stay as they are, and where their gradients lie.
   var frozen: Set<Int> = []
+  var frozenGradients: [Range<Int>] = []
   /// Whose first part has run, and the version of the parameters then.
   var forwardPass: (bound: BoundPlan, version: Int)?
+  /// Whether there was one, until something was frozen or unfrozen.
+  var freezingEndedPass = false
   var validation: Dataset?
   /// Whose next values of running statistics wait among the gradients.
   var pendingState: [Range<Int>] = []
@@ -160,12 +163,15 @@ public final class Trainer: @unchecked Sendable {
   }
 
   /// Lets the optimizer use the gradients, clipped, and gives running statistics the values that the last batch left:
-  /// both between two states that others see. Throws, and changes nothing, where a number is not finite or would not be.
+  /// both between two states that others see. Throws, and changes nothing, where a number is not finite or would not be,
+  /// that of a frozen parameter too.
   func applyGradients() throws(NumericFault) {
     let version = settings.version
     if version != valuesVersion { (values, valuesVersion) = (settings.values, version) }
     let next = gradients.base.assumingMemoryBound(to: Float.self)
-    let kernels = model.runtime.kernels
+    let (kernels, arena) = (model.runtime.kernels, model.arena)
+    // The host may have written something else.
+    for range in frozenGradients { (next + range.lowerBound).update(repeating: 0, count: range.count) }
     let norm = norm(next)
     guard norm.isFinite else { throw gradientFault(false) }
     for range in pendingState where !kernels.sumOfSquares(next + range.lowerBound, range.count).isFinite {
@@ -173,11 +179,15 @@ public final class Trainer: @unchecked Sendable {
     }
     let clips = values.clipNorm > 0 && norm > values.clipNorm
     let scale = clips ? Float(values.clipNorm / norm) : 1
-    let bad = model.arena.lock.write { () -> Int? in
+    let statistics = arena.trainableCount..<arena.count
+    let bad = arena.lock.write { () -> Int? in
+      if !kernels.sumOfSquares(arena.floats + statistics.lowerBound, statistics.count).isFinite {
+        return arena.firstNonFinite(in: statistics)
+      }
       let bad = optimizer.apply(values.optimizer, slots: values.slots, gradientScale: scale, gradientNorm: norm)
       guard bad == nil else { return bad }
       for range in pendingState {
-        (model.arena.floats + range.lowerBound).update(from: next + range.lowerBound, count: range.count)
+        (arena.floats + range.lowerBound).update(from: next + range.lowerBound, count: range.count)
       }
       return nil
     }

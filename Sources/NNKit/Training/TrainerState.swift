@@ -73,7 +73,9 @@ extension Trainer {
       let tensors = stateTensors(slots, hasGradients: hasGradients)
       try model.withFile(Model.TrainingPart(json: try description.json(), tensors: tensors)) {
         (parts) throws(NNKitError) in
-        for part in parts where !part.isEmpty { try write(part) }
+        for part in parts where !part.isEmpty {
+          try busy.callBack { () throws(NNKitError) in try write(part) }
+        }
       }
     }
   }

@@ -106,6 +106,16 @@ WRONG: dict[str, tuple[Any, type[Exception], str]] = {
         ValueError,
         "parameters have changed since the forward pass",
     ),
+    "other parameters that are frozen": (
+        lambda model, x, y: [model.forward(x), model.freeze("*/bias"), model.backward(y)],
+        ValueError,
+        "frozen or unfrozen since the forward pass",
+    ),
+    "freezing, and no forward pass before it": (
+        lambda model, x, y: [model.forward(x), model.backward(y), model.freeze("*/bias"), model.backward(y)],
+        ValueError,
+        "no forward pass",
+    ),
     "another shape": (
         lambda model, x, y: [model.forward(x), model.backward(y[:3])],
         nn.ShapeError,
@@ -173,3 +183,12 @@ def test_what_changes_parameters_ends_a_forward_pass(early: bool, x: np.ndarray)
     assert not np.array_equal(model.predict(x), before)
     model.weights["dense/kernel"][0, 0] += 1
     assert np.array_equal(model.predict(x), before)
+
+
+def test_freezing_what_is_frozen_keeps_the_forward_pass(x: np.ndarray) -> None:
+    model = by_hand(dense_model())
+    model.freeze("*/bias")
+    output = model.forward(x)
+    model.freeze("*/bias")
+    model.backward(output)
+    assert model.gradients["dense/kernel"].any() and not model.gradients["dense/bias"].any()

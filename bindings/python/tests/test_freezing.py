@@ -108,14 +108,55 @@ def test_what_is_frozen_can_be_asked_for(x: np.ndarray, y: np.ndarray) -> None:
         _ = dense_model().frozen
 
 
+def test_what_is_written_to_frozen_gradients_counts_nowhere(x: np.ndarray, y: np.ndarray) -> None:
+    results = []
+    for written in (None, 1e30, np.nan, np.inf):
+        model = dense_model()
+        model.compile(nn.SGD(0.1), loss="softmax_cross_entropy", clip_norm=1e-2)
+        model.freeze("*/kernel")
+        model.compute_gradients(x, y)
+        if written is not None:
+            for name, gradient in model.gradients.items():
+                if name.endswith("/kernel"):
+                    gradient[...] = written
+        model.apply_gradients()
+        assert all(not gradient.any() for name, gradient in model.gradients.items() if name.endswith("/kernel"))
+        results.append({name: array.tobytes() for name, array in model.weights.items()})
+    assert all(result == results[0] for result in results[1:])
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_step_leaves_frozen_parameters_finite_or_fails(bad: float) -> None:
+    x = np.ones((4, 3), np.float32)
+    for optimizer in (nn.SGD(0.1), nn.SGD(0.1, momentum=0.9), nn.Adam(0.1)):
+        for frozen in (True, False):
+            for name in ("dead/kernel", "batchnorm/moving_mean"):
+                h = nn.Input((3,))
+                live = nn.BatchNorm()(nn.Dense(2)(h))
+                model = nn.Model(h, [live, nn.Dense(2, name="dead")(h)])
+                model.compile(optimizer)
+                if frozen:
+                    model.freeze(name)
+                model.forward(x)
+                model.weights[name][...] = bad
+                outputs = model.forward(x)
+                model.backward([outputs[0], None])
+                before = values(model)
+                with pytest.raises(nn.NumericError, match=f"{name} holds .*(NaN|infinity)"):
+                    model.apply_gradients()
+                assert all(np.array_equal(array, before[each], equal_nan=True) for each, array in model.weights.items())
+
+
 def test_what_cannot_be_frozen_says_so() -> None:
     model = dense_model()
     for call in (model.freeze, model.unfreeze):
         with pytest.raises(RuntimeError, match=f"{call.__name__} needs a compiled model"):
             call("*")
     model = compiled(model)
-    with pytest.raises(nn.InvalidArgumentError, match="nothing_of_this_name"):
+    with pytest.raises(nn.InvalidArgumentError, match=r'no parameter fits "nothing_of_this_name/\*"\. Names are '):
         model.freeze("nothing_of_this_name/*")
+    with pytest.raises(nn.InvalidArgumentError, match=r"; did you mean dense/kernel\? Names are "):
+        model.freeze("dense/kernal")
     for wrong in (None, 3, b"*", ["*"]):
         with pytest.raises(TypeError, match="takes a pattern of parameters' names"):
             model.freeze(wrong)  # type: ignore[arg-type]

@@ -495,8 +495,10 @@ def test_a_model_in_training_is_busy(x: np.ndarray, y: np.ndarray) -> None:
         assert model.gradients["dense/kernel"].any()
 
     model.fit(x, y, verbose=0, callbacks=[callback])
-    expected = "the trainer is in the very call that this callback belongs to; do this when that call has returned"
-    assert told == [expected] * 4
+    assert len(told) == 4
+    assert all(
+        "in the very call that this callback belongs to; a callback can change its settings" in each for each in told
+    )
     model.fit(x, y, verbose=0)
 
 

@@ -40,9 +40,10 @@ class Optimizer(_catalog.Described):
     @property
     def options(self) -> Mapping[str, Any]:
         """The options that were given or set, by name; not to be written to."""
-        if self._trainer is not None:
+        trainer = self._trainer
+        if trainer is not None:
             for name, value in list(self._options.items()):  # Another thread may set one.
-                self._options[name] = type(value)(self._trainer.get(name))
+                self._options[name] = type(value)(trainer.get(name))
         return super().options
 
     def _set_option(self, option: _catalog.Option, value: Any) -> None:
@@ -50,8 +51,9 @@ class Optimizer(_catalog.Described):
         if self._fixed is not None:
             raise AttributeError(f"{owner}: '{name}' cannot be set: {self._fixed}")
         value = option.checked(option.default if value is None else value, owner)
-        if self._trainer is not None:
-            self._trainer.set(f"{name}={_catalog.value_text(value)}")
+        trainer = self._trainer
+        if trainer is not None:
+            trainer.set(f"{name}={_catalog.value_text(value)}")
         self._options[name] = value
 
     def _of_model(self, trainer: TrainerHandle) -> Optimizer:

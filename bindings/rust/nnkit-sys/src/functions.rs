@@ -245,7 +245,9 @@ functions! {
     /// frozen parameter keeps its value and has a gradient of zero, which takes no time unless the same step computes
     /// others; what lies before frozen layers alone is not gone back to. A running statistic of batchnorm can be frozen
     /// too; training takes the batch's statistics all the same. The optimizer's memory stays. \*count (may be NULL):
-    /// how many fit. Part of the state.
+    /// how many fit. Part of the state. What a program writes to the gradient of a frozen parameter counts nowhere:
+    /// `nnk_trainer_apply` makes it zero. A change ends an `nnk_trainer_forward` that `nnk_trainer_backward` has not
+    /// used yet.
     ///
     /// Returns: `NNK_OK`, INVALID_ARGUMENT (no parameter fits), INVALID_HANDLE, OUT_OF_MEMORY, BUSY. Since ABI version
     /// 2.
@@ -288,7 +290,7 @@ functions! {
     /// validation samples too, are checked before the first step. Where a later step fails, the steps before it have
     /// changed the model: the message says which step of which epoch it was, what it met in which sample or parameter,
     /// and whose parameters the model keeps. A step that fails changes nothing, and one that does not leaves every
-    /// parameter finite.
+    /// parameter finite, frozen ones too.
     ///
     /// Returns: `NNK_OK`, INVALID_ARGUMENT (also for no sample to train on, or none to validate with where that was
     /// asked for), INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, NUMERIC, BUSY.
@@ -454,7 +456,7 @@ functions! {
     /// Ends the call that the session is in, `nnk_session_run` or `nnk_streams_step`, from any other thread: that call
     /// returns `NNK_ERROR_CANCELLED` when the layer that it computes has ended, and has written no output and advanced
     /// no stream. Does nothing where the session is in no call; one that begins later is not touched. The session can
-    /// be used again.
+    /// be used again. Not from a signal handler: see "Signals" at the top.
     ///
     /// Returns: `NNK_OK`, INVALID_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY. Since ABI version 2.
     fn nnk_session_cancel(session: *mut nnk_session) -> nnk_status;

@@ -191,7 +191,7 @@ impl Canceller {
     /// Ends the [`run`](Session::run) or [`step`](Session::step) that the session is in: it returns
     /// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled) when the layer that it computes has ended, and has written
     /// no output and advanced no stream. Does nothing where the session is in no call, or is gone; a call that begins
-    /// later is not touched.
+    /// later is not touched. The handler of a signal sets a flag for a thread that calls this, and does not call it.
     pub fn cancel(&self) {
         // Safety: the handle of a session that is gone is an error of the call, and here none of the caller's.
         let _ = unsafe { sys::nnk_session_cancel(self.session.as_ptr()) };

@@ -45,7 +45,8 @@ impl Stream {
     }
 }
 
-/// Streams to advance together: `&mut Stream`, a slice, `Vec` or array of them, or of `&mut Stream`.
+/// Streams to advance together: `&mut Stream`; a mutable reference to a slice, `Vec` or array of `Stream`, or of
+/// `&mut Stream`; or a `Vec` or array of `&mut Stream`.
 pub trait StreamSet {
     /// Calls `body` with the handles.
     #[doc(hidden)]
@@ -91,6 +92,24 @@ impl StreamSet for &mut [&mut Stream] {
         } else {
             body(&self.iter().map(|stream| stream.raw.as_ptr()).collect::<Vec<_>>())
         }
+    }
+}
+
+impl StreamSet for &mut Vec<&mut Stream> {
+    fn with_pointers<R>(self, body: impl FnOnce(&[*mut sys::nnk_stream]) -> R) -> R {
+        self.as_mut_slice().with_pointers(body)
+    }
+}
+
+impl<const N: usize> StreamSet for &mut [&mut Stream; N] {
+    fn with_pointers<R>(self, body: impl FnOnce(&[*mut sys::nnk_stream]) -> R) -> R {
+        self.as_mut_slice().with_pointers(body)
+    }
+}
+
+impl StreamSet for Vec<&mut Stream> {
+    fn with_pointers<R>(mut self, body: impl FnOnce(&[*mut sys::nnk_stream]) -> R) -> R {
+        self.as_mut_slice().with_pointers(body)
     }
 }
 
