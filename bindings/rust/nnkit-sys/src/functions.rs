@@ -386,8 +386,9 @@ functions! {
     /// is). Without them, what they alone need is not computed. Each call needs an `nnk_trainer_forward` of its own,
     /// and the parameters it was run with.
     ///
-    /// Returns: `NNK_OK`, INVALID_ARGUMENT (also without a forward pass that was not used, or where parameters have
-    /// changed since), INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, BUSY. Since ABI version 2.
+    /// Returns: `NNK_OK`, INVALID_ARGUMENT (also without a forward pass that was not used, or where parameters, or
+    /// which of them are frozen, have changed since), INVALID_HANDLE, SHAPE, TYPE, OUT_OF_MEMORY, BUSY. Since ABI
+    /// version 2.
     fn nnk_trainer_backward(
         trainer: *mut nnk_trainer,
         output_gradients: *const nnk_tensor,
