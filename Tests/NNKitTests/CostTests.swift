@@ -14,19 +14,21 @@ import Testing
     return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
   }
 
-  /// How many times as long `body` takes for `2 n` as for `n`.
-  private func growth(_ n: Int, _ body: (Int) throws -> Void) rethrows -> Double {
+  /// How many times as long `body` takes for `times * n` as for `n`; what is `limit` or more is measured again.
+  private func growth(
+    _ n: Int, times: Int = 2, limit: Double = limit, _ body: (Int) throws -> Void
+  ) rethrows -> Double {
     func seconds(_ n: Int) throws -> Double {
       let start = threadSeconds()
       try body(n)
       return threadSeconds() - start
     }
     var least = Double.infinity
-    for _ in 0..<5 where least >= Self.limit {
+    for _ in 0..<5 where least >= limit {
       var (small, large) = (Double.infinity, Double.infinity)
       for _ in 0..<3 {
         small = min(small, try seconds(n))
-        large = min(large, try seconds(2 * n))
+        large = min(large, try seconds(times * n))
       }
       least = min(least, large / small)
     }
@@ -35,6 +37,8 @@ import Testing
 
   /// Twice the size takes twice as long; four times as long is a square. Between them there is room for a machine's caches.
   private static let limit = 3.2
+  /// The same of four times the size.
+  private static let limitOfFour = 7.0
 
   /// `layers` small layers one behind the other, without names.
   private func chain(_ layers: Int) -> Graph {
@@ -67,6 +71,43 @@ import Testing
       #expect(growth < Self.limit)
     }
   }
+
+  /// Every kind of layer that can follow itself.
+  private static let selfFollowing: [(kind: String, options: String, shape: Shape)] = [
+    ("activation", "function=tanh", [4]), ("add", "activation=relu", [4]),
+    ("avgpool2d", "size=3 stride=1 padding=same", image),
+    ("batchnorm", "", [4]), ("batchnorm", "", image), ("conv2d", "filters=2 kernel=3 padding=same", image),
+    ("conv2d", "filters=2 kernel=3 padding=same groups=2", image), ("dense", "units=4", [4]), ("dropout", "", [4]),
+    ("flatten", "", [4]), ("gru", "units=3 return_sequences=true", [3, 3]), ("log_softmax", "", [4]),
+    ("lstm", "units=3 return_sequences=true", [3, 3]), ("maxpool2d", "size=3 stride=1 padding=same", image),
+    ("softmax", "", [4]),
+  ]
+  private static let image: Shape = [4, 4, 2]
+
+  @Test func chainsOfEveryKindArePlannedInTimeThatGrowsWithTheirLength() throws {
+    #expect(
+      Set(Self.selfFollowing.map(\.kind)) == Set(LayerCatalog.kinds).subtracting(["embedding", "globalavgpool2d"]))
+    for (kind, options, shape) in Self.selfFollowing {
+      let models = try [1, 4].map { factor in
+        var graph = Graph()
+        var value = graph.input("x", shape)
+        for _ in 0..<factor * Self.links {
+          value = try #require(graph.layer(kind, options, kind == "add" ? [value, value] : [value])?.first)
+        }
+        graph.output("y", value)
+        return try Model(graph)
+      }
+      for purpose in [PlanPurpose.inference, .training(SeedLoss()), .trainingByHand] {
+        let growth = try growth(1, times: 4, limit: Self.limitOfFour) { factor in
+          let model = models[factor == 1 ? 0 : 1]
+          try plan(model.graph, model, purpose)
+        }
+        #expect(growth < Self.limitOfFour, "\(kind) \(options), \(purpose)")
+      }
+    }
+  }
+
+  private static let links = 500
 
   @Test func filesAreLoadedInTimeThatGrowsWithTheirSize() throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "costs-\(UInt64.random(in: 0...UInt64.max))")

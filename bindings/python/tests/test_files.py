@@ -377,18 +377,18 @@ class Answers(io.RawIOBase):
 def test_a_write_that_answers_nonsense_is_an_error(answer: Any, saved: Path) -> None:
     for target in (Answers(7, answer), types.SimpleNamespace(write=lambda piece: answer)):
         with pytest.raises(OSError, match=r"expected how many it took, 1 to \d+") as caught:
-            dense_model().save(target)  # type: ignore[arg-type]
+            dense_model().save(target)
         assert isinstance(caught.value, nn.ModelFileError)
     every = Answers(0, 7, 0, np.int64(7), True)
-    dense_model(seed=3).save(every)  # type: ignore[arg-type]
+    dense_model(seed=3).save(every)
     assert every.content == saved.read_bytes()
 
 
 def test_a_file_that_takes_nothing_is_an_error() -> None:
     with pytest.raises(OSError, match=r"returned 0 for \d+ bytes again"):
-        dense_model().save(Answers(7, 0, 0))  # type: ignore[arg-type]
+        dense_model().save(Answers(7, 0, 0))
     with pytest.raises(OSError, match="does not block, and takes no more now"):
-        dense_model().save(Answers(7, None))  # type: ignore[arg-type]
+        dense_model().save(Answers(7, None))
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     with open(reading, "rb"), open(writing, "wb", buffering=0) as full:
@@ -402,14 +402,14 @@ def test_a_file_that_takes_nothing_is_an_error() -> None:
 def test_a_read_that_answers_nonsense_is_an_error(answer: Any) -> None:
     for source in (Answers(answer), types.SimpleNamespace(read=lambda: answer)):
         with pytest.raises(TypeError, match="expected bytes"):
-            nn.load(source)  # type: ignore[arg-type]
+            nn.load(source)
     with pytest.raises(TypeError, match="gives text"):
-        nn.load(types.SimpleNamespace(read=lambda: "abc"))  # type: ignore[arg-type]
+        nn.load(types.SimpleNamespace(read=lambda: "abc"))
 
 
 def test_a_file_that_does_not_block_is_read_whole_or_not_at_all(saved: Path) -> None:
     content = saved.read_bytes()
-    assert nn.load(Answers(content[:9], bytearray(content[9:]))).parameter_count == dense_model().parameter_count  # type: ignore[arg-type]
+    assert nn.load(Answers(content[:9], bytearray(content[9:]))).parameter_count == dense_model().parameter_count
     for pieces in ([None], [content[:9], None]):
         with pytest.raises(nn.ModelFileError, match="has nothing to read before its end"):
-            nn.load(Answers(*pieces))  # type: ignore[arg-type]
+            nn.load(Answers(*pieces))

@@ -66,7 +66,7 @@ def save(model: ModelHandle, target: Target) -> None:
         raise TypeError(f"save takes a path or a binary file object, got {shown(target)}")
 
 
-def _read(source: BinaryReader) -> bytes:
+def _read(source: Any) -> bytes:
     pieces: list[bytes] = []
     while True:
         piece = source.read()
@@ -86,7 +86,7 @@ def _read(source: BinaryReader) -> bytes:
             return b"".join(pieces)
 
 
-def _write(target: BinaryWriter, piece: bytes) -> None:
+def _write(target: Any, piece: bytes) -> None:
     rest, took_none = memoryview(piece), False
     while rest:
         count = target.write(rest)

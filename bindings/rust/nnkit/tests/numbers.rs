@@ -251,6 +251,17 @@ fn info_says_what_the_model_is_made_of() {
     assert!(table.contains("embedding") && table.ends_with(&format!("{} parameters", info.parameter_count)), "{table}");
     let steps = cnn().info().unwrap().inputs[0].step_shape.clone();
     assert_eq!((steps, info.inputs[0].step_shape.as_deref()), (None, Some(&[][..])));
+    assert_eq!(info.outputs[0].open_as, None);
+
+    let mut g = Graph::new();
+    let (a, b) = (g.input("a", DType::F32, &[OPEN, 2]), g.input("b", DType::F32, &[OPEN, 3]));
+    let states = g.add("gru", "units=4 return_sequences=true", b);
+    g.output("states", states);
+    let last = g.add("gru", "units=4", a);
+    g.output("last", last);
+    let info = g.build("").unwrap().info().unwrap();
+    let open: Vec<_> = info.outputs.iter().map(|output| output.open_as.as_deref()).collect();
+    assert_eq!(open, [Some("b"), None]);
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! Every form that `Views`, `ViewsMut` and `StreamSet` say they take.
+#![allow(unknown_lints, clippy::useless_vec, clippy::needless_borrows_for_generic_args)] // those are forms, too
 
 mod common;
 

@@ -54,7 +54,7 @@ fn shapes(cases: &mut Cases) {
     });
     cases.add("run with ten thousand inputs", FIT, "", || {
         let (x, mut y) = (images(2).0, Tensor::<f32>::zeros(&[2, CLASSES])?);
-        Session::new(&cnn(), "max_batch=2")?.run(&vec![x.view(); 10_000], &mut y)
+        Session::new(&cnn(), "max_batch=2")?.run(vec![x.view(); 10_000], &mut y)
     });
     cases.add("a dataset without inputs", FIT, "", || Dataset::from_arrays((), &images(2).1).map(drop));
     cases.add("a dataset whose first axes differ", &[Shape], "", || {
