@@ -115,6 +115,27 @@ import Testing
 
   private static let links = 150
 
+  @Test func statesAreWrittenAndReadInTimeThatGrowsWithTheModel() throws {
+    let values = (0..<16).map { Float($0 * 7 % 16) }
+    let data = try Dataset(inputs: [.float32(values, shape: [4, 4])], targets: [.float32(values, shape: [4, 4])])
+    // Each layer's next running statistics wait among the gradients.
+    let trainers = try [1, 4].map { factor in
+      var graph = Graph()
+      var value = graph.input("x", [4])
+      for _ in 0..<factor * Self.links { value = graph.layer("batchnorm", "", value) }
+      graph.output("y", value)
+      let trainer = try Trainer(try Model(graph), loss: .meanSquaredError, optimizer: .sgd(learningRate: 0.1))
+      _ = try trainer.gradients(inputCount: 1, { data.input($0) }, targetCount: 1, { data.target($0) })
+      return trainer
+    }
+    let growth = try growth(1, times: 4, limit: Self.limitOfFour) { factor in
+      let trainer = trainers[factor == 1 ? 0 : 1]
+      let state = try trainer.state()
+      try state.withUnsafeBytes { try trainer.restore($0) }
+    }
+    #expect(growth < Self.limitOfFour)
+  }
+
   @Test func filesAreLoadedInTimeThatGrowsWithTheirSize() throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "costs-\(UInt64.random(in: 0...UInt64.max))")
       .path

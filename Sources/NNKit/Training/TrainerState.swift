@@ -107,7 +107,8 @@ extension Trainer {
         .invalidArgument, "the state is that of another model: its graph or its seed differs from this trainer's")
     }
     try requireEqual(description.choices)
-    let pending = model.parameters.filter { description.pending.contains($0.name) }
+    let pendingNames = Set(description.pending)
+    let pending = model.parameters.filter { pendingNames.contains($0.name) }
     guard pending.map(\.name) == description.pending, pending.allSatisfy({ !$0.specification.trainable }) else {
       throw NNKitError(.format, "the state's pending values \(description.pending.prefix(4)) are not this model's")
     }
@@ -161,7 +162,8 @@ extension Trainer {
   }
 
   private var pendingNames: [String] {
-    model.parameters.filter { pendingState.contains($0.range) }.map(\.name)
+    let offsets = Set(pendingState.map(\.lowerBound))
+    return model.parameters.filter { offsets.contains($0.offset) }.map(\.name)
   }
 
   /// The optimizer's memory and, if wanted, the gradients, by the name of the parameter.
