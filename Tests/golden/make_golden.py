@@ -11,9 +11,10 @@ Each group becomes one safetensors file with the metadata {"cases": "<JSON array
 "options"; its tensors are called "<case>/...":
 
 layers      "inputs" (names): input0, input1, ...; every parameter by its name (kernel, bias, recurrent_kernel,
-            embeddings); output, dOutput, or, of a layer that may have several, output0, dOutput0, ...; dInput0, ... (of float32 inputs), d_kernel, d_bias, ...; of a parameter that
-            is not trainable (moving_mean, moving_variance), d_... is its next value; inference: the output at
-            inference, where it differs from that in training
+            embeddings); output, dOutput, or, of a layer that may have several, output0, dOutput0, ...; dInput0, ...
+            (of float32 inputs), d_kernel, d_bias, ...; of a parameter that is not trainable (moving_mean,
+            moving_variance), d_... is its next value; inference: the output at inference, where it differs from that
+            in training
 losses      prediction, target, loss (shape [1]), d_prediction
 optimizers  "layer": {"kind", "options", "input"}, whose parameters they are, and "steps": initial/kernel,
             initial/bias; for each step s = 0, 1, ...: gradient<s>/kernel, after<s>/kernel and the same for the bias.
@@ -335,7 +336,8 @@ def groups() -> list[Group]:
             layers=layers,
             loss=network["loss"],
         )
-    layer_groups = [convolution, pooling, dense, elementwise, embedding, lstm, residual, batchnorm, gru, grouped, shapes]
+    layer_groups = [convolution, pooling, dense, elementwise, embedding, lstm, residual, batchnorm, gru]
+    layer_groups += [grouped, shapes]
     networks_groups = [networks, residual_networks, gru_networks, embedded_networks, sequence_networks]
     return [*layer_groups, losses, optimizers, *networks_groups]
 

@@ -114,10 +114,11 @@ extension PlanBuilder {
   func summed(_ name: String, _ dy: Tensor, to shape: Shape) throws(NNKitError) -> Tensor {
     if dy.shape == shape { return dy }
     let own = shape.extended(to: dy.shape.rank)
-    let order = dy.shape.sizes.indices.filter { own[$0] != dy.shape[$0] } + dy.shape.sizes.indices.filter { own[$0] == dy.shape[$0] }
-    // The axes to be summed first.
+    let axes = dy.shape.sizes.indices
+    // Those to be summed first.
+    let order = axes.filter { own[$0] != dy.shape[$0] } + axes.filter { own[$0] == dy.shape[$0] }
     var rows = dy
-    if order != Array(dy.shape.sizes.indices) {
+    if order != Array(axes) {
       rows = try tensor(ValueType(.float32, Shape(order.map { dy.shape[$0] })))
       assemble("\(name), order", [CopyPiece(dy, order: order, to: rows.shape)], to: rows)
     }

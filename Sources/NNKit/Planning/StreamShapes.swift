@@ -99,8 +99,8 @@ private func check(_ graph: Graph, _ nodes: [Graph.Node], _ hasTime: [Bool]) thr
       comesOfSequence[output.index] = true
     }
     let makesSteps = node.outputs.contains { hasTime[$0.index] }
-    guard (node.inputs + node.outputs).allSatisfy({ !hasTime[$0.index] || timed.contains($0) }), !(readsEnd && makesSteps)
-    else {
+    let isMixed = (node.inputs + node.outputs).contains { hasTime[$0.index] && !timed.contains($0) }
+    guard !isMixed, !(readsEnd && makesSteps) else {
       throw NNKitError(
         .unsupported,
         "layer \"\(node.name)\" (\(node.kind)) needs the whole sequence: it cannot be streamed, where one time step comes "

@@ -147,12 +147,18 @@ def test_without_compile_there_is_no_forward(x: np.ndarray) -> None:
         dense_model().forward(x)
 
 
+def refused_predict(model: nn.Model, x: np.ndarray, y: np.ndarray) -> None:
+    """A call that fails."""
+    with pytest.raises(nn.NNKitError):
+        model.predict(x[:, :1])
+
+
 LOOKS = {
     "nothing": lambda model, x, y: None,
     "predict": lambda model, x, y: model.predict(x),
     "evaluate": lambda model, x, y: model.evaluate(x, y),
     "weights": lambda model, x, y: model.weights["dense/kernel"].sum(),
-    "a refused call": lambda model, x, y: pytest.raises(nn.NNKitError, model.predict, x[:, :1]),
+    "a refused call": refused_predict,
 }
 
 

@@ -103,7 +103,14 @@ def test_streams_go_through_what_keeps_steps() -> None:
 
 @pytest.mark.parametrize(
     ("first", "second"),
-    [((3, 4), (3, 4)), ((3, 4, 5), (5,)), ((5,), (3, 4, 5)), ((3, 4, 5), (3, 1, 1)), ((3, 1, 5), (4, 1)), ((1,), (2, 3))],
+    [
+        ((3, 4), (3, 4)),
+        ((3, 4, 5), (5,)),
+        ((5,), (3, 4, 5)),
+        ((3, 4, 5), (3, 1, 1)),
+        ((3, 1, 5), (4, 1)),
+        ((1,), (2, 3)),
+    ],
 )
 def test_products_and_differences_are_repeated_as_numpy_does(first: tuple[int, ...], second: tuple[int, ...]) -> None:
     arrays = [drawn(2, *first), drawn(2, *second) + np.float32(0.5)]

@@ -20,7 +20,6 @@ from .history import History
 from .optimizers import Optimizer
 from .weights import Weights
 
-
 _EPOCHS = function_option("nnk_trainer_fit", "epochs")
 _BATCH_SIZE = function_option("nnk_trainer_fit", "batch_size")
 
