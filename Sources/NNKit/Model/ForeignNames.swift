@@ -114,8 +114,8 @@ package enum ForeignNames {
     String(word.lowercased().map { $0 == "-" ? "_" : $0 })
   }
 
-  /// What to do in place of `word`, which is none of `own`, as a part of a sentence: advice, or the name that was meant.
-  /// nil: that cannot be told.
+  /// What to do in place of `word`, which is none of `own`, as a part of a sentence: advice, or the name that was
+  /// meant. nil: that cannot be told.
   static func hint(_ word: some StringProtocol, meant: (String) -> String?, among own: [String]) -> String? {
     let word = plain(word.prefix(64))
     if let advice = advice[word] { return advice }

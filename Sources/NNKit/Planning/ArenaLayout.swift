@@ -50,9 +50,9 @@ private func layOut(
 /// Which memory is taken at which times: a segment tree over time. To find the lowest gap and to take it goes through a
 /// few nodes for each doubling of the number of times, however many buffers there are.
 ///
-/// Where buffers of different sizes alternate, neighbours in memory lie in different nodes, and a search would go from one
-/// to the next through all of them. So the times are divided into stretches, too, about as many as each has times: what
-/// is taken throughout a whole stretch is in one place, and a search jumps over it.
+/// Where buffers of different sizes alternate, neighbours in memory lie in different nodes, and a search would go from
+/// one to the next through all of them. So the times are divided into stretches, too, about as many as each has times:
+/// what is taken throughout a whole stretch is in one place, and a search jumps over it.
 private struct OccupiedMemory {
   /// The times at which any buffer's life begins, in ascending order: two lives meet where one of them begins.
   private let times: [Int]

@@ -21,8 +21,8 @@ final class BusyFlag: Sendable {
       throw NNKitError(
         .busy,
         isCallingBack
-          ? "the \(what) is in the very call that this callback belongs to; a callback can change its settings and write "
-            + "its state, and everything else when that call has returned"
+          ? "the \(what) is in the very call that this callback belongs to; a callback can change its settings and "
+            + "write its state: do everything else when that call has returned"
           : "the \(what) is already in a call; wait for it to return, or use one \(what) per thread")
     }
     defer { leave() }

@@ -108,8 +108,8 @@ public final class Session: @unchecked Sendable {
   }
 
   /// Ends the call that the session is in, if it is in one: it throws `.cancelled` when the layer that it computes has
-  /// ended, and has written no output and advanced no stream. A call that begins later is not touched. For any thread, but
-  /// not for the handler of a signal: that sets a flag for a thread that cancels.
+  /// ended, and has written no output and advanced no stream. A call that begins later is not touched. For any thread,
+  /// but not for the handler of a signal: that sets a flag for a thread that cancels.
   public func cancel() { busy.cancel() }
 
   /// The plan for the shapes of the inputs, made if they are new.

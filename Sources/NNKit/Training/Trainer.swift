@@ -163,8 +163,8 @@ public final class Trainer: @unchecked Sendable {
   }
 
   /// Lets the optimizer use the gradients, clipped, and gives running statistics the values that the last batch left:
-  /// both between two states that others see. Throws, and changes nothing, where a number is not finite or would not be,
-  /// that of a frozen parameter too.
+  /// both between two states that others see. Throws, and changes nothing, where a number is not finite or would not
+  /// be, that of a frozen parameter too.
   func applyGradients() throws(NumericFault) {
     let version = settings.version
     if version != valuesVersion { (values, valuesVersion) = (settings.values, version) }
