@@ -338,6 +338,12 @@ def test_a_file_of_something_else_is_refused(content: bytes, tmp_path: Path) -> 
         nn.load(path)
 
 
+@pytest.mark.parametrize("nothing", [b"", bytearray(), memoryview(b"")], ids=["bytes", "bytearray", "memoryview"])
+def test_no_bytes_are_no_path(nothing: Any) -> None:
+    with pytest.raises(nn.ModelFormatError, match="0 bytes"):
+        nn.load(nothing)
+
+
 def test_safetensors_without_a_graph_are_refused(tmp_path: Path) -> None:
     safetensors = pytest.importorskip("safetensors.numpy")
     safetensors.save_file({"a": np.ones(3, np.float32)}, tmp_path / "plain.safetensors")

@@ -152,3 +152,18 @@ def test_letters_of_another_size_lead_to_the_name(make: Any, meant: str) -> None
         nn.Adam(**{"LR": 0.5})
     with pytest.raises(TypeError, match="did you mean 'kernel_initializer'"):
         nn.Dense(2, **{"Kernel-Initializer": "zeros"})
+
+
+def test_compile_takes_keras_name_of_the_norm_and_explains_others() -> None:
+    model = nn.Sequential([nn.Dense(2)], input_shape=(3,))
+    model.compile("sgd", loss="mse", global_clipnorm=0.5)
+    assert model.clip_norm == 0.5
+    for arguments, message in (
+        ({"clip_norm": 1.0, "global_clipnorm": 1.0}, "compile has no argument 'global_clipnorm'"),
+        ({"lr": 0.1}, r"it is the optimizer's, such as nn.SGD\(learning_rate=...\)"),
+        ({"weight_decay": 0.1}, r"it is the optimizer's, such as nn.SGD\(weight_decay=...\)"),
+        ({"metric": "accuracy"}, "did you mean 'metrics'\\?"),
+        ({"jit_compile": True}, "It takes optimizer, loss, metrics, clip_norm"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            model.compile("sgd", loss="mse", **arguments)

@@ -38,7 +38,7 @@ def load(runtime: RuntimeHandle | None, source: Source) -> ModelHandle:
     if hasattr(source, "read"):
         return ModelHandle.read(runtime, _read(source))
     # No path has a zero byte in it, and every model file: among the first eight, the length of its header.
-    if isinstance(source, bytes) and b"\0" in source:
+    if isinstance(source, bytes) and (b"\0" in source or not source):
         return ModelHandle.read(runtime, source)
     if isinstance(source, (str, bytes, os.PathLike)):
         return ModelHandle.load(runtime, source)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._attributes import Fixed
-from ._catalog import function_option, number, option_text, truth
+from ._catalog import FOREIGN, function_option, hint, number, optimizer_entries, option_text, own_name, truth
 from ._handles import ModelHandle
 from ._inference import Sessions
 from ._ports import Arrays, as_inputs
@@ -22,6 +22,16 @@ from .weights import Weights
 
 _EPOCHS = function_option("nnk_trainer_fit", "epochs")
 _BATCH_SIZE = function_option("nnk_trainer_fit", "batch_size")
+
+
+def _unknown_argument_of_compile(name: str) -> str:
+    for entry in optimizer_entries():
+        own = own_name(name, [option.name for option in entry.options], FOREIGN["options"])
+        if own is not None:
+            return f"compile has no argument '{name}': it is the optimizer's, such as nn.{entry.class_name}({own}=...)"
+    own = ["optimizer", "loss", "metrics", "clip_norm"]
+    advice = hint(name, own, FOREIGN["options"])
+    return f"compile has no argument '{name}'{advice}{'' if advice[-1:] == '?' else '.'} It takes {', '.join(own)}"
 
 
 class TrainableModel(Fixed):
@@ -71,6 +81,7 @@ class TrainableModel(Fixed):
         loss: str | None = None,
         metrics: Sequence[str] | str = (),
         clip_norm: float | None = None,
+        **named: Any,
     ) -> None:
         """Says how the model is trained. Compiling again starts the optimizer afresh, lets go what is frozen, and keeps
         the parameters.
@@ -81,7 +92,12 @@ class TrainableModel(Fixed):
                 of its own, and trains by `forward`, `backward` and `apply_gradients`.
             metrics: at most one, such as ["accuracy"].
             clip_norm: the largest norm that the gradients may have together; None: any.
+            named: `global_clipnorm`, as Keras calls it.
         """
+        for name, value in named.items():
+            if own_name(name, ["clip_norm"], FOREIGN["options"]) is None or clip_norm is not None:
+                raise TypeError(_unknown_argument_of_compile(name))
+            clip_norm = value
         before, self._training = self._training, Training(self._handle, self._info, optimizer, loss, metrics, clip_norm)
         self._waits_for_backward, self._forwarded = False, None
         warn_of_softmax(self._info, self._training.loss)
