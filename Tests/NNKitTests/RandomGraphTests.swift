@@ -68,6 +68,32 @@ func expectAllChecksPass(_ program: GraphProgram) throws {
     #expect(smallest.inputs.allSatisfy { $0.sizes.reduce(1, *) == 1 })
   }
 
+  /// A row of a table that is read 980 times: so many nearly equal gradients are added, each rounded like the one before.
+  @Test func aSumOfEqualGradientsMayBeOffByTheirRoundings() throws {
+    var program = GraphProgram(seed: 5_002_112)
+    program.input(1, [35, 4], .int32)
+    program.input(6, [1])
+    program.layer("embedding", "vocabulary=1 units=32", [1], to: [2])
+    program.layer("split", "sizes=18,14", [2], to: [3, 4])
+    program.layer("reshape", "shape=42,4,5,3", [3], to: [14])
+    program.outputs = [6, 14]
+    program.batch = 7
+    program.loss = "softmax_cross_entropy"
+    try expectAllChecksPass(program)
+  }
+
+  /// What is made of a whole sequence is no part of a stream's step.
+  @Test func noStreamUsesALastStateBeforeItsEnd() throws {
+    var program = GraphProgram(seed: 5631)
+    program.input(1, [-1, 1])
+    program.layer("lstm", "units=1", [1], to: [3])
+    program.layer("multiply", "", [3, 1], to: [5])
+    program.outputs = [5]
+    program.time = 2
+    try expectAllChecksPass(program)
+    #expect(throws: NNKitError.self) { try RecurrentStream(Model(try program.graph().graph)) }
+  }
+
   /// A value on the border of a ReLU, up to rounding: the engine may take either piece, and must take one.
   @Test func aValueNearABorderMayLieOnEitherSide() throws {
     var graph = Graph()

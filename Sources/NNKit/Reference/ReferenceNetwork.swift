@@ -151,7 +151,7 @@ package struct ReferenceNetwork {
         pass.add(dInput, to: value)
       }
       for (parameter, var dParameter) in zip(parameters[index], gradient.dParameters) {
-        noise?.change(&dParameter, roundings: node.operation.roundings)
+        noise?.change(&dParameter, roundings: node.operation.parameterRoundings)
         pass.dParameters.replaceSubrange(parameter.range, with: dParameter)
       }
       for (position, next) in result.nextState { pass.nextState[parameters[index][position].offset] = next }
@@ -247,6 +247,12 @@ extension Operation {
     default: 1
     }
   }
+}
+
+extension Operation {
+  /// The same of parameters' gradients. That of a row of a table adds up as many gradients as it was read: equal ones,
+  /// which are rounded in one direction, up to 256 of them before they are added in double precision.
+  fileprivate var parameterRoundings: Double { self is EmbeddingOperation ? 8 : roundings }
 }
 
 extension ConvolutionOperation {
