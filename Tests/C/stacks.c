@@ -85,6 +85,20 @@ static const chain chains[] = {
      {{"embedding", "vocabulary=9 units=16"}, {"gru", "units=600"}, {"dense", "units=3"}},
      1,
      1},
+    {"moved elements",
+     NNK_FLOAT32,
+     2,
+     {12, 10, 0},
+     {{"permute", "axes=1,0"},
+      {"slice", "start=2"},
+      {"concat", "axis=0"},
+      {"multiply", ""},
+      {"subtract", ""},
+      {"repeat", "count=3"},
+      {"reshape", "shape=-1"},
+      {"dense", "units=3"}},
+     1,
+     3},
     {"many layers", NNK_FLOAT32, 1, {8, 0, 0}, {{"dense", "units=8 activation=sigmoid"}, {"dense", "units=3"}}, 500, 3},
 };
 
@@ -112,13 +126,21 @@ static int go_on(const nnk_progress *progress, void *user) {
 
 /* ------------------------------------------------------------------------------------------------------- calls */
 
+/* A layer of two inputs is given the value twice. */
+static nnk_value add_layer(nnk_graph *graph, const char *const *layer, nnk_value x) {
+    const int has_two = strcmp(layer[0], "multiply") == 0 || strcmp(layer[0], "subtract") == 0;
+    const nnk_value pair[2] = {x, x};
+    if (!has_two) return nnk_graph_layer(graph, layer[0], layer[1], x);
+    CHECK_OK(nnk_graph_layer_multi(graph, layer[0], layer[1], pair, 2, &x, 1));
+    return x;
+}
+
 static void *create_model(void *unused) {
     nnk_graph *graph = nnk_graph_create();
     nnk_value x = nnk_graph_input(graph, "x", current->dtype, current->shape, current->rank);
     int i;
-    for (i = 1; i < current->repeats; i++) x = nnk_graph_layer(graph, current->layers[0][0], current->layers[0][1], x);
-    for (i = 0; i < 10 && current->layers[i][0]; i++)
-        x = nnk_graph_layer(graph, current->layers[i][0], current->layers[i][1], x);
+    for (i = 1; i < current->repeats; i++) x = add_layer(graph, current->layers[0], x);
+    for (i = 0; i < 10 && current->layers[i][0]; i++) x = add_layer(graph, current->layers[i], x);
     CHECK_OK(nnk_graph_output(graph, "y", x));
     CHECK_OK(nnk_model_create(NULL, graph, "seed=1", &model));
     nnk_graph_destroy(graph);

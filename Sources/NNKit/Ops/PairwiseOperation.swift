@@ -3,7 +3,7 @@ import NNKitKernelTable
 /// `z = x · y` or `z = x - y`, elementwise. An axis of size 1, or one that is missing in front, is repeated as often as the
 /// other input has it (NumPy's rule).
 package struct PairwiseOperation: Operation {
-  package enum Kind: Sendable {
+  package enum Kind: String, Sendable {
     case multiply
     case subtract
   }
@@ -41,9 +41,9 @@ package struct PairwiseOperation: Operation {
 
   package func forward(_ plan: PlanBuilder, _ node: ForwardNode) throws(NNKitError) -> ForwardResult {
     let z = try plan.tensor(try outputTypes(node.inputs.map(\.type))[0])
-    let x = try plan.repeated("\(kind), repeat", node.inputs[0], to: z.shape)
-    let y = try plan.repeated("\(kind), repeat", node.inputs[1], to: z.shape)
-    add(plan, "\(kind)", kind, x, y, to: z)
+    let x = try plan.repeated("\(kind.rawValue), repeat", node.inputs[0], to: z.shape)
+    let y = try plan.repeated("\(kind.rawValue), repeat", node.inputs[1], to: z.shape)
+    add(plan, kind.rawValue, kind, x, y, to: z)
     return ForwardResult(outputs: [z], saved: kind == .multiply ? [x, y] : [])
   }
 
@@ -67,7 +67,7 @@ package struct PairwiseOperation: Operation {
           return { start, count in kernels.negate(source + start, target + start, count) }
         }
       }
-      gradients.append(try plan.summed("\(kind) gradient, sum", gradient, to: input.shape))
+      gradients.append(try plan.summed("\(kind.rawValue) gradient, sum", gradient, to: input.shape))
     }
     return gradients
   }
