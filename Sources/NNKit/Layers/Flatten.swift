@@ -11,5 +11,10 @@ public struct Flatten: Layer {
     kind: kind, className: "Flatten",
     summary: "makes one axis of all axes; of a sequence with lengths, with zeros behind them",
     options: [],
-    make: { (_, _) throws(NNKitError) -> any Operation in FlattenOperation() })
+    make: { (_, inputs) throws(NNKitError) -> any Operation in
+      guard !inputs[0].shape.isOpen else {
+        throw NNKitError(.shape, "the input has shape \(inputs[0].shape); flatten needs every size to be known")
+      }
+      return try ReshapeOperation(inputs[0], to: [-1])
+    })
 }

@@ -50,7 +50,9 @@ extension Operation {
   package func readsPending(_ index: Int, _ input: ValueType) -> Bool { false }
   package func addsToGradient(ofInput index: Int) -> Bool { false }
   package func actsPerStep(_ inputs: [ValueType]) -> Bool { false }
-  package func stepInputs(_ inputs: [ValueType]) -> [Bool] { inputs.map { _ in actsPerStep(inputs) } }
+  package func stepInputs(_ inputs: [ValueType]) -> [Bool] {
+    Array(repeating: actsPerStep(inputs), count: inputs.count)
+  }
   package var canComputeAgain: Bool { false }
 }
 

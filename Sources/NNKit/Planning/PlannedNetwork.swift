@@ -136,17 +136,19 @@ struct PlannedNetwork {
   /// What a node reads. One that mixes steps finds zeros behind the lengths.
   private func inputTensors(_ node: PlannedNode, _ plan: PlanBuilder) throws(NNKitError) -> [Tensor] {
     var inputs = node.inputs.compactMap { tensors[$0.index] }
+    let mixes = mixesSteps(node)
     for (position, value) in node.inputs.enumerated() {
-      guard let lengths = lengths(value), mixesSteps(node, ofInput: position) else { continue }
+      guard let lengths = lengths(value), mixes[position] else { continue }
       inputs[position] = try plan.zeroBehindLengths(inputs[position], lengths)
     }
     return inputs
   }
 
-  /// Whether a node's output has no steps of its own, or makes one of several of this input's, without knowing lengths.
-  private func mixesSteps(_ node: PlannedNode, ofInput position: Int) -> Bool {
-    !(node.operation is any StreamingOperation)
-      && !node.operation.stepInputs(node.inputs.compactMap { tensors[$0.index]?.type })[position]
+  /// Of each input: whether a node's output has no steps of its own, or makes one of several of the input's, without
+  /// knowing lengths.
+  private func mixesSteps(_ node: PlannedNode) -> [Bool] {
+    if node.operation is any StreamingOperation { return node.inputs.map { _ in false } }
+    return node.operation.stepInputs(node.inputs.compactMap { tensors[$0.index]?.type }).map { !$0 }
   }
 
   /// Adds one time step of a recurrent layer and its state, which lies in the plan's memory during the step only.
@@ -241,10 +243,11 @@ struct PlannedNetwork {
         dOutputs: dOutputs, wantsInput: wantsInput, addends: addends)
       do throws(NNKitError) {
         let dInputs = try node.operation.backward(plan, backward)
+        let mixes = mixesSteps(node)
         updatedState += parameters[index].filter { !$0.specification.trainable }.map(\.range)
         for (position, value) in node.inputs.enumerated() where wanted[value.index] {
           guard var dInput = dInputs[position] else { continue }
-          if let lengths = lengths(value), mixesSteps(node, ofInput: position) {
+          if let lengths = lengths(value), mixes[position] {
             dInput = try plan.zeroBehindLengths(dInput, lengths)
           }
           if addends[position] != nil { contributions[value.index].removeAll() }

@@ -111,19 +111,20 @@ package struct ReferenceNetwork {
   /// What a node reads. One that acts per step, or goes through time, does so with its output's lengths; one that mixes
   /// steps finds zeros behind those of its inputs.
   private func inputs(of node: Graph.Node, _ pass: ReferencePass) -> [ReferenceTensor] {
-    node.inputs.enumerated().compactMap { position, value in
+    zip(node.inputs, mixesSteps(node)).compactMap { value, mixes in
       guard var tensor = pass.values[value.index] else { return nil }
-      if mixesSteps(node, ofInput: position) {
+      if mixes {
         for i in tensor.values.indices where !tensor.isReal(i) { tensor.values[i] = 0 }
       }
-      tensor.lengths = mixesSteps(node, ofInput: position) ? nil : realSteps(of: node.outputs[0], pass)
+      tensor.lengths = mixes ? nil : realSteps(of: node.outputs[0], pass)
       return tensor
     }
   }
 
-  private func mixesSteps(_ node: Graph.Node, ofInput position: Int) -> Bool {
-    !(node.operation is any StreamingOperation)
-      && !node.operation.stepInputs(node.inputs.map { graph.types[$0.index] })[position]
+  /// Of each input.
+  private func mixesSteps(_ node: Graph.Node) -> [Bool] {
+    if node.operation is any StreamingOperation { return node.inputs.map { _ in false } }
+    return node.operation.stepInputs(node.inputs.map { graph.types[$0.index] }).map { !$0 }
   }
 
   /// Goes through the nodes from the last to the first: by then all readers of a node's outputs have added to their
@@ -142,10 +143,11 @@ package struct ReferenceNetwork {
         return gradient
       }
       let gradient = node.operation.referenceGradient(context, result, dOutputs)
+      let mixes = mixesSteps(node)
       for (position, value) in node.inputs.enumerated() {
         guard var dInput = gradient.dInputs[position] else { continue }
         noise?.change(&dInput, roundings: node.operation.roundings)
-        if mixesSteps(node, ofInput: position), let tensor = pass.values[value.index] {
+        if mixes[position], let tensor = pass.values[value.index] {
           for i in dInput.indices where !tensor.isReal(i) { dInput[i] = 0 }
         }
         pass.add(dInput, to: value)
@@ -241,8 +243,8 @@ extension Operation {
     case let convolution as ConvolutionOperation: convolution.mayUseWinograd ? 24 : 3
     case let recurrent as any RecurrentOperation: recurrent.sequence.allowsPairs ? 24 : 6
     case is DenseOperation, is GroupedConvolutionOperation: 3
-    case is FlattenOperation, is DropoutOperation, is EmbeddingOperation, is ConcatOperation, is SplitOperation,
-      is PermuteOperation, is ReshapeOperation:
+    case is DropoutOperation, is EmbeddingOperation, is ConcatOperation, is SplitOperation, is PermuteOperation,
+      is ReshapeOperation:
       0
     default: 1
     }

@@ -1,18 +1,3 @@
-/// The same numbers under another shape.
-extension FlattenOperation {
-  package func reference(_ node: ReferenceNode) -> ReferenceResult {
-    ReferenceResult(outputs: [
-      ReferenceTensor(batch: node.x.batch, shape: node.outputTypes[0].shape, values: node.x.values)
-    ])
-  }
-
-  package func referenceGradient(_ node: ReferenceNode, _ result: ReferenceResult, _ dOutputs: [[Double]])
-    -> ReferenceGradient
-  {
-    ReferenceGradient(dInputs: [dOutputs[0]])
-  }
-}
-
 /// `y = x / (1 - rate)` where the element's random word is at least `rate · 2³²`, else 0.
 extension DropoutOperation {
   /// What each element is multiplied by.

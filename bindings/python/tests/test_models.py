@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import dense_model, image_model, sequence_model
+from conftest import dense_model, image_model, run_in_threads, sequence_model
 
 import nnkit as nn
 
@@ -277,17 +276,8 @@ def test_threads_that_take_turns_anywhere_predict_in_many_shapes() -> None:
         except BaseException as error:
             failed.append(error)
 
-    before = sys.getswitchinterval()
-    try:
-        for interval in (1e-6, 1e-5, 1e-4):
-            sys.setswitchinterval(interval)
-            threads = [threading.Thread(target=work, args=(first,)) for first in range(8)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-    finally:
-        sys.setswitchinterval(before)
+    for interval in (1e-6, 1e-5, 1e-4):
+        run_in_threads(work, range(8), interval)
     assert not failed
 
 

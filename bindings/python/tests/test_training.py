@@ -6,14 +6,13 @@ import copy
 import math
 import os
 import signal
-import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import compiled, dense_model, image_model, sequence_model
+from conftest import compiled, dense_model, image_model, run_in_threads, sequence_model
 
 import nnkit as nn
 
@@ -518,16 +517,7 @@ def test_fits_of_one_model_in_several_threads_have_their_own_validation_samples(
             if history["val_loss"] != [expected[count]]:
                 wrong.append(history)
 
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        threads = [threading.Thread(target=work, args=(count,)) for count in validation]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(before)
+    run_in_threads(work, validation, 1e-6)
     assert not wrong
     assert "val_loss" not in model.fit(x, y, verbose=0).history
 

@@ -60,7 +60,7 @@ extension Shape {
 ///
 /// Neighbouring axes that are one axis in both places are taken as one. The columns of the matrices are the last axis; their
 /// rows that axis along which neighbours lie nearest in the source.
-package struct CopySchedule: Equatable {
+package struct CopySchedule {
   /// Outside the matrices.
   package let outer: [CopyAxis]
   package let row: CopyAxis

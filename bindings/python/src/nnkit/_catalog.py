@@ -301,7 +301,7 @@ class Described(Fixed):
         options = {option.name: option for option in entry.options}
         for name in given:
             if name not in options:
-                raise TypeError(_unknown_argument(entry.class_name, name, options))
+                raise TypeError(unknown_argument(entry.class_name, name, options))
         self._options: dict[str, Any] = {}
         for name, value in given.items():
             if value is None:
@@ -357,7 +357,9 @@ def _hint_of_place(value: Any, options: Iterable[Option]) -> str:
     return ""
 
 
-def _unknown_argument(owner: str, name: str, options: Mapping[str, Option]) -> str:
+def unknown_argument(owner: str, name: str, options: Iterable[str]) -> str:
+    """What is wrong with an argument of this name, where these are all that there are."""
+    options = list(options)
     advice = hint(name, options, FOREIGN["options"])
     return f"{owner} has no argument '{name}'{advice}{'' if advice[-1:] == '?' else '.'} It takes {', '.join(options)}"
 

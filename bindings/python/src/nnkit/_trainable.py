@@ -9,7 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._attributes import Fixed
-from ._catalog import FOREIGN, function_option, hint, number, optimizer_entries, option_text, own_name, truth
+from ._catalog import (
+    FOREIGN,
+    function_option,
+    number,
+    optimizer_entries,
+    option_text,
+    own_name,
+    truth,
+    unknown_argument,
+)
 from ._handles import ModelHandle
 from ._inference import Sessions
 from ._ports import Arrays, as_inputs
@@ -21,7 +30,7 @@ from .optimizers import Optimizer
 from .weights import Weights
 
 _EPOCHS = function_option("nnk_trainer_fit", "epochs")
-_BATCH_SIZE = function_option("nnk_trainer_fit", "batch_size")
+BATCH_SIZE = function_option("nnk_trainer_fit", "batch_size")
 
 
 def _unknown_argument_of_compile(name: str) -> str:
@@ -29,9 +38,7 @@ def _unknown_argument_of_compile(name: str) -> str:
         own = own_name(name, [option.name for option in entry.options], FOREIGN["options"])
         if own is not None:
             return f"compile has no argument '{name}': it is the optimizer's, such as nn.{entry.class_name}({own}=...)"
-    own = ["optimizer", "loss", "metrics", "clip_norm"]
-    advice = hint(name, own, FOREIGN["options"])
-    return f"compile has no argument '{name}'{advice}{'' if advice[-1:] == '?' else '.'} It takes {', '.join(own)}"
+    return unknown_argument("compile", name, ["optimizer", "loss", "metrics", "clip_norm"])
 
 
 class TrainableModel(Fixed):
@@ -163,7 +170,7 @@ class TrainableModel(Fixed):
             validation = held_out, training.targets(validation_data[1], "validation y", held_out)
         options = option_text(
             epochs=_EPOCHS.checked(epochs, "fit"),
-            batch_size=_BATCH_SIZE.checked(batch_size, "fit"),
+            batch_size=BATCH_SIZE.checked(batch_size, "fit"),
             shuffle=truth(shuffle, "shuffle"),
             validation_split=validation_split if validation is None else None,
         )
@@ -178,7 +185,7 @@ class TrainableModel(Fixed):
         inputs = as_inputs(x, "x", self._info)
         targets = training.targets(y, "y", inputs)
         self._announce_writes(keeps_pass=True)
-        batch_size = _BATCH_SIZE.checked(batch_size, "evaluate")
+        batch_size = BATCH_SIZE.checked(batch_size, "evaluate")
         return training.evaluate(inputs, targets, option_text(batch_size=batch_size))
 
     def train_on_batch(self, x: Arrays, y: Arrays) -> float:

@@ -9,19 +9,17 @@ from typing import Any
 import numpy as np
 
 from . import _files, _graph, _summary
-from ._catalog import function_option, option_text
+from ._catalog import option_text
 from ._graph import Input, Layer, LayerNode, Shape, Value
 from ._handles import ModelHandle
 from ._inference import Sessions
 from ._ports import Arrays, Port, as_inputs
 from ._shown import shown
-from ._trainable import TrainableModel
+from ._trainable import BATCH_SIZE, TrainableModel
 from ._training import Training
 from .errors import InvalidArgumentError
 from .runtime import Runtime, handle_of
 from .streams import Stream
-
-_BATCH_SIZE = function_option("nnk_trainer_evaluate", "batch_size")
 
 
 class Model(TrainableModel):
@@ -127,7 +125,7 @@ class Model(TrainableModel):
 
         May be called from several threads at once.
         """
-        batch_size = _BATCH_SIZE.checked(batch_size, "predict")
+        batch_size = BATCH_SIZE.checked(batch_size, "predict")
         inputs = as_inputs(x, "x", self._info)
         self._announce_writes(keeps_pass=True)
         outputs = self._sessions.run(inputs, batch_size)
